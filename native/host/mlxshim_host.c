@@ -1,0 +1,718 @@
+/*
+ * mlxshim.h on host memory: what runs where there is no Metal. Buffers are whole pages straight from the kernel, so a
+ * released one leaves the process at once, and a stray access to it faults instead of reading someone else's data.
+ */
+#if !defined(_GNU_SOURCE)
+#define _GNU_SOURCE
+#endif
+#if defined(__APPLE__)
+#define _DARWIN_C_SOURCE
+#endif
+
+#include "mlxshim.h"
+#if defined(MLXSHIM_FAULTS)
+#include "mlxshim_faults.h"
+#endif
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MESSAGE_SIZE 256
+
+struct mlxshim_device {
+    uint64_t physical_memory;
+};
+
+struct mlxshim_buffer {
+    void *pages;
+    uint64_t length;
+    char *label;
+    pthread_mutex_t lock; /* guards label and purgeable_state */
+    int32_t storage_mode;
+    int32_t purgeable_state;
+    bool wrapped;
+};
+
+struct mlxshim_event {
+    pthread_mutex_t lock;
+    pthread_cond_t raised;
+    uint64_t value;
+};
+
+struct member {
+    mlxshim_buffer_t buffer;
+    uint64_t length;
+};
+
+struct change {
+    struct member member;
+    bool added;
+};
+
+/* Plain arrays, searched from the front: a set holds a model's weights, and what the host does with it is count. */
+struct mlxshim_residency_set {
+    pthread_mutex_t lock;
+    struct member *members;
+    uint64_t member_count;
+    struct change *changes;
+    uint64_t change_count;
+    uint64_t change_capacity;
+};
+
+/* ---- what is alive ---- */
+
+enum kind { DEVICES, BUFFERS, EVENTS, RESIDENCY_SETS, KINDS };
+
+static struct {
+    pthread_mutex_t lock;
+    uint64_t alive[KINDS];
+    uint64_t bytes;
+#if defined(MLXSHIM_FAULTS)
+    bool no_device;
+    uint64_t byte_budget;
+    uint64_t creates_until_fault; /* 0: none is set */
+    uint64_t faults_left;
+#endif
+} books = {
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+#if defined(MLXSHIM_FAULTS)
+    .byte_budget = UINT64_MAX,
+#endif
+};
+
+/* With the lock held: whether a fault that a test has set strikes the creation of `kind` with `bytes`. */
+static bool fault_strikes(enum kind kind, uint64_t bytes) {
+#if defined(MLXSHIM_FAULTS)
+    if (kind == DEVICES) {
+        return books.no_device;
+    }
+    if (books.creates_until_fault > 1) {
+        books.creates_until_fault--;
+    } else if (books.creates_until_fault == 1) {
+        if (--books.faults_left == 0) {
+            books.creates_until_fault = 0;
+        }
+        return true;
+    }
+    return kind == BUFFERS && (books.bytes > books.byte_budget || bytes > books.byte_budget - books.bytes);
+#else
+    (void)kind;
+    (void)bytes;
+    return false;
+#endif
+}
+
+/* Enters a handle into the books before it is made; false when it may not be made. */
+static bool books_enter(enum kind kind, uint64_t bytes) {
+    pthread_mutex_lock(&books.lock);
+    bool granted = !fault_strikes(kind, bytes);
+    if (granted) {
+        books.alive[kind]++;
+        books.bytes += bytes;
+    }
+    pthread_mutex_unlock(&books.lock);
+    return granted;
+}
+
+static void books_leave(enum kind kind, uint64_t bytes) {
+    pthread_mutex_lock(&books.lock);
+    books.alive[kind]--;
+    books.bytes -= bytes;
+    pthread_mutex_unlock(&books.lock);
+}
+
+/* A zeroed handle of a kind that owns no bytes, in the books; NULL when it may not or cannot be made. */
+static void *handle_new(enum kind kind, size_t size) {
+    if (!books_enter(kind, 0)) {
+        return NULL;
+    }
+    void *handle = calloc(1, size);
+    if (handle == NULL) {
+        books_leave(kind, 0);
+    }
+    return handle;
+}
+
+/* ---- text ---- */
+
+/* Copies as much of `source` as fits, cut before a character that would not fit whole. Returns its whole length. */
+static uint64_t copy_text(const char *source, char *text, uint64_t text_capacity) {
+    uint64_t length = strlen(source);
+    if (text == NULL || text_capacity == 0) {
+        return length;
+    }
+    uint64_t copied = length;
+    if (copied >= text_capacity) {
+        copied = text_capacity - 1;
+        while (copied > 0 && ((unsigned char)source[copied] & 0xC0) == 0x80) {
+            copied--;
+        }
+    }
+    memcpy(text, source, copied);
+    text[copied] = '\0';
+    return length;
+}
+
+/* Whether `text` is well-formed UTF-8, as table 3-7 of the Unicode standard has it. */
+static bool is_utf8(const char *text) {
+    const unsigned char *at = (const unsigned char *)text;
+    while (*at != 0) {
+        unsigned char lead = *at++;
+        if (lead < 0x80) {
+            continue;
+        }
+        unsigned char low = 0x80;
+        unsigned char high = 0xBF;
+        int following;
+        if (lead >= 0xC2 && lead <= 0xDF) {
+            following = 1;
+        } else if (lead >= 0xE0 && lead <= 0xEF) {
+            following = 2;
+            low = lead == 0xE0 ? 0xA0 : low;
+            high = lead == 0xED ? 0x9F : high;
+        } else if (lead >= 0xF0 && lead <= 0xF4) {
+            following = 3;
+            low = lead == 0xF0 ? 0x90 : low;
+            high = lead == 0xF4 ? 0x8F : high;
+        } else {
+            return false;
+        }
+        for (; following > 0; following--, at++) {
+            if (*at < low || *at > high) {
+                return false;
+            }
+            low = 0x80;
+            high = 0xBF;
+        }
+    }
+    return true;
+}
+
+static int32_t fail(int32_t status, const char *reason, char *message, uint64_t message_capacity) {
+    copy_text(reason, message, message_capacity);
+    return status;
+}
+
+/* ---- the library ---- */
+
+int32_t mlxshim_abi_version(void) {
+    return MLXSHIM_ABI_VERSION;
+}
+
+int32_t mlxshim_backend_kind(void) {
+    return MLXSHIM_BACKEND_HOST;
+}
+
+uint64_t mlxshim_page_size(void) {
+    return (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static uint64_t whole_pages(uint64_t length) {
+    uint64_t mask = mlxshim_page_size() - 1;
+    return (length + mask) & ~mask;
+}
+
+/* ---- device ---- */
+
+int32_t mlxshim_device_open(mlxshim_device_t *out_device, char *message, uint64_t message_capacity) {
+    if (out_device == NULL) {
+        return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, "out_device is NULL", message, message_capacity);
+    }
+    if (!books_enter(DEVICES, 0)) {
+        return fail(MLXSHIM_ERROR_NO_DEVICE, "there is no host device", message, message_capacity);
+    }
+    mlxshim_device_t device = malloc(sizeof *device);
+    if (device == NULL) {
+        books_leave(DEVICES, 0);
+        return fail(MLXSHIM_ERROR_OUT_OF_MEMORY, "no memory left for a device", message, message_capacity);
+    }
+    device->physical_memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * mlxshim_page_size();
+    *out_device = device;
+    return MLXSHIM_OK;
+}
+
+void mlxshim_device_release(mlxshim_device_t device) {
+    if (device != NULL) {
+        free(device);
+        books_leave(DEVICES, 0);
+    }
+}
+
+uint64_t mlxshim_device_name(mlxshim_device_t device, char *text, uint64_t text_capacity) {
+    (void)device;
+    return copy_text("Host memory", text, text_capacity);
+}
+
+/* The registry is the GPU drivers'; host memory is in none. */
+uint64_t mlxshim_device_registry_id(mlxshim_device_t device) {
+    (void)device;
+    return 0;
+}
+
+int32_t mlxshim_device_has_unified_memory(mlxshim_device_t device) {
+    (void)device;
+    return 1;
+}
+
+uint64_t mlxshim_device_max_buffer_length(mlxshim_device_t device) {
+    return device->physical_memory;
+}
+
+/* Three quarters, which is what Metal recommends on the larger Apple machines. */
+uint64_t mlxshim_device_recommended_max_working_set_size(mlxshim_device_t device) {
+    return device->physical_memory / 4 * 3;
+}
+
+uint64_t mlxshim_device_current_allocated_size(mlxshim_device_t device) {
+    (void)device;
+    pthread_mutex_lock(&books.lock);
+    uint64_t bytes = books.bytes;
+    pthread_mutex_unlock(&books.lock);
+    return bytes;
+}
+
+/* ---- buffer ---- */
+
+static uint64_t owned_bytes(const struct mlxshim_buffer *buffer) {
+    return buffer->wrapped ? 0 : whole_pages(buffer->length);
+}
+
+/* Gives pages back. Splitting a mapping can fail when the process has its fill of them: then at least the memory goes. */
+static void unmap(void *pages, uint64_t bytes) {
+    if (munmap(pages, bytes) != 0) {
+        madvise(pages, bytes, MADV_DONTNEED);
+    }
+}
+
+/* Makes the handle of a buffer that is already in the books. */
+static mlxshim_buffer_t buffer_new(void *pages, uint64_t length, int32_t storage_mode, bool wrapped) {
+    mlxshim_buffer_t buffer = malloc(sizeof *buffer);
+    if (buffer == NULL) {
+        return NULL;
+    }
+    *buffer = (struct mlxshim_buffer){
+        .pages = pages,
+        .length = length,
+        .storage_mode = storage_mode,
+        .purgeable_state = MLXSHIM_PURGEABLE_NON_VOLATILE,
+        .wrapped = wrapped,
+    };
+    pthread_mutex_init(&buffer->lock, NULL);
+    return buffer;
+}
+
+static int32_t fail_out_of_memory(uint64_t length, char *message, uint64_t message_capacity) {
+    char reason[MESSAGE_SIZE];
+    snprintf(reason, sizeof reason, "no memory left for a buffer of %" PRIu64 " bytes", length);
+    return fail(MLXSHIM_ERROR_OUT_OF_MEMORY, reason, message, message_capacity);
+}
+
+/* What creating and wrapping ask of a length alike. */
+static int32_t check_length(mlxshim_device_t device, uint64_t length, mlxshim_buffer_t *out_buffer, char *message,
+                            uint64_t message_capacity) {
+    if (device == NULL || out_buffer == NULL) {
+        return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, "device or out_buffer is NULL", message, message_capacity);
+    }
+    if (length == 0) {
+        return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, "a buffer has at least 1 byte, not 0", message, message_capacity);
+    }
+    uint64_t limit = mlxshim_device_max_buffer_length(device);
+    if (length > limit) {
+        char reason[MESSAGE_SIZE];
+        snprintf(reason, sizeof reason, "%" PRIu64 " bytes are above the maximum buffer length, %" PRIu64 " bytes",
+                 length, limit);
+        return fail(MLXSHIM_ERROR_TOO_LARGE, reason, message, message_capacity);
+    }
+    return MLXSHIM_OK;
+}
+
+int32_t mlxshim_buffer_create(mlxshim_device_t device, uint64_t length, int32_t storage_mode, int32_t cpu_cache_mode,
+                              mlxshim_buffer_t *out_buffer, char *message, uint64_t message_capacity) {
+    int32_t status = check_length(device, length, out_buffer, message, message_capacity);
+    if (status != MLXSHIM_OK) {
+        return status;
+    }
+    if (storage_mode < MLXSHIM_STORAGE_SHARED || storage_mode > MLXSHIM_STORAGE_PRIVATE ||
+        cpu_cache_mode < MLXSHIM_CPU_CACHE_DEFAULT || cpu_cache_mode > MLXSHIM_CPU_CACHE_WRITE_COMBINED) {
+        char reason[MESSAGE_SIZE];
+        snprintf(reason, sizeof reason, "unknown storage mode %" PRId32 " or CPU cache mode %" PRId32, storage_mode,
+                 cpu_cache_mode);
+        return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, reason, message, message_capacity);
+    }
+    uint64_t bytes = whole_pages(length);
+    if (!books_enter(BUFFERS, bytes)) {
+        return fail_out_of_memory(length, message, message_capacity);
+    }
+    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+    mlxshim_buffer_t buffer = pages == MAP_FAILED ? NULL : buffer_new(pages, length, storage_mode, false);
+    if (buffer == NULL) {
+        if (pages != MAP_FAILED) {
+            unmap(pages, bytes);
+        }
+        books_leave(BUFFERS, bytes);
+        return fail_out_of_memory(length, message, message_capacity);
+    }
+    *out_buffer = buffer;
+    return MLXSHIM_OK;
+}
+
+int32_t mlxshim_buffer_wrap(mlxshim_device_t device, void *pages, uint64_t length, mlxshim_buffer_t *out_buffer,
+                            char *message, uint64_t message_capacity) {
+    int32_t status = check_length(device, length, out_buffer, message, message_capacity);
+    if (status != MLXSHIM_OK) {
+        return status;
+    }
+    if (pages == NULL || (uintptr_t)pages % mlxshim_page_size() != 0 || length % mlxshim_page_size() != 0) {
+        char reason[MESSAGE_SIZE];
+        snprintf(reason, sizeof reason,
+                 "%" PRIu64 " bytes at 0x%" PRIxPTR " are not whole pages of %" PRIu64 " bytes", length,
+                 (uintptr_t)pages, mlxshim_page_size());
+        return fail(MLXSHIM_ERROR_MISALIGNED, reason, message, message_capacity);
+    }
+    if (!books_enter(BUFFERS, 0)) {
+        return fail_out_of_memory(length, message, message_capacity);
+    }
+    mlxshim_buffer_t buffer = buffer_new(pages, length, MLXSHIM_STORAGE_SHARED, true);
+    if (buffer == NULL) {
+        books_leave(BUFFERS, 0);
+        return fail_out_of_memory(length, message, message_capacity);
+    }
+    *out_buffer = buffer;
+    return MLXSHIM_OK;
+}
+
+void mlxshim_buffer_release(mlxshim_buffer_t buffer) {
+    if (buffer == NULL) {
+        return;
+    }
+    uint64_t bytes = owned_bytes(buffer);
+    if (!buffer->wrapped) {
+        unmap(buffer->pages, bytes);
+    }
+    pthread_mutex_destroy(&buffer->lock);
+    free(buffer->label);
+    free(buffer);
+    books_leave(BUFFERS, bytes);
+}
+
+void *mlxshim_buffer_contents(mlxshim_buffer_t buffer) {
+    return buffer->storage_mode == MLXSHIM_STORAGE_PRIVATE ? NULL : buffer->pages;
+}
+
+uint64_t mlxshim_buffer_length(mlxshim_buffer_t buffer) {
+    return buffer->length;
+}
+
+int32_t mlxshim_buffer_set_label(mlxshim_buffer_t buffer, const char *label) {
+    if (label != NULL && !is_utf8(label)) {
+        return MLXSHIM_ERROR_INVALID_ARGUMENT;
+    }
+    char *copy = label == NULL ? NULL : strdup(label);
+    if (label != NULL && copy == NULL) {
+        return MLXSHIM_ERROR_OUT_OF_MEMORY;
+    }
+    pthread_mutex_lock(&buffer->lock);
+    char *replaced = buffer->label;
+    buffer->label = copy;
+    pthread_mutex_unlock(&buffer->lock);
+    free(replaced);
+    return MLXSHIM_OK;
+}
+
+uint64_t mlxshim_buffer_label(mlxshim_buffer_t buffer, char *text, uint64_t text_capacity) {
+    pthread_mutex_lock(&buffer->lock);
+    uint64_t length = copy_text(buffer->label == NULL ? "" : buffer->label, text, text_capacity);
+    pthread_mutex_unlock(&buffer->lock);
+    return length;
+}
+
+/* The state is kept and nothing is purged: host memory has a swap device for that. */
+int32_t mlxshim_buffer_set_purgeable_state(mlxshim_buffer_t buffer, int32_t state, int32_t *out_previous) {
+    if (out_previous == NULL || state < MLXSHIM_PURGEABLE_KEEP_CURRENT || state > MLXSHIM_PURGEABLE_EMPTY) {
+        return MLXSHIM_ERROR_INVALID_ARGUMENT;
+    }
+    pthread_mutex_lock(&buffer->lock);
+    *out_previous = buffer->purgeable_state;
+    if (state != MLXSHIM_PURGEABLE_KEEP_CURRENT) {
+        buffer->purgeable_state = state;
+    }
+    pthread_mutex_unlock(&buffer->lock);
+    return MLXSHIM_OK;
+}
+
+/* ---- shared event ---- */
+
+int32_t mlxshim_event_create(mlxshim_device_t device, mlxshim_event_t *out_event, char *message,
+                             uint64_t message_capacity) {
+    if (device == NULL || out_event == NULL) {
+        return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, "device or out_event is NULL", message, message_capacity);
+    }
+    mlxshim_event_t event = handle_new(EVENTS, sizeof *event);
+    if (event == NULL) {
+        return fail(MLXSHIM_ERROR_OUT_OF_MEMORY, "no memory left for a shared event", message, message_capacity);
+    }
+    pthread_mutex_init(&event->lock, NULL);
+#if defined(__APPLE__)
+    pthread_cond_init(&event->raised, NULL);
+#else
+    /* A wait must not stretch or end early when someone sets the clock. */
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&event->raised, &attributes);
+    pthread_condattr_destroy(&attributes);
+#endif
+    *out_event = event;
+    return MLXSHIM_OK;
+}
+
+void mlxshim_event_release(mlxshim_event_t event) {
+    if (event != NULL) {
+        pthread_cond_destroy(&event->raised);
+        pthread_mutex_destroy(&event->lock);
+        free(event);
+        books_leave(EVENTS, 0);
+    }
+}
+
+uint64_t mlxshim_event_signaled_value(mlxshim_event_t event) {
+    pthread_mutex_lock(&event->lock);
+    uint64_t value = event->value;
+    pthread_mutex_unlock(&event->lock);
+    return value;
+}
+
+int32_t mlxshim_event_signal(mlxshim_event_t event, uint64_t value) {
+    pthread_mutex_lock(&event->lock);
+    bool forward = value >= event->value;
+    if (forward) {
+        event->value = value;
+        pthread_cond_broadcast(&event->raised);
+    }
+    pthread_mutex_unlock(&event->lock);
+    return forward ? MLXSHIM_OK : MLXSHIM_ERROR_INVALID_ARGUMENT;
+}
+
+#define NANOS_PER_SECOND 1000000000LL
+/* A year: longer than anyone waits, short enough for every time_t. */
+#define LONGEST_WAIT_MILLIS (365ULL * 24 * 60 * 60 * 1000)
+
+static struct timespec monotonic_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now;
+}
+
+static int wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, const struct timespec *deadline) {
+#if defined(__APPLE__)
+    struct timespec now = monotonic_now();
+    int64_t left = (deadline->tv_sec - now.tv_sec) * NANOS_PER_SECOND + (deadline->tv_nsec - now.tv_nsec);
+    if (left <= 0) {
+        return ETIMEDOUT;
+    }
+    struct timespec relative = {.tv_sec = left / NANOS_PER_SECOND, .tv_nsec = left % NANOS_PER_SECOND};
+    return pthread_cond_timedwait_relative_np(condition, lock, &relative);
+#else
+    return pthread_cond_timedwait(condition, lock, deadline);
+#endif
+}
+
+int32_t mlxshim_event_wait(mlxshim_event_t event, uint64_t value, uint64_t timeout_millis) {
+    uint64_t millis = timeout_millis < LONGEST_WAIT_MILLIS ? timeout_millis : LONGEST_WAIT_MILLIS;
+    struct timespec deadline = monotonic_now();
+    deadline.tv_sec += (time_t)(millis / 1000);
+    deadline.tv_nsec += (long)(millis % 1000) * 1000000;
+    if (deadline.tv_nsec >= NANOS_PER_SECOND) {
+        deadline.tv_sec++;
+        deadline.tv_nsec -= NANOS_PER_SECOND;
+    }
+    pthread_mutex_lock(&event->lock);
+    int waited = 0;
+    while (event->value < value && waited != ETIMEDOUT) {
+        waited = wait_until(&event->raised, &event->lock, &deadline);
+    }
+    bool reached = event->value >= value;
+    pthread_mutex_unlock(&event->lock);
+    return reached ? MLXSHIM_OK : MLXSHIM_ERROR_TIMEOUT;
+}
+
+/* ---- residency set ---- */
+
+int32_t mlxshim_residency_set_create(mlxshim_device_t device, const char *label, uint64_t initial_capacity,
+                                     mlxshim_residency_set_t *out_set, char *message, uint64_t message_capacity) {
+    (void)initial_capacity;
+    if (device == NULL || out_set == NULL || (label != NULL && !is_utf8(label))) {
+        return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, "device or out_set is NULL, or the label is not UTF-8", message,
+                    message_capacity);
+    }
+    mlxshim_residency_set_t set = handle_new(RESIDENCY_SETS, sizeof *set);
+    if (set == NULL) {
+        return fail(MLXSHIM_ERROR_OUT_OF_MEMORY, "no memory left for a residency set", message, message_capacity);
+    }
+    pthread_mutex_init(&set->lock, NULL);
+    *out_set = set;
+    return MLXSHIM_OK;
+}
+
+void mlxshim_residency_set_release(mlxshim_residency_set_t set) {
+    if (set != NULL) {
+        pthread_mutex_destroy(&set->lock);
+        free(set->members);
+        free(set->changes);
+        free(set);
+        books_leave(RESIDENCY_SETS, 0);
+    }
+}
+
+static int32_t stage(mlxshim_residency_set_t set, mlxshim_buffer_t buffer, bool added) {
+    if (buffer == NULL) {
+        return MLXSHIM_ERROR_INVALID_ARGUMENT;
+    }
+    int32_t status = MLXSHIM_OK;
+    pthread_mutex_lock(&set->lock);
+    if (set->change_count == set->change_capacity) {
+        uint64_t capacity = set->change_capacity == 0 ? 16 : 2 * set->change_capacity;
+        struct change *grown = realloc(set->changes, capacity * sizeof *grown);
+        if (grown == NULL) {
+            status = MLXSHIM_ERROR_OUT_OF_MEMORY;
+        } else {
+            set->changes = grown;
+            set->change_capacity = capacity;
+        }
+    }
+    if (status == MLXSHIM_OK) {
+        struct member member = {.buffer = buffer, .length = buffer->length};
+        set->changes[set->change_count++] = (struct change){.member = member, .added = added};
+    }
+    pthread_mutex_unlock(&set->lock);
+    return status;
+}
+
+int32_t mlxshim_residency_set_add(mlxshim_residency_set_t set, mlxshim_buffer_t buffer) {
+    return stage(set, buffer, true);
+}
+
+int32_t mlxshim_residency_set_remove(mlxshim_residency_set_t set, mlxshim_buffer_t buffer) {
+    return stage(set, buffer, false);
+}
+
+static void apply(mlxshim_residency_set_t set, struct change change) {
+    uint64_t at = 0;
+    while (at < set->member_count && set->members[at].buffer != change.member.buffer) {
+        at++;
+    }
+    bool present = at < set->member_count;
+    if (change.added && !present) {
+        set->members[set->member_count++] = change.member;
+    } else if (!change.added && present) {
+        set->members[at] = set->members[--set->member_count];
+    }
+}
+
+int32_t mlxshim_residency_set_commit(mlxshim_residency_set_t set) {
+    pthread_mutex_lock(&set->lock);
+    /* Room for every change first, so that a commit is whole or has not happened. */
+    uint64_t most = set->member_count + set->change_count;
+    struct member *grown = most == 0 ? NULL : realloc(set->members, most * sizeof *grown);
+    bool whole = most == 0 || grown != NULL;
+    if (whole && most > 0) {
+        set->members = grown;
+        for (uint64_t i = 0; i < set->change_count; i++) {
+            apply(set, set->changes[i]);
+        }
+        set->change_count = 0;
+    }
+    pthread_mutex_unlock(&set->lock);
+    return whole ? MLXSHIM_OK : MLXSHIM_ERROR_OUT_OF_MEMORY;
+}
+
+/* Host memory is resident whenever the processor touches it. */
+void mlxshim_residency_set_request(mlxshim_residency_set_t set) {
+    (void)set;
+}
+
+void mlxshim_residency_set_end(mlxshim_residency_set_t set) {
+    (void)set;
+}
+
+uint64_t mlxshim_residency_set_count(mlxshim_residency_set_t set) {
+    pthread_mutex_lock(&set->lock);
+    uint64_t count = set->member_count;
+    pthread_mutex_unlock(&set->lock);
+    return count;
+}
+
+uint64_t mlxshim_residency_set_allocated_size(mlxshim_residency_set_t set) {
+    pthread_mutex_lock(&set->lock);
+    uint64_t bytes = 0;
+    for (uint64_t i = 0; i < set->member_count; i++) {
+        bytes += whole_pages(set->members[i].length);
+    }
+    pthread_mutex_unlock(&set->lock);
+    return bytes;
+}
+
+/* ---- faults, in test builds alone ---- */
+
+#if defined(MLXSHIM_FAULTS)
+
+void mlxshim_faults_clear(void) {
+    pthread_mutex_lock(&books.lock);
+    books.no_device = false;
+    books.byte_budget = UINT64_MAX;
+    books.creates_until_fault = 0;
+    books.faults_left = 0;
+    pthread_mutex_unlock(&books.lock);
+}
+
+void mlxshim_faults_set_no_device(int32_t absent) {
+    pthread_mutex_lock(&books.lock);
+    books.no_device = absent != 0;
+    pthread_mutex_unlock(&books.lock);
+}
+
+void mlxshim_faults_set_byte_budget(uint64_t bytes) {
+    pthread_mutex_lock(&books.lock);
+    books.byte_budget = bytes;
+    pthread_mutex_unlock(&books.lock);
+}
+
+void mlxshim_faults_fail_create(uint64_t nth, uint64_t count) {
+    pthread_mutex_lock(&books.lock);
+    books.creates_until_fault = count == 0 ? 0 : nth;
+    books.faults_left = count;
+    pthread_mutex_unlock(&books.lock);
+}
+
+static uint64_t alive(enum kind kind) {
+    pthread_mutex_lock(&books.lock);
+    uint64_t count = books.alive[kind];
+    pthread_mutex_unlock(&books.lock);
+    return count;
+}
+
+uint64_t mlxshim_faults_live_devices(void) {
+    return alive(DEVICES);
+}
+
+uint64_t mlxshim_faults_live_buffers(void) {
+    return alive(BUFFERS);
+}
+
+uint64_t mlxshim_faults_live_events(void) {
+    return alive(EVENTS);
+}
+
+uint64_t mlxshim_faults_live_residency_sets(void) {
+    return alive(RESIDENCY_SETS);
+}
+
+#endif
