@@ -1,0 +1,11 @@
+/* The C standard library's own: ISO C 7.24. */
+#ifndef APPLE_STRING_H
+#define APPLE_STRING_H
+
+#include <stddef.h>
+
+void *memcpy(void *restrict to, const void *restrict from, size_t length);
+void *memset(void *bytes, int value, size_t length);
+size_t strlen(const char *text);
+
+#endif

@@ -1,0 +1,579 @@
+/*
+ * mlxshim.h on Metal. A handle is the Metal object itself, owned once: whoever creates it holds the reference that the
+ * release of its noun gives back.
+ *
+ * One source serves three compilers: Apple's, clang against native/apple, and clang against GNUstep. It therefore
+ * counts references by hand and does without literals, variadic calls, exceptions, dot syntax and classes of its own.
+ * Apple's SDK must be that of macOS 15 or later; what is newer than the oldest macOS served is looked for at run time.
+ *
+ * A thread of the JVM has no autorelease pool, and without one every object that Metal or Foundation autoreleases would
+ * leak. So each function that sends a message opens its own.
+ */
+#import <Foundation/Foundation.h>
+#import <Metal/Metal.h>
+#import <objc/objc-sync.h>
+#import <objc/runtime.h>
+
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mlxshim.h"
+
+_Static_assert(MLXSHIM_STORAGE_SHARED == MTLStorageModeShared && MLXSHIM_STORAGE_MANAGED == MTLStorageModeManaged &&
+                   MLXSHIM_STORAGE_PRIVATE == MTLStorageModePrivate,
+               "storage modes are passed to Metal as they come");
+_Static_assert(MLXSHIM_CPU_CACHE_DEFAULT == MTLCPUCacheModeDefaultCache &&
+                   MLXSHIM_CPU_CACHE_WRITE_COMBINED == MTLCPUCacheModeWriteCombined,
+               "CPU cache modes are passed to Metal as they come");
+_Static_assert(MLXSHIM_PURGEABLE_KEEP_CURRENT == MTLPurgeableStateKeepCurrent &&
+                   MLXSHIM_PURGEABLE_NON_VOLATILE == MTLPurgeableStateNonVolatile &&
+                   MLXSHIM_PURGEABLE_VOLATILE == MTLPurgeableStateVolatile &&
+                   MLXSHIM_PURGEABLE_EMPTY == MTLPurgeableStateEmpty,
+               "purgeable states are passed to Metal as they come");
+_Static_assert(sizeof(NSUInteger) == sizeof(uint64_t), "a length must survive the way to Metal");
+
+/* ---- text ---- */
+
+/*
+ * Text that grows piece by piece in a caller's buffer. The first piece that does not fit whole is cut at a character
+ * and is the last; `length` goes on counting, because callers are told how long the whole text is. Nothing is written
+ * before the first piece, which leaves the message of a call that succeeds untouched.
+ */
+struct text {
+    char *end;
+    uint64_t room; /* bytes from `end` on, one of them for the NUL; 0 when the text is closed */
+    uint64_t length;
+};
+
+static struct text text_in(char *buffer, uint64_t capacity) {
+    return (struct text){.end = buffer, .room = buffer == NULL ? 0 : capacity};
+}
+
+static bool continues_character(char byte) {
+    return ((unsigned char)byte & 0xC0) == 0x80;
+}
+
+static void append(struct text *text, const char *piece) {
+    uint64_t length = strlen(piece);
+    text->length += length;
+    if (text->room == 0) {
+        return;
+    }
+    uint64_t fitting = length < text->room ? length : text->room - 1;
+    while (fitting > 0 && continues_character(piece[fitting])) {
+        fitting--;
+    }
+    memcpy(text->end, piece, fitting);
+    text->end += fitting;
+    *text->end = '\0';
+    text->room = fitting == length ? text->room - fitting : 0;
+}
+
+static void append_number(struct text *text, uint64_t number) {
+    char digits[sizeof "18446744073709551615"];
+    char *first = digits + sizeof digits - 1;
+    *first = '\0';
+    do {
+        *--first = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    append(text, first);
+}
+
+static void append_signed_number(struct text *text, int64_t number) {
+    if (number < 0) {
+        append(text, "-");
+    }
+    append_number(text, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
+}
+
+/* A nil string, and one that UTF-8 cannot express, are empty text. */
+static void append_string(struct text *text, NSString *string) {
+    const char *utf8 = [string UTF8String];
+    append(text, utf8 == NULL ? "" : utf8);
+}
+
+static uint64_t copy_string(NSString *string, char *buffer, uint64_t capacity) {
+    struct text text = text_in(buffer, capacity);
+    append_string(&text, string);
+    return text.length;
+}
+
+/* Whether `utf8` can name something: `*out_string` is then the autoreleased name, or nil for NULL. */
+static bool read_label(const char *utf8, NSString **out_string) {
+    *out_string = utf8 == NULL ? nil : [NSString stringWithUTF8String:utf8];
+    return utf8 == NULL || *out_string != nil;
+}
+
+/* ---- failing ---- */
+
+/* Ends every failing path: `rest` completes the reason, whose numbers have been appended before. */
+static int32_t fail(int32_t status, struct text *reason, const char *rest) {
+    append(reason, rest);
+    return status;
+}
+
+static int32_t fail_out_of_memory(id<MTLDevice> device, struct text *reason) {
+    append(reason, ": ");
+    append_number(reason, [device currentAllocatedSize]);
+    append(reason, " bytes are allocated on the device, which recommends at most ");
+    append_number(reason, [device recommendedMaxWorkingSetSize]);
+    return fail(MLXSHIM_ERROR_OUT_OF_MEMORY, reason, " bytes");
+}
+
+static void release_handle(void *handle) {
+    @autoreleasepool {
+        [(id)handle release];
+    }
+}
+
+/* ---- the library ---- */
+
+int32_t mlxshim_abi_version(void) {
+    return MLXSHIM_ABI_VERSION;
+}
+
+int32_t mlxshim_backend_kind(void) {
+    return MLXSHIM_BACKEND_METAL;
+}
+
+uint64_t mlxshim_page_size(void) {
+    return (uint64_t)getpagesize();
+}
+
+/* ---- device ---- */
+
+int32_t mlxshim_device_open(mlxshim_device_t *out_device, char *message, uint64_t message_capacity) {
+    @autoreleasepool {
+        struct text reason = text_in(message, message_capacity);
+        if (out_device == NULL) {
+            return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, &reason, "out_device is NULL");
+        }
+        id<MTLDevice> device = MTLCreateSystemDefaultDevice();
+        if (device == nil) {
+            return fail(MLXSHIM_ERROR_NO_DEVICE, &reason, "Metal has no default device on this machine");
+        }
+        *out_device = (mlxshim_device_t)device;
+        return MLXSHIM_OK;
+    }
+}
+
+void mlxshim_device_release(mlxshim_device_t device) {
+    release_handle(device);
+}
+
+uint64_t mlxshim_device_name(mlxshim_device_t device, char *text, uint64_t text_capacity) {
+    @autoreleasepool {
+        return copy_string([(id<MTLDevice>)device name], text, text_capacity);
+    }
+}
+
+uint64_t mlxshim_device_registry_id(mlxshim_device_t device) {
+    @autoreleasepool {
+        return [(id<MTLDevice>)device registryID];
+    }
+}
+
+int32_t mlxshim_device_has_unified_memory(mlxshim_device_t device) {
+    @autoreleasepool {
+        return [(id<MTLDevice>)device hasUnifiedMemory] ? 1 : 0;
+    }
+}
+
+uint64_t mlxshim_device_max_buffer_length(mlxshim_device_t device) {
+    @autoreleasepool {
+        return [(id<MTLDevice>)device maxBufferLength];
+    }
+}
+
+uint64_t mlxshim_device_recommended_max_working_set_size(mlxshim_device_t device) {
+    @autoreleasepool {
+        return [(id<MTLDevice>)device recommendedMaxWorkingSetSize];
+    }
+}
+
+uint64_t mlxshim_device_current_allocated_size(mlxshim_device_t device) {
+    @autoreleasepool {
+        return [(id<MTLDevice>)device currentAllocatedSize];
+    }
+}
+
+/* ---- buffer ---- */
+
+/* What creating and wrapping ask alike. Metal's validation ends the process over a wrong length, so none gets there. */
+static int32_t check_length(id<MTLDevice> device, uint64_t length, mlxshim_buffer_t *out_buffer, struct text *reason) {
+    if (device == nil || out_buffer == NULL) {
+        return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, reason, "device or out_buffer is NULL");
+    }
+    if (length == 0) {
+        return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, reason, "a buffer has at least 1 byte, not 0");
+    }
+    uint64_t limit = [device maxBufferLength];
+    if (length > limit) {
+        append_number(reason, length);
+        append(reason, " bytes are above the device's maximum buffer length, ");
+        append_number(reason, limit);
+        return fail(MLXSHIM_ERROR_TOO_LARGE, reason, " bytes");
+    }
+    return MLXSHIM_OK;
+}
+
+static int32_t check_modes(int32_t storage_mode, int32_t cpu_cache_mode, struct text *reason) {
+    if (storage_mode < MLXSHIM_STORAGE_SHARED || storage_mode > MLXSHIM_STORAGE_PRIVATE) {
+        append(reason, "unknown storage mode ");
+        append_signed_number(reason, storage_mode);
+        return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, reason, ": 0 is shared, 1 managed, 2 private");
+    }
+    if (cpu_cache_mode < MLXSHIM_CPU_CACHE_DEFAULT || cpu_cache_mode > MLXSHIM_CPU_CACHE_WRITE_COMBINED) {
+        append(reason, "unknown CPU cache mode ");
+        append_signed_number(reason, cpu_cache_mode);
+        return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, reason, ": 0 is default, 1 write-combined");
+    }
+    return MLXSHIM_OK;
+}
+
+/*
+ * Judges what Metal made of a valid request; the buffer stays the caller's to keep or to release. In virtual machines
+ * newBufferWithBytesNoCopy: has been seen to return a buffer of length 0 (actions/runner-images issue 10663): using it
+ * kills the process, so it must not look like a success.
+ */
+static int32_t check_made(id<MTLDevice> device, id<MTLBuffer> buffer, uint64_t length, bool has_contents,
+                          struct text *reason) {
+    if (buffer == nil) {
+        append(reason, "no memory left for a buffer of ");
+        append_number(reason, length);
+        append(reason, " bytes");
+        return fail_out_of_memory(device, reason);
+    }
+    if ([buffer length] != length) {
+        append(reason, "Metal made a buffer of ");
+        append_number(reason, [buffer length]);
+        append(reason, " bytes when asked for ");
+        append_number(reason, length);
+        return fail(MLXSHIM_ERROR_UNSUPPORTED, reason, ", as it does in virtual machines");
+    }
+    if (!has_contents) {
+        append(reason, "Metal made a buffer of ");
+        append_number(reason, length);
+        return fail(MLXSHIM_ERROR_UNSUPPORTED, reason, " bytes that are not where the CPU must see them");
+    }
+    return MLXSHIM_OK;
+}
+
+/*
+ * Apple documents that newBufferWithLength: clears the buffer. The Rust crate mlx-native nevertheless measured stale
+ * bytes in shared storage that had been recycled, and this ABI promises zeros.
+ */
+static void clear(id<MTLBuffer> buffer, uint64_t length, int32_t storage_mode) {
+    memset([buffer contents], 0, length);
+    if (storage_mode == MLXSHIM_STORAGE_MANAGED) {
+        /* The GPU has its own copy of managed storage and learns of a change on the CPU from this alone. */
+        [buffer didModifyRange:NSMakeRange(0, length)];
+    }
+}
+
+int32_t mlxshim_buffer_create(mlxshim_device_t device, uint64_t length, int32_t storage_mode, int32_t cpu_cache_mode,
+                              mlxshim_buffer_t *out_buffer, char *message, uint64_t message_capacity) {
+    @autoreleasepool {
+        struct text reason = text_in(message, message_capacity);
+        id<MTLDevice> metal = (id<MTLDevice>)device;
+        int32_t status = check_length(metal, length, out_buffer, &reason);
+        if (status == MLXSHIM_OK) {
+            status = check_modes(storage_mode, cpu_cache_mode, &reason);
+        }
+        if (status != MLXSHIM_OK) {
+            return status;
+        }
+        MTLResourceOptions options = (MTLResourceOptions)((NSUInteger)storage_mode << MTLResourceStorageModeShift |
+                                                          (NSUInteger)cpu_cache_mode << MTLResourceCPUCacheModeShift);
+        id<MTLBuffer> buffer = [metal newBufferWithLength:length options:options];
+        bool visible = storage_mode != MLXSHIM_STORAGE_PRIVATE;
+        status = check_made(metal, buffer, length, !visible || [buffer contents] != NULL, &reason);
+        if (status != MLXSHIM_OK) {
+            [buffer release];
+            return status;
+        }
+        if (visible) {
+            clear(buffer, length, storage_mode);
+        }
+        *out_buffer = (mlxshim_buffer_t)buffer;
+        return MLXSHIM_OK;
+    }
+}
+
+int32_t mlxshim_buffer_wrap(mlxshim_device_t device, void *pages, uint64_t length, mlxshim_buffer_t *out_buffer,
+                            char *message, uint64_t message_capacity) {
+    @autoreleasepool {
+        struct text reason = text_in(message, message_capacity);
+        id<MTLDevice> metal = (id<MTLDevice>)device;
+        int32_t status = check_length(metal, length, out_buffer, &reason);
+        if (status != MLXSHIM_OK) {
+            return status;
+        }
+        uint64_t page_size = mlxshim_page_size();
+        if (pages == NULL || (uintptr_t)pages % page_size != 0 || length % page_size != 0) {
+            append_number(&reason, length);
+            append(&reason, " bytes at address ");
+            append_number(&reason, (uintptr_t)pages);
+            append(&reason, " are not whole pages of ");
+            append_number(&reason, page_size);
+            return fail(MLXSHIM_ERROR_MISALIGNED, &reason, " bytes");
+        }
+        /* No deallocator: Metal may run it on any thread, and the pages are the caller's to give back. */
+        id<MTLBuffer> buffer = [metal newBufferWithBytesNoCopy:pages
+                                                        length:length
+                                                       options:MTLResourceStorageModeShared
+                                                   deallocator:nil];
+        status = check_made(metal, buffer, length, [buffer contents] == pages, &reason);
+        if (status != MLXSHIM_OK) {
+            [buffer release];
+            return status;
+        }
+        *out_buffer = (mlxshim_buffer_t)buffer;
+        return MLXSHIM_OK;
+    }
+}
+
+void mlxshim_buffer_release(mlxshim_buffer_t buffer) {
+    release_handle(buffer);
+}
+
+void *mlxshim_buffer_contents(mlxshim_buffer_t buffer) {
+    @autoreleasepool {
+        return [(id<MTLBuffer>)buffer contents];
+    }
+}
+
+uint64_t mlxshim_buffer_length(mlxshim_buffer_t buffer) {
+    @autoreleasepool {
+        return [(id<MTLBuffer>)buffer length];
+    }
+}
+
+int32_t mlxshim_buffer_set_label(mlxshim_buffer_t buffer, const char *label) {
+    @autoreleasepool {
+        NSString *name;
+        if (!read_label(label, &name)) {
+            return MLXSHIM_ERROR_INVALID_ARGUMENT;
+        }
+        [(id<MTLBuffer>)buffer setLabel:name];
+        return MLXSHIM_OK;
+    }
+}
+
+uint64_t mlxshim_buffer_label(mlxshim_buffer_t buffer, char *text, uint64_t text_capacity) {
+    @autoreleasepool {
+        return copy_string([(id<MTLBuffer>)buffer label], text, text_capacity);
+    }
+}
+
+int32_t mlxshim_buffer_set_purgeable_state(mlxshim_buffer_t buffer, int32_t state, int32_t *out_previous) {
+    if (out_previous == NULL || state < MLXSHIM_PURGEABLE_KEEP_CURRENT || state > MLXSHIM_PURGEABLE_EMPTY) {
+        return MLXSHIM_ERROR_INVALID_ARGUMENT;
+    }
+    @autoreleasepool {
+        *out_previous = (int32_t)[(id<MTLBuffer>)buffer setPurgeableState:(MTLPurgeableState)state];
+        return MLXSHIM_OK;
+    }
+}
+
+/* ---- shared event ---- */
+
+int32_t mlxshim_event_create(mlxshim_device_t device, mlxshim_event_t *out_event, char *message,
+                             uint64_t message_capacity) {
+    @autoreleasepool {
+        struct text reason = text_in(message, message_capacity);
+        if (device == NULL || out_event == NULL) {
+            return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, &reason, "device or out_event is NULL");
+        }
+        id<MTLDevice> metal = (id<MTLDevice>)device;
+        id<MTLSharedEvent> event = [metal newSharedEvent];
+        if (event == nil) {
+            append(&reason, "no memory left for a shared event");
+            return fail_out_of_memory(metal, &reason);
+        }
+        *out_event = (mlxshim_event_t)event;
+        return MLXSHIM_OK;
+    }
+}
+
+void mlxshim_event_release(mlxshim_event_t event) {
+    release_handle(event);
+}
+
+uint64_t mlxshim_event_signaled_value(mlxshim_event_t event) {
+    @autoreleasepool {
+        return [(id<MTLSharedEvent>)event signaledValue];
+    }
+}
+
+int32_t mlxshim_event_signal(mlxshim_event_t event, uint64_t value) {
+    @autoreleasepool {
+        id<MTLSharedEvent> metal = (id<MTLSharedEvent>)event;
+        if (value < [metal signaledValue]) {
+            return MLXSHIM_ERROR_INVALID_ARGUMENT;
+        }
+        /* A larger value that arrives in between stands: Metal ignores one that is not larger than its own. */
+        [metal setSignaledValue:value];
+        return MLXSHIM_OK;
+    }
+}
+
+/* A year: longer than anyone waits, and far from where milliseconds overflow as nanoseconds or clock ticks. */
+#define LONGEST_WAIT_MILLIS (365ULL * 24 * 60 * 60 * 1000)
+
+int32_t mlxshim_event_wait(mlxshim_event_t event, uint64_t value, uint64_t timeout_millis) {
+    @autoreleasepool {
+        id<MTLSharedEvent> metal = (id<MTLSharedEvent>)event;
+        /* Most waits are over before they begin, and what Metal makes of a timeout of 0 is not documented. */
+        if ([metal signaledValue] >= value) {
+            return MLXSHIM_OK;
+        }
+        if (timeout_millis == 0) {
+            return MLXSHIM_ERROR_TIMEOUT;
+        }
+        uint64_t millis = timeout_millis < LONGEST_WAIT_MILLIS ? timeout_millis : LONGEST_WAIT_MILLIS;
+        return [metal waitUntilSignaledValue:value timeoutMS:millis] ? MLXSHIM_OK : MLXSHIM_ERROR_TIMEOUT;
+    }
+}
+
+/* ---- residency set ---- */
+
+#pragma clang diagnostic push
+/* mlxshim_residency_set_create asks the running system for residency sets, where the compiler cannot see it. */
+#pragma clang diagnostic ignored "-Wunguarded-availability-new"
+
+/* More allocations than macOS grants a process, so that a hint cannot make Metal reserve more memory than there is. */
+#define LARGEST_CAPACITY_HINT (1ULL << 20)
+
+/* Nil where there are no residency sets. Metal's validation ends the process that creates one below Apple6. */
+static Class residency_set_descriptor(id<MTLDevice> device) {
+    bool supported = [device respondsToSelector:@selector(newResidencySetWithDescriptor:error:)] &&
+                     [device supportsFamily:MTLGPUFamilyApple6];
+    return supported ? objc_getClass("MTLResidencySetDescriptor") : Nil;
+}
+
+int32_t mlxshim_residency_set_create(mlxshim_device_t device, const char *label, uint64_t initial_capacity,
+                                     mlxshim_residency_set_t *out_set, char *message, uint64_t message_capacity) {
+    @autoreleasepool {
+        struct text reason = text_in(message, message_capacity);
+        if (device == NULL || out_set == NULL) {
+            return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, &reason, "device or out_set is NULL");
+        }
+        NSString *name;
+        if (!read_label(label, &name)) {
+            return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, &reason, "the label is not UTF-8");
+        }
+        id<MTLDevice> metal = (id<MTLDevice>)device;
+        Class descriptor_class = residency_set_descriptor(metal);
+        if (descriptor_class == Nil) {
+            return fail(MLXSHIM_ERROR_UNSUPPORTED, &reason,
+                        "residency sets need macOS 15 and a GPU of the family Apple6, or later ones");
+        }
+        MTLResidencySetDescriptor *descriptor = [[descriptor_class alloc] init];
+        [descriptor setLabel:name];
+        [descriptor setInitialCapacity:initial_capacity < LARGEST_CAPACITY_HINT ? initial_capacity
+                                                                                : LARGEST_CAPACITY_HINT];
+        NSError *error = nil;
+        id<MTLResidencySet> set = [metal newResidencySetWithDescriptor:descriptor error:&error];
+        [descriptor release];
+        if (set == nil) {
+            append(&reason, "Metal made no residency set");
+            if (error != nil) {
+                append(&reason, " (");
+                append_string(&reason, [error localizedDescription]);
+                append(&reason, ")");
+            }
+            return fail_out_of_memory(metal, &reason);
+        }
+        *out_set = (mlxshim_residency_set_t)set;
+        return MLXSHIM_OK;
+    }
+}
+
+void mlxshim_residency_set_release(mlxshim_residency_set_t set) {
+    release_handle(set);
+}
+
+/*
+ * Unlike everything else here, residency sets are not thread-safe (Apple's Game Porting Toolkit says so, the
+ * documentation nothing), and this ABI is. The lock that the runtime keeps for any object needs no room in the handle.
+ */
+static id<MTLResidencySet> lock(mlxshim_residency_set_t set) {
+    objc_sync_enter((id)set);
+    return (id<MTLResidencySet>)set;
+}
+
+static void unlock(id<MTLResidencySet> set) {
+    objc_sync_exit(set);
+}
+
+int32_t mlxshim_residency_set_add(mlxshim_residency_set_t set, mlxshim_buffer_t buffer) {
+    if (buffer == NULL) {
+        return MLXSHIM_ERROR_INVALID_ARGUMENT;
+    }
+    @autoreleasepool {
+        id<MTLResidencySet> metal = lock(set);
+        [metal addAllocation:(id<MTLBuffer>)buffer];
+        unlock(metal);
+        return MLXSHIM_OK;
+    }
+}
+
+int32_t mlxshim_residency_set_remove(mlxshim_residency_set_t set, mlxshim_buffer_t buffer) {
+    if (buffer == NULL) {
+        return MLXSHIM_ERROR_INVALID_ARGUMENT;
+    }
+    @autoreleasepool {
+        id<MTLResidencySet> metal = lock(set);
+        [metal removeAllocation:(id<MTLBuffer>)buffer];
+        unlock(metal);
+        return MLXSHIM_OK;
+    }
+}
+
+int32_t mlxshim_residency_set_commit(mlxshim_residency_set_t set) {
+    @autoreleasepool {
+        id<MTLResidencySet> metal = lock(set);
+        [metal commit];
+        unlock(metal);
+        return MLXSHIM_OK;
+    }
+}
+
+void mlxshim_residency_set_request(mlxshim_residency_set_t set) {
+    @autoreleasepool {
+        id<MTLResidencySet> metal = lock(set);
+        [metal requestResidency];
+        unlock(metal);
+    }
+}
+
+void mlxshim_residency_set_end(mlxshim_residency_set_t set) {
+    @autoreleasepool {
+        id<MTLResidencySet> metal = lock(set);
+        [metal endResidency];
+        unlock(metal);
+    }
+}
+
+uint64_t mlxshim_residency_set_count(mlxshim_residency_set_t set) {
+    @autoreleasepool {
+        id<MTLResidencySet> metal = lock(set);
+        uint64_t count = [metal allocationCount];
+        unlock(metal);
+        return count;
+    }
+}
+
+uint64_t mlxshim_residency_set_allocated_size(mlxshim_residency_set_t set) {
+    @autoreleasepool {
+        id<MTLResidencySet> metal = lock(set);
+        uint64_t bytes = [metal allocatedSize];
+        unlock(metal);
+        return bytes;
+    }
+}
+
+#pragma clang diagnostic pop
