@@ -1,0 +1,19 @@
+package dev.mlxnative;
+
+import org.jspecify.annotations.Nullable;
+
+/** Where a lease came from, and where ending it brings the memory back to. */
+interface BufferOwner {
+    /** The pool whose memory it is; null for a device's own. */
+    @Nullable
+    MlxBufferPool pool();
+
+    /**
+     * Ends a lease of this owner's.
+     *
+     * @param fence what the memory must wait for before it is used again, or null
+     * @return false if the lease had ended before, and then nothing has happened
+     * @throws IllegalStateException if the memory cannot be taken away at this moment; nothing has happened
+     */
+    boolean end(MlxBuffer buffer, @Nullable MlxFence fence);
+}

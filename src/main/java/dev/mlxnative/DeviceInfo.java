@@ -1,0 +1,13 @@
+package dev.mlxnative;
+
+/**
+ * What is known of a device from the moment it is opened.
+ *
+ * @param name what the system calls it: {@code "Apple M3 Max"}
+ * @param registryId its id in the system's registry, equal in every process; 0 for host memory
+ * @param unifiedMemory whether CPU and GPU share one memory
+ * @param maxBufferLength bytes of the largest single buffer
+ * @param recommendedMaxWorkingSetSize bytes that all buffers together can take without slowing the machine down
+ */
+public record DeviceInfo(
+        String name, long registryId, boolean unifiedMemory, long maxBufferLength, long recommendedMaxWorkingSetSize) {}

@@ -1,0 +1,712 @@
+package dev.mlxnative;
+
+import java.lang.System.Logger.Level;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reuses native buffers, so that a step which asks for the same sizes as the one before asks the driver for none.
+ *
+ * <p><b>Buckets.</b> A request is served from the free list of the next power of two that holds it, at least the
+ * minimum bucket and at most the device's {@link DeviceInfo#maxBufferLength}. Only that list is searched: memory of
+ * other sizes is never handed out for it. A miss allocates a native buffer of the bucket's whole size, which therefore
+ * serves every later request of the bucket.
+ *
+ * <p><b>Leases.</b> Each hand-out ends exactly once: by {@link #release}, {@link MlxBuffer#close}, {@link #reset}, or
+ * the end of its {@link MlxScope}. These mix freely. Ending one twice, here or with a pool that did not make it, throws
+ * and changes nothing; only {@code close} may be repeated.
+ *
+ * <p><b>In flight.</b> Memory that the GPU still reads is released with a fence, and stays out of reach until the fence
+ * is complete.
+ *
+ * <p><b>Limits.</b> There are none: free memory is kept until {@link #trim}, {@link #clear} or {@link #close}, and how
+ * much is alive is bounded by the device alone.
+ *
+ * <p>Any number of threads may use a pool. A hit takes a lock for the time of a few field accesses; the driver is never
+ * called with the lock held.
+ */
+public final class MlxBufferPool implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger("dev.mlxnative");
+
+    /** What a checked pool fills released memory with: no small number, no ASCII text, and a NaN in no float format. */
+    private static final byte RELEASED = (byte) 0xA5;
+
+    private final MlxDevice device;
+    private final long minBucketBytes;
+    private final Zeroing zeroing;
+    private final boolean checked;
+    private final BufferOwner owner = new PoolOwner();
+
+    private final ReentrantLock lock = new ReentrantLock();
+    /* Guarded by the lock. */
+    private final FreeLists free = new FreeLists();
+    private final PoolBooks books = new PoolBooks();
+    /** The memory of every lease that {@link #reset} ends: all but those of scopes. */
+    private final List<NativeBuffer> issued = new ArrayList<>();
+
+    private final Map<MlxFence, List<NativeBuffer>> parked = new LinkedHashMap<>();
+    private boolean closed;
+
+    private MlxBufferPool(Builder builder) {
+        this.device = builder.device;
+        this.minBucketBytes = builder.minBucketBytes;
+        this.zeroing = builder.zeroing;
+        this.checked = builder.checked;
+    }
+
+    /** A pool with the defaults of {@link #builder}. */
+    public static MlxBufferPool create(MlxDevice device) {
+        return builder(device).build();
+    }
+
+    /** Starts a pool on a device, which must stay open for as long as the pool is to hand out buffers. */
+    public static Builder builder(MlxDevice device) {
+        return new Builder(Objects.requireNonNull(device, "device"));
+    }
+
+    /**
+     * Hands out a buffer of {@code byteLength} bytes.
+     *
+     * @param byteLength from 1 to the device's {@link DeviceInfo#maxBufferLength}
+     * @param shape the dimensions, whose elements must fit {@code byteLength}; none for a scalar
+     * @throws IllegalArgumentException if the length or the shape is wrong
+     * @throws BufferAllocationException if no free memory fits and the device has none left
+     * @throws IllegalStateException if the pool or its device is closed
+     */
+    public MlxBuffer alloc(long byteLength, DType dtype, long... shape) {
+        long[] dimensions = shape.clone();
+        device.requireAllocatable(byteLength);
+        Shapes.requireFits(byteLength, dtype, dimensions);
+        Arena leaseArena = checked ? Arena.ofShared() : null;
+        NativeBuffer memory = take(byteLength, leaseArena, true);
+        MemorySegment segment =
+                leaseArena == null ? memory.segment().asSlice(0, byteLength) : memory.segment(leaseArena, byteLength);
+        return new MlxBuffer(owner, memory, segment, leaseArena, dtype, dimensions);
+    }
+
+    /** As {@link #alloc(long, DType, long...)}, with just the bytes that the shape takes. */
+    public MlxBuffer alloc(DType dtype, long... shape) {
+        return alloc(Shapes.byteLength(dtype, shape), dtype, shape);
+    }
+
+    /**
+     * Memory for a lease of a scope's.
+     *
+     * @param leaseArena the arena of that lease alone, where it has one
+     */
+    NativeBuffer takeForScope(long byteLength, @Nullable Arena leaseArena) {
+        return take(byteLength, leaseArena, false);
+    }
+
+    private NativeBuffer take(long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+        device.requireOpen();
+        long bucket = bucket(byteLength);
+        NativeBuffer memory = takeFree(bucket, byteLength, leaseArena, resettable);
+        if (memory == null && reap()) {
+            memory = takeFree(bucket, byteLength, leaseArena, resettable);
+        }
+        if (memory == null) {
+            return allocate(bucket, byteLength, leaseArena, resettable);
+        }
+        if (zeroing == Zeroing.ALWAYS) {
+            memory.segment().fill((byte) 0);
+        }
+        return memory;
+    }
+
+    private long bucket(long byteLength) {
+        long powerOfTwo = byteLength == 1 ? 1 : Long.highestOneBit(byteLength - 1) << 1;
+        return Math.min(Math.max(powerOfTwo, minBucketBytes), device.info().maxBufferLength());
+    }
+
+    private @Nullable NativeBuffer takeFree(
+            long bucket, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+        lock.lock();
+        try {
+            requireOpen();
+            NativeBuffer memory = free.take(bucket);
+            if (memory != null) {
+                list(memory, byteLength, leaseArena, resettable);
+                books.hit(memory);
+            }
+            return memory;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private NativeBuffer allocate(long bucket, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+        NativeBuffer memory;
+        try {
+            memory = device.allocate(bucket);
+        } catch (BufferAllocationException e) {
+            throw refused(bucket, byteLength, e);
+        }
+        lock.lock();
+        try {
+            if (!closed) {
+                list(memory, byteLength, leaseArena, resettable);
+                books.allocated(memory, free.bytes());
+                return memory;
+            }
+        } finally {
+            lock.unlock();
+        }
+        device.free(memory);
+        throw new IllegalStateException("the pool was closed while it allocated " + bucket + " bytes");
+    }
+
+    private BufferAllocationException refused(long bucket, long byteLength, BufferAllocationException cause) {
+        lock.lock();
+        try {
+            books.failed();
+        } finally {
+            lock.unlock();
+        }
+        PoolStats stats = stats();
+        return new BufferAllocationException(
+                "no memory for " + byteLength + " bytes, for which the device was asked for " + bucket + ": "
+                        + cause.getMessage() + ". The pool has " + stats.activeBytes() + " bytes in "
+                        + stats.activeCount() + " active buffers, " + stats.cachedBytes() + " cached and "
+                        + stats.parkedBytes() + " parked; the device counts " + stats.deviceAllocatedBytes() + " of "
+                        + device.info().recommendedMaxWorkingSetSize()
+                        + " recommended. Release buffers, or call clear() to give back what is cached",
+                byteLength,
+                stats,
+                cause);
+    }
+
+    /** With the lock held: memory that goes out. */
+    private void list(NativeBuffer memory, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+        memory.requestedBytes = byteLength;
+        memory.leaseArena = leaseArena;
+        if (resettable) {
+            memory.issuedIndex = issued.size();
+            issued.add(memory);
+        }
+    }
+
+    /** With the lock held: memory that comes back. */
+    private void unlist(NativeBuffer memory) {
+        int index = memory.issuedIndex;
+        if (index != NativeBuffer.NOT_LISTED) {
+            NativeBuffer last = issued.removeLast();
+            if (last != memory) {
+                issued.set(index, last);
+                last.issuedIndex = index;
+            }
+            memory.issuedIndex = NativeBuffer.NOT_LISTED;
+        }
+    }
+
+    /**
+     * Takes a buffer back for reuse.
+     *
+     * @throws IllegalArgumentException if it is a slice, or this pool did not make it
+     * @throws IllegalStateException if its lease has ended before or, in a checked pool, a native call is using it
+     */
+    public void release(MlxBuffer buffer) {
+        releaseOnce(buffer, null);
+    }
+
+    /**
+     * Takes a buffer back for reuse once the fence is complete. Until then it is parked: never handed out, trimmed or
+     * freed.
+     *
+     * @throws IllegalArgumentException if it is a slice, or this pool did not make it
+     * @throws IllegalStateException if its lease has ended before, the fence's event is closed or, in a checked pool, a
+     *     native call is using the buffer
+     */
+    public void release(MlxBuffer buffer, MlxFence fence) {
+        releaseOnce(buffer, Objects.requireNonNull(fence, "fence"));
+    }
+
+    private void releaseOnce(MlxBuffer buffer, @Nullable MlxFence fence) {
+        if (buffer.isView()) {
+            throw new IllegalArgumentException(buffer + " is a slice: release the buffer that it was sliced from");
+        }
+        if (buffer.owner().pool() != this) {
+            throw new IllegalArgumentException(buffer + " was not made by " + this);
+        }
+        if (!buffer.owner().end(buffer, fence)) {
+            throw new IllegalStateException(buffer + " was released before");
+        }
+    }
+
+    /**
+     * Ends a lease of this pool's; its memory is free, or parked with the fence. False if the lease had ended before.
+     */
+    boolean endLease(MlxBuffer buffer, @Nullable MlxFence fence) {
+        retain(fence);
+        try {
+            MlxFence pending = pending(fence);
+            if (!buffer.endLease()) {
+                return false;
+            }
+            NativeBuffer memory = buffer.memory();
+            cleanUnless(pending, memory);
+            boolean homeless;
+            lock.lock();
+            try {
+                homeless = retire(memory, pending);
+            } finally {
+                lock.unlock();
+            }
+            if (homeless) {
+                device.free(memory);
+            }
+            return true;
+        } finally {
+            letGo(fence);
+        }
+    }
+
+    /** Files memory whose leases the caller has ended, or parks it with a fence that the caller has retained. */
+    void retireAll(List<NativeBuffer> ended, @Nullable MlxFence pending) {
+        for (NativeBuffer memory : ended) {
+            cleanUnless(pending, memory);
+        }
+        List<NativeBuffer> homeless = new ArrayList<>();
+        lock.lock();
+        try {
+            for (NativeBuffer memory : ended) {
+                if (retire(memory, pending)) {
+                    homeless.add(memory);
+                }
+            }
+        } finally {
+            lock.unlock();
+        }
+        homeless.forEach(device::free);
+    }
+
+    /** The fence if there is something to wait for, else null. */
+    private static @Nullable MlxFence pending(@Nullable MlxFence fence) {
+        return fence == null || fence.isComplete() ? null : fence;
+    }
+
+    /** Before a lease ends, so that a closed event stops everything while nothing has happened. */
+    private static void retain(@Nullable MlxFence fence) {
+        if (fence instanceof RetainedFence retained) {
+            retained.retain();
+        }
+    }
+
+    private static void letGo(@Nullable MlxFence fence) {
+        if (fence instanceof RetainedFence retained) {
+            retained.release();
+        }
+    }
+
+    /** Not with a fence pending: the GPU may still read. */
+    private void cleanUnless(@Nullable MlxFence pending, NativeBuffer memory) {
+        if (pending == null) {
+            memory.unlabel();
+            if (checked) {
+                memory.segment().fill(RELEASED);
+            }
+        }
+    }
+
+    /** With the lock held: files or parks memory whose lease has ended; true if the caller has to free it instead. */
+    private boolean retire(NativeBuffer memory, @Nullable MlxFence pending) {
+        unlist(memory);
+        books.ended(memory);
+        if (pending == null) {
+            return !file(memory);
+        }
+        park(memory, pending);
+        return false;
+    }
+
+    /** With the lock held: whether the free lists took the memory, which they do until the pool is closed. */
+    private boolean file(NativeBuffer memory) {
+        if (!closed) {
+            free.add(memory);
+        }
+        return !closed;
+    }
+
+    /** With the lock held. */
+    private void park(NativeBuffer memory, MlxFence fence) {
+        List<NativeBuffer> batch = parked.get(fence);
+        if (batch == null) {
+            retain(fence);
+            batch = new ArrayList<>();
+            parked.put(fence, batch);
+            if (closed) {
+                settleWhenComplete(fence);
+            }
+        }
+        batch.add(memory);
+        books.parked(memory);
+    }
+
+    /** Files what is parked with fences that are complete; whether there was any. */
+    private boolean reap() {
+        List<MlxFence> fences;
+        lock.lock();
+        try {
+            if (parked.isEmpty()) {
+                return false;
+            }
+            fences = List.copyOf(parked.keySet());
+        } finally {
+            lock.unlock();
+        }
+        boolean reaped = false;
+        for (MlxFence fence : fences) {
+            if (isComplete(fence)) {
+                reaped |= settle(fence);
+            }
+        }
+        return reaped;
+    }
+
+    private static boolean isComplete(MlxFence fence) {
+        try {
+            return fence.isComplete();
+        } catch (RuntimeException e) {
+            // Whoever allocates now has nothing to do with it, and memory that may be in use must stay where it is.
+            LOG.log(Level.WARNING, "a fence failed, what is parked with it stays parked: " + fence, e);
+            return false;
+        }
+    }
+
+    /** Files what is parked with a fence that is complete; false if someone else did. */
+    boolean settle(MlxFence fence) {
+        List<NativeBuffer> batch;
+        lock.lock();
+        try {
+            batch = parked.remove(fence);
+        } finally {
+            lock.unlock();
+        }
+        if (batch == null) {
+            return false;
+        }
+        letGo(fence);
+        // Out of everyone's reach now, and still counted as parked.
+        for (NativeBuffer memory : batch) {
+            cleanUnless(null, memory);
+        }
+        List<NativeBuffer> homeless = new ArrayList<>();
+        lock.lock();
+        try {
+            for (NativeBuffer memory : batch) {
+                books.unparked(memory);
+                if (!file(memory)) {
+                    homeless.add(memory);
+                }
+            }
+        } finally {
+            lock.unlock();
+        }
+        homeless.forEach(device::free);
+        return true;
+    }
+
+    /** For a closed pool, which nobody asks any more: a thread that ends with the fence. */
+    private void settleWhenComplete(MlxFence fence) {
+        Thread.ofPlatform().daemon().name("mlx-pool-settle").start(() -> {
+            try {
+                fence.await();
+                settle(fence);
+            } catch (InterruptedException | RuntimeException e) {
+                LOG.log(Level.WARNING, "a fence failed, what is parked with it is never freed: " + fence, e);
+            }
+        });
+    }
+
+    /**
+     * Ends every lease that is out, so that all of their memory can be reused. Leases of open scopes go on: they end
+     * with their scope.
+     *
+     * @throws IllegalStateException in a checked pool, if a native call is using a buffer; all others are released
+     */
+    public void reset() {
+        resetWith(null);
+    }
+
+    /**
+     * As {@link #reset()}, but the memory is parked until the fence is complete.
+     *
+     * @throws IllegalStateException also if the fence's event is closed, and then nothing has happened
+     */
+    public void reset(MlxFence fence) {
+        resetWith(Objects.requireNonNull(fence, "fence"));
+    }
+
+    private void resetWith(@Nullable MlxFence fence) {
+        IllegalStateException inUse = null;
+        retain(fence);
+        try {
+            MlxFence pending = pending(fence);
+            List<NativeBuffer> ended = new ArrayList<>();
+            for (IssuedLease lease : issuedLeases()) {
+                try {
+                    if (lease.end()) {
+                        ended.add(lease.memory());
+                    }
+                } catch (IllegalStateException e) {
+                    inUse = e;
+                }
+            }
+            retireAll(ended, pending);
+        } finally {
+            letGo(fence);
+        }
+        if (inUse != null) {
+            throw inUse;
+        }
+    }
+
+    private List<IssuedLease> issuedLeases() {
+        lock.lock();
+        try {
+            List<IssuedLease> leases = new ArrayList<>(issued.size());
+            for (NativeBuffer memory : issued) {
+                // One that is even belongs to a thread that is on its way out of alloc: its lease begins after this.
+                if (NativeBuffer.isLease(memory.currentLease())) {
+                    leases.add(new IssuedLease(memory, memory.currentLease(), memory.leaseArena));
+                }
+            }
+            return leases;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** A lease as the pool knows it, without the buffer that its holder has. */
+    private record IssuedLease(
+            NativeBuffer memory, long number, @Nullable Arena leaseArena) {
+        boolean end() {
+            return NativeBuffer.closeForGood(leaseArena) && memory.end(number);
+        }
+    }
+
+    /** Buffers that can be handed out again without asking the device. */
+    public int freeCount() {
+        reap();
+        lock.lock();
+        try {
+            return free.count();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Bytes of those buffers. */
+    public long freeBytes() {
+        reap();
+        lock.lock();
+        try {
+            return free.bytes();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Gives all free memory back to the device: {@code trim(0)}.
+     *
+     * @return the bytes given back
+     */
+    public long clear() {
+        return trim(0);
+    }
+
+    /**
+     * Gives free memory back to the device until at most {@code maxFreeBytes} of it are left, what was released longest
+     * ago first. Costs tens of microseconds a buffer: the JVM makes sure that no thread is still reading it.
+     *
+     * @return the bytes given back
+     * @throws IllegalArgumentException if {@code maxFreeBytes} is negative
+     */
+    public long trim(long maxFreeBytes) {
+        if (maxFreeBytes < 0) {
+            throw new IllegalArgumentException("maxFreeBytes is at least 0, not " + maxFreeBytes);
+        }
+        reap();
+        List<NativeBuffer> evicted;
+        lock.lock();
+        try {
+            evicted = free.evictTo(maxFreeBytes);
+            evicted.forEach(books::trimmed);
+        } finally {
+            lock.unlock();
+        }
+        long bytes = 0;
+        for (NativeBuffer memory : evicted) {
+            bytes += memory.capacity();
+            device.free(memory);
+        }
+        return bytes;
+    }
+
+    /** The pool's figures at this moment. */
+    public PoolStats stats() {
+        reap();
+        lock.lock();
+        try {
+            return books.snapshot(free, device.allocatedBytesIfAny());
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Opens a scope that any thread may use. Closing it makes the JVM stop every thread for a moment, tens of
+     * microseconds: for a token, a request, a layer, not for a single buffer.
+     *
+     * @throws IllegalStateException if the pool is closed
+     */
+    public MlxScope scope() {
+        requireOpenNow();
+        return MlxScope.shared(this, checked);
+    }
+
+    /**
+     * Opens a scope for the calling thread alone, cheap to close. Its buffers are confined to the thread like it.
+     *
+     * @throws IllegalStateException if the pool is closed
+     */
+    public MlxScope confinedScope() {
+        requireOpenNow();
+        return MlxScope.confined(this, checked);
+    }
+
+    /**
+     * Frees all free memory and stops handing out buffers. Buffers that are still out stay valid, and are freed when
+     * they are closed; how many there are is logged as a warning. Parked memory is freed when its fence is complete, by
+     * a thread that waits for it. Closing again does nothing.
+     */
+    @Override
+    public void close() {
+        List<NativeBuffer> cached;
+        List<MlxFence> fences;
+        PoolStats stats;
+        reap();
+        lock.lock();
+        try {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            cached = free.evictTo(0);
+            fences = List.copyOf(parked.keySet());
+            stats = books.snapshot(free, 0);
+        } finally {
+            lock.unlock();
+        }
+        cached.forEach(device::free);
+        fences.forEach(this::settleWhenComplete);
+        if (stats.activeCount() > 0) {
+            LOG.log(
+                    Level.WARNING,
+                    "a pool was closed while {0} buffers with {1} bytes were out; they are freed when they are closed",
+                    stats.activeCount(),
+                    stats.activeBytes());
+        }
+    }
+
+    private void requireOpenNow() {
+        lock.lock();
+        try {
+            requireOpen();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** With the lock held. */
+    private void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("the pool is closed");
+        }
+    }
+
+    MlxDevice device() {
+        return device;
+    }
+
+    /** For people: what is active, cached and parked. */
+    @Override
+    public String toString() {
+        PoolStats stats = stats();
+        return "MlxBufferPool[" + stats.activeCount() + " active, " + stats.cachedCount() + " cached, "
+                + stats.parkedCount() + " parked, " + stats.footprintBytes() + " bytes]";
+    }
+
+    /** Leases outside scopes. */
+    private final class PoolOwner implements BufferOwner {
+        @Override
+        public MlxBufferPool pool() {
+            return MlxBufferPool.this;
+        }
+
+        @Override
+        public boolean end(MlxBuffer buffer, @Nullable MlxFence fence) {
+            return endLease(buffer, fence);
+        }
+    }
+
+    /** A pool's settings. Not for several threads at once. */
+    public static final class Builder {
+        private static final long DEFAULT_MIN_BUCKET_BYTES = 256;
+
+        private final MlxDevice device;
+        private long minBucketBytes = DEFAULT_MIN_BUCKET_BYTES;
+        private Zeroing zeroing = Zeroing.FRESH;
+        private boolean checked;
+
+        private Builder(MlxDevice device) {
+            this.device = device;
+        }
+
+        /**
+         * The smallest bucket, 256 bytes unless set. A larger one lets more of the small sizes share buffers; a native
+         * buffer takes at least a page of memory in any case.
+         *
+         * @throws IllegalArgumentException if it is no power of two, or above the device's
+         *     {@link DeviceInfo#maxBufferLength}
+         */
+        public Builder minBucketBytes(long minBucketBytes) {
+            if (Long.bitCount(minBucketBytes) != 1
+                    || minBucketBytes < 0
+                    || minBucketBytes > device.info().maxBufferLength()) {
+                throw new IllegalArgumentException("the minimum bucket is a power of two up to "
+                        + device.info().maxBufferLength() + " bytes, not " + minBucketBytes);
+            }
+            this.minBucketBytes = minBucketBytes;
+            return this;
+        }
+
+        /** When memory is cleared; {@link Zeroing#FRESH} unless set. */
+        public Builder zeroing(Zeroing zeroing) {
+            this.zeroing = Objects.requireNonNull(zeroing, "zeroing");
+            return this;
+        }
+
+        /**
+         * For finding bugs: every segment throws as soon as its lease has ended, and released memory is filled with the
+         * byte {@code 0xA5}. Costs tens of microseconds and a pass over the memory with each release. Off unless set.
+         */
+        public Builder checked(boolean checked) {
+            this.checked = checked;
+            return this;
+        }
+
+        /** The pool, which holds no memory yet. */
+        public MlxBufferPool build() {
+            return new MlxBufferPool(this);
+        }
+    }
+}

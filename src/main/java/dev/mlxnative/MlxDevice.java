@@ -1,0 +1,310 @@
+package dev.mlxnative;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Objects;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The machine's GPU, or host memory that stands in for it: where buffers come from.
+ *
+ * <p>The first device that a process opens loads the native library, and with it the backend of every later one.
+ * Closing a device stops it from making anything new. What it made stays usable until it is closed in its turn; the
+ * last of these, or the device itself, gives the native device back.
+ */
+public final class MlxDevice implements AutoCloseable {
+    private final Backend backend;
+    private final SharedHandle handle;
+    private final DeviceInfo info;
+    private final long pageSize;
+    private final DirectOwner directOwner = new DirectOwner();
+
+    /** Freed by their owners while a native call still used them: they go as soon as somebody looks again. */
+    private final ConcurrentLinkedQueue<NativeBuffer> busy = new ConcurrentLinkedQueue<>();
+
+    private MlxDevice(Backend backend, MemorySegment handle) {
+        this.backend = backend;
+        this.handle = new SharedHandle("device", handle, Shim::releaseDevice);
+        this.info = Shim.deviceInfo(handle);
+        this.pageSize = Shim.pageSize();
+    }
+
+    /**
+     * Opens the default device: Metal's where there is one, else the host's. The system property {@code mlx.backend},
+     * {@code metal} or {@code host}, decides otherwise, and {@code mlx.shim.path} names the native library to use.
+     *
+     * @throws NativeLibraryException if the native library cannot be loaded
+     * @throws DeviceNotFoundException if there is no such device
+     */
+    public static MlxDevice open() {
+        return open(NativeLibrary.load(null));
+    }
+
+    /**
+     * Opens the default device of a backend.
+     *
+     * @throws NativeLibraryException if the native library cannot be loaded
+     * @throws DeviceNotFoundException if there is no such device on this machine, or this process has loaded the
+     *     library of the other backend
+     */
+    public static MlxDevice open(Backend backend) {
+        NativeLibrary.load(Objects.requireNonNull(backend, "backend"));
+        return new MlxDevice(backend, Shim.openDevice());
+    }
+
+    /** What the device is made of. */
+    public Backend backend() {
+        return backend;
+    }
+
+    /** What is known of the device since it was opened; readable after it is closed. */
+    public DeviceInfo info() {
+        return info;
+    }
+
+    /**
+     * Bytes of every buffer on the device that this process holds, whoever made it; pages that were wrapped or mapped
+     * are not among them.
+     *
+     * @throws IllegalStateException if the device is closed and nothing of it is left
+     */
+    public long allocatedBytes() {
+        freeBusy();
+        MemorySegment device = handle.acquire();
+        try {
+            return Shim.allocatedBytes(device);
+        } finally {
+            handle.release();
+        }
+    }
+
+    /**
+     * The {@code id<MTLDevice>} for the caller's own Metal calls; on {@link Backend#HOST} an opaque pointer. Valid
+     * until the device is closed.
+     *
+     * @throws IllegalStateException if the device is closed
+     */
+    public MemorySegment handle() {
+        handle.requireOpen();
+        return handle.handle();
+    }
+
+    /**
+     * Allocates a native buffer of exactly {@code byteLength} bytes, all zero, for the caller to close. Asks the driver
+     * each time: tens of microseconds on Metal, and so what a {@link MlxBufferPool} is for.
+     *
+     * @param byteLength from 1 to the device's {@link DeviceInfo#maxBufferLength}
+     * @param shape the dimensions, whose elements must fit {@code byteLength}; none for a scalar
+     * @throws IllegalArgumentException if the length or the shape is wrong
+     * @throws BufferAllocationException if the device has no memory left
+     * @throws IllegalStateException if the device is closed
+     */
+    public MlxBuffer allocBuffer(long byteLength, DType dtype, long... shape) {
+        long[] dimensions = shape.clone();
+        requireAllocatable(byteLength);
+        Shapes.requireFits(byteLength, dtype, dimensions);
+        NativeBuffer memory = allocate(byteLength);
+        return new MlxBuffer(directOwner, memory, memory.segment(), null, dtype, dimensions);
+    }
+
+    /** As {@link #allocBuffer(long, DType, long...)}, with just the bytes that the shape takes. */
+    public MlxBuffer allocBuffer(DType dtype, long... shape) {
+        return allocBuffer(Shapes.byteLength(dtype, shape), dtype, shape);
+    }
+
+    /**
+     * Makes a buffer of memory that exists, without a copy. The pages stay the caller's: closing the buffer leaves them
+     * as they are, and {@link MlxBuffer#segment} is a slice of {@code pages}, with its scope and its confinement to a
+     * thread. They must stay mapped for as long as the GPU uses the buffer.
+     *
+     * @param pages whole pages of native memory: an address and a length that are multiples of the machine's page size,
+     *     16,384 bytes on Apple silicon
+     * @param shape the dimensions, whose elements must fit the pages; they decide {@link MlxBuffer#byteLength}
+     * @throws IllegalArgumentException if the segment is on the heap, not of whole pages, above the device's
+     *     {@link DeviceInfo#maxBufferLength} or too short for the shape
+     * @throws IllegalStateException if the device is closed, or the segment's scope has ended
+     */
+    public MlxBuffer wrap(MemorySegment pages, DType dtype, long... shape) {
+        long[] dimensions = shape.clone();
+        long length = Shapes.byteLength(dtype, dimensions);
+        if (!pages.isNative()) {
+            throw new IllegalArgumentException("only native memory has pages to wrap, but the segment is on the heap");
+        }
+        if (pages.address() % pageSize != 0 || pages.byteSize() % pageSize != 0) {
+            throw new IllegalArgumentException(pages.byteSize() + " bytes at 0x" + Long.toHexString(pages.address())
+                    + " are not whole pages of " + pageSize + " bytes");
+        }
+        Shapes.requireFits(pages.byteSize(), dtype, dimensions);
+        requireAllocatable(pages.byteSize());
+        if (!pages.scope().isAlive()) {
+            throw new IllegalStateException("the scope of the segment to wrap has ended");
+        }
+        NativeBuffer memory = make(device -> NativeBuffer.wrap(device, pages));
+        return new MlxBuffer(directOwner, memory, pages.asSlice(0, length), null, dtype, dimensions);
+    }
+
+    /**
+     * Maps a part of a file, read-only and without a copy: a page is read when it is first touched. The file may be
+     * deleted meanwhile; one that is truncated makes accesses beyond its new end throw {@link InternalError}.
+     *
+     * @param offset where the elements start in the file: a multiple of the machine's page size
+     * @param shape the dimensions; they decide {@link MlxBuffer#byteLength}
+     * @throws IllegalArgumentException if the offset is not on a page, the elements do not lie within the file or are
+     *     above the device's {@link DeviceInfo#maxBufferLength}, or the shape is wrong
+     * @throws IOException if the file cannot be read
+     * @throws IllegalStateException if the device is closed
+     */
+    public MlxBuffer map(Path file, long offset, DType dtype, long... shape) throws IOException {
+        long[] dimensions = shape.clone();
+        long length = Shapes.byteLength(dtype, dimensions);
+        if (offset < 0 || offset % pageSize != 0) {
+            throw new IllegalArgumentException(
+                    "the file offset " + offset + " is not a multiple of the page size, " + pageSize + " bytes");
+        }
+        requireAllocatable(length);
+        long capacity = wholePages(length);
+        Arena pages = Arena.ofShared();
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            long size = channel.size();
+            if (offset > size || length > size - offset) {
+                throw new IllegalArgumentException(Shapes.describe(dtype, dimensions) + " of " + length
+                        + " bytes at offset " + offset + " does not lie within the " + size + " bytes of " + file);
+            }
+            MemorySegment mapping = channel.map(FileChannel.MapMode.READ_ONLY, offset, length, pages);
+            NativeBuffer memory = make(device -> NativeBuffer.map(device, pages, mapping, capacity));
+            return new MlxBuffer(directOwner, memory, memory.segment(), null, dtype, dimensions);
+        } catch (IOException | RuntimeException e) {
+            pages.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Creates an event whose value is 0, for the caller to close.
+     *
+     * @throws IllegalStateException if the device is closed
+     */
+    public MlxSharedEvent newSharedEvent() {
+        handle.requireOpen();
+        MemorySegment device = handle.acquire();
+        try {
+            return new MlxSharedEvent(Shim.createEvent(device));
+        } finally {
+            handle.release();
+        }
+    }
+
+    /** Stops the device from making anything new. Closing it again does nothing. */
+    @Override
+    public void close() {
+        handle.close();
+        freeBusy();
+    }
+
+    /** Memory of exactly {@code capacity} bytes, checked by the caller, which then owns it. */
+    NativeBuffer allocate(long capacity) {
+        return make(device -> NativeBuffer.create(device, capacity));
+    }
+
+    @FunctionalInterface
+    private interface Maker {
+        NativeBuffer make(SharedHandle device);
+    }
+
+    private NativeBuffer make(Maker maker) {
+        requireOpen();
+        freeBusy();
+        handle.acquire();
+        NativeBuffer made = null;
+        try {
+            made = maker.make(handle);
+            return made;
+        } finally {
+            if (made == null) {
+                handle.release();
+            }
+        }
+    }
+
+    /** Gives memory of {@link #allocate} back, at once or as soon as no native call uses it any more. */
+    void free(NativeBuffer memory) {
+        if (!memory.tryFree()) {
+            busy.add(memory);
+        }
+        freeBusy();
+    }
+
+    private void freeBusy() {
+        // One round: what is still busy goes back to the end.
+        for (int left = busy.isEmpty() ? 0 : busy.size(); left > 0; left--) {
+            NativeBuffer memory = busy.poll();
+            if (memory == null) {
+                return;
+            }
+            if (!memory.tryFree()) {
+                busy.add(memory);
+            }
+        }
+    }
+
+    /** @throws IllegalStateException if the device is closed */
+    void requireOpen() {
+        handle.requireOpen();
+    }
+
+    /** As {@link #allocatedBytes}, but 0 when nothing is left of the device. */
+    long allocatedBytesIfAny() {
+        if (!handle.tryAcquire()) {
+            return 0;
+        }
+        try {
+            return Shim.allocatedBytes(handle.handle());
+        } finally {
+            handle.release();
+        }
+    }
+
+    /** @throws IllegalArgumentException if no buffer of the device can have this length */
+    void requireAllocatable(long byteLength) {
+        if (byteLength < 1 || byteLength > info.maxBufferLength()) {
+            throw new IllegalArgumentException(
+                    "a buffer has from 1 to " + info.maxBufferLength() + " bytes on this device, not " + byteLength);
+        }
+    }
+
+    long pageSize() {
+        return pageSize;
+    }
+
+    private long wholePages(long length) {
+        return (length + pageSize - 1) / pageSize * pageSize;
+    }
+
+    /** Buffers of the device itself: a lease's end frees the memory. */
+    private final class DirectOwner implements BufferOwner {
+        @Override
+        public @Nullable MlxBufferPool pool() {
+            return null;
+        }
+
+        @Override
+        public boolean end(MlxBuffer buffer, @Nullable MlxFence fence) {
+            boolean ended = buffer.endLease();
+            if (ended) {
+                free(buffer.memory());
+            }
+            return ended;
+        }
+    }
+
+    /** For people: backend, name and state. */
+    @Override
+    public String toString() {
+        return "MlxDevice[" + backend + ", " + info.name() + (handle.isClosed() ? ", closed]" : "]");
+    }
+}

@@ -1,0 +1,14 @@
+package dev.mlxnative;
+
+/** Something that the machine, its driver or its libraries refused. */
+public class MlxException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    public MlxException(String message) {
+        super(message);
+    }
+
+    public MlxException(String message, Throwable cause) {
+        super(message, cause);
+    }
+}

@@ -1,0 +1,20 @@
+package dev.mlxnative;
+
+/**
+ * A point in the GPU's work, after which memory that the work uses is free again.
+ *
+ * <p>{@link MlxSharedEvent#at} makes fences. Code with a completion signal of its own can implement this interface;
+ * both methods may then be called from any thread, {@link #isComplete} often and while allocating, so it must be quick
+ * and must not use the pool. Once complete, a fence stays complete.
+ */
+public interface MlxFence {
+    /** Whether the point has been reached. Never blocks. */
+    boolean isComplete();
+
+    /**
+     * Waits until the point has been reached.
+     *
+     * @throws InterruptedException if the thread is interrupted while it waits
+     */
+    void await() throws InterruptedException;
+}

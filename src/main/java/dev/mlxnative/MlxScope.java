@@ -1,0 +1,238 @@
+package dev.mlxnative;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One token, one request, one layer: everything that is allocated in a scope goes back to the pool when it closes, and
+ * every segment of it throws from then on.
+ *
+ * <p>A scope is an {@link Arena}, so any FFM code can allocate from the pool through it. Memory comes as the pool's
+ * {@link Zeroing} has it: unlike the JDK's own arenas, a scope hands out what an earlier lease left unless that is
+ * {@link Zeroing#ALWAYS}.
+ *
+ * <p>Buffers of a scope may be released earlier. Their segments stay accessible until the scope closes, so their memory
+ * stays parked until then too: a scope never hands out the same memory twice.
+ */
+public final class MlxScope implements Arena {
+    private final MlxBufferPool pool;
+    private final Supplier<Arena> arenas;
+    private final boolean checked;
+    private final Arena arena;
+    /** Null for a scope of any thread. */
+    private final @Nullable Thread confinedTo;
+
+    private final ScopeOwner owner = new ScopeOwner();
+    private final ScopeEnd end = new ScopeEnd();
+
+    private final ReentrantLock lock = new ReentrantLock();
+    /* Guarded by the lock. */
+    private final List<MlxBuffer> leases = new ArrayList<>();
+    private boolean closed;
+
+    private MlxScope(MlxBufferPool pool, boolean checked, Supplier<Arena> arenas, @Nullable Thread confinedTo) {
+        this.pool = pool;
+        this.checked = checked;
+        this.arenas = arenas;
+        this.arena = arenas.get();
+        this.confinedTo = confinedTo;
+    }
+
+    static MlxScope shared(MlxBufferPool pool, boolean checked) {
+        return new MlxScope(pool, checked, Arena::ofShared, null);
+    }
+
+    static MlxScope confined(MlxBufferPool pool, boolean checked) {
+        return new MlxScope(pool, checked, Arena::ofConfined, Thread.currentThread());
+    }
+
+    /**
+     * Hands out a buffer that lives at most as long as this scope.
+     *
+     * @throws IllegalArgumentException if the length or the shape is wrong, as for {@link MlxBufferPool#alloc}
+     * @throws BufferAllocationException if no free memory fits and the device has none left
+     * @throws IllegalStateException if the scope, the pool or the device is closed
+     * @throws WrongThreadException if the scope is confined to another thread
+     */
+    public MlxBuffer alloc(long byteLength, DType dtype, long... shape) {
+        long[] dimensions = shape.clone();
+        pool.device().requireAllocatable(byteLength);
+        Shapes.requireFits(byteLength, dtype, dimensions);
+        return lease(byteLength, checked ? arenas.get() : null, dtype, dimensions);
+    }
+
+    /** As {@link #alloc(long, DType, long...)}, with just the bytes that the shape takes. */
+    public MlxBuffer alloc(DType dtype, long... shape) {
+        return alloc(Shapes.byteLength(dtype, shape), dtype, shape);
+    }
+
+    /**
+     * A segment from the pool, for FFM code of any kind. Each takes a buffer of its own, so many small ones are better
+     * cut from a larger one, with {@link java.lang.foreign.SegmentAllocator#slicingAllocator}.
+     *
+     * @throws IllegalArgumentException if the size is negative, the alignment no power of two, or both together above
+     *     the device's {@link DeviceInfo#maxBufferLength}
+     * @throws BufferAllocationException if no free memory fits and the device has none left
+     * @throws IllegalStateException if the scope, the pool or the device is closed
+     * @throws WrongThreadException if the scope is confined to another thread
+     */
+    @Override
+    public MemorySegment allocate(long byteSize, long byteAlignment) {
+        if (byteSize < 0 || byteAlignment < 1 || Long.bitCount(byteAlignment) != 1) {
+            throw new IllegalArgumentException(
+                    "a size is at least 0 and an alignment a power of two, not " + byteSize + " and " + byteAlignment);
+        }
+        // Memory starts on a page; room for anything coarser comes on top.
+        long padding = byteAlignment <= pool.device().pageSize() ? 0 : byteAlignment;
+        long needed = Math.max(1, byteSize) + padding;
+        pool.device().requireAllocatable(needed < 0 ? Long.MAX_VALUE : needed);
+        MemorySegment segment =
+                lease(needed, null, DType.U8, new long[] {needed}).segment();
+        long misalignment = segment.address() & (byteAlignment - 1);
+        return segment.asSlice(misalignment == 0 ? 0 : byteAlignment - misalignment, byteSize);
+    }
+
+    private MlxBuffer lease(long byteLength, @Nullable Arena leaseArena, DType dtype, long[] dimensions) {
+        requireThread();
+        lock.lock();
+        try {
+            if (closed) {
+                throw new IllegalStateException("the scope is closed");
+            }
+            NativeBuffer memory = pool.takeForScope(byteLength, leaseArena);
+            MemorySegment segment = memory.segment(leaseArena == null ? arena : leaseArena, byteLength);
+            MlxBuffer buffer = new MlxBuffer(owner, memory, segment, leaseArena, dtype, dimensions);
+            leases.add(buffer);
+            return buffer;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void requireThread() {
+        if (confinedTo != null && confinedTo != Thread.currentThread()) {
+            throw new WrongThreadException(
+                    "the scope is confined to " + confinedTo + ", and this is " + Thread.currentThread());
+        }
+    }
+
+    /** The lifetime of the segments of {@link #allocate} and, unless the pool is checked, of {@link #alloc}. */
+    @Override
+    public MemorySegment.Scope scope() {
+        return arena.scope();
+    }
+
+    /**
+     * Returns everything to the pool and makes every segment throw. Closing again does nothing.
+     *
+     * @throws IllegalStateException if a native call is using a segment; what it uses stays as it is, and the scope can
+     *     be closed again
+     * @throws WrongThreadException if the scope is confined to another thread
+     */
+    @Override
+    public void close() {
+        requireThread();
+        lock.lock();
+        try {
+            if (closed) {
+                return;
+            }
+            if (checked) {
+                // One by one, since each can be in use: those that end here wait for the scope like any other.
+                leases.forEach(buffer -> pool.endLease(buffer, end));
+            }
+            arena.close();
+            closed = true;
+        } finally {
+            lock.unlock();
+        }
+        List<NativeBuffer> ended = new ArrayList<>(leases.size());
+        for (MlxBuffer buffer : leases) {
+            if (buffer.endLease()) {
+                ended.add(buffer.memory());
+            }
+        }
+        pool.retireAll(ended, null);
+        end.reached.countDown();
+        pool.settle(end);
+    }
+
+    /** For people: the number of buffers handed out so far, and the state. */
+    @Override
+    public String toString() {
+        lock.lock();
+        try {
+            return "MlxScope[" + leases.size() + " buffers" + (closed ? ", closed]" : "]");
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Leases of this scope: what ends early stays parked until the scope's end. */
+    private final class ScopeOwner implements BufferOwner {
+        @Override
+        public MlxBufferPool pool() {
+            return pool;
+        }
+
+        @Override
+        public boolean end(MlxBuffer buffer, @Nullable MlxFence fence) {
+            requireThread();
+            lock.lock();
+            try {
+                return !closed && pool.endLease(buffer, fence == null ? end : new Both(end, fence));
+            } finally {
+                lock.unlock();
+            }
+        }
+    }
+
+    /** Complete when the scope has closed. */
+    private static final class ScopeEnd implements MlxFence {
+        private final CountDownLatch reached = new CountDownLatch(1);
+
+        @Override
+        public boolean isComplete() {
+            return reached.getCount() == 0;
+        }
+
+        @Override
+        public void await() throws InterruptedException {
+            reached.await();
+        }
+    }
+
+    /** Complete when both are. */
+    private record Both(ScopeEnd scope, MlxFence fence) implements RetainedFence {
+        @Override
+        public boolean isComplete() {
+            return scope.isComplete() && fence.isComplete();
+        }
+
+        @Override
+        public void await() throws InterruptedException {
+            scope.await();
+            fence.await();
+        }
+
+        @Override
+        public void retain() {
+            if (fence instanceof RetainedFence retained) {
+                retained.retain();
+            }
+        }
+
+        @Override
+        public void release() {
+            if (fence instanceof RetainedFence retained) {
+                retained.release();
+            }
+        }
+    }
+}

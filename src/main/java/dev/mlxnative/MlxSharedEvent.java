@@ -1,0 +1,97 @@
+package dev.mlxnative;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A counter that CPU and GPU both raise and wait for: {@code MTLSharedEvent}.
+ *
+ * <p>Encode a signal of the next value after the GPU work that uses a buffer, and release the buffer with the fence
+ * {@link #at} that value.
+ */
+public final class MlxSharedEvent implements AutoCloseable {
+    private final SharedHandle handle;
+
+    MlxSharedEvent(MemorySegment handle) {
+        this.handle = new SharedHandle("event", handle, Shim::releaseEvent);
+    }
+
+    /**
+     * The value that CPU or GPU signalled last; 0 at first.
+     *
+     * @throws IllegalStateException if the event is closed
+     */
+    public long signaledValue() {
+        handle.requireOpen();
+        return EventFence.signaledValue(handle);
+    }
+
+    /**
+     * Raises the value and wakes whoever waits for it.
+     *
+     * @throws IllegalArgumentException if the value is below the current one
+     * @throws IllegalStateException if the event is closed
+     */
+    public void signal(long value) {
+        requireValue(value);
+        handle.requireOpen();
+        MemorySegment event = handle.acquire();
+        try {
+            if (!Shim.signal(event, value)) {
+                throw new IllegalArgumentException("an event's value only rises: it is " + Shim.signaledValue(event)
+                        + " and cannot become " + value);
+            }
+        } finally {
+            handle.release();
+        }
+    }
+
+    /**
+     * The fence that is complete once the value is at least {@code value}. It costs nothing until it is used, and needs
+     * no closing. Buffers released with it stay parked until then even if the event is closed; everyone else gets an
+     * {@link IllegalStateException} from a fence whose event is closed.
+     *
+     * @throws IllegalArgumentException if the value is negative
+     * @throws IllegalStateException if the event is closed
+     */
+    public MlxFence at(long value) {
+        requireValue(value);
+        handle.requireOpen();
+        return new EventFence(handle, value);
+    }
+
+    private static void requireValue(long value) {
+        if (value < 0) {
+            throw new IllegalArgumentException("an event's value is at least 0, not " + value);
+        }
+    }
+
+    /**
+     * The {@code id<MTLSharedEvent>} for the caller's own Metal calls; on {@link Backend#HOST} an opaque pointer. Valid
+     * until the event is closed.
+     *
+     * @throws IllegalStateException if the event is closed
+     */
+    public MemorySegment handle() {
+        handle.requireOpen();
+        return handle.handle();
+    }
+
+    /** Gives the event back, once no parked buffer waits for it any more. Closing it again does nothing. */
+    @Override
+    public void close() {
+        handle.close();
+    }
+
+    /** For people: value and state. */
+    @Override
+    public String toString() {
+        if (handle.isClosed() || !handle.tryAcquire()) {
+            return "MlxSharedEvent[closed]";
+        }
+        try {
+            return "MlxSharedEvent[" + Shim.signaledValue(handle.handle()) + "]";
+        } finally {
+            handle.release();
+        }
+    }
+}

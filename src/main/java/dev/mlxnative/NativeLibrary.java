@@ -1,0 +1,268 @@
+package dev.mlxnative;
+
+import dev.mlxnative.ffi.mlxshim_h;
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.security.DigestInputStream;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Loads the one native library of this process, in this order:
+ *
+ * <ol>
+ *   <li>the file that the system property {@value #PATH_PROPERTY} names, and then nothing else;
+ *   <li>the libraries of this operating system and architecture in the jar, under {@code META-INF/native/<os>-<arch>/}:
+ *       Metal's, then the host's; the system property {@value #BACKEND_PROPERTY} ({@code metal} or {@code host}) leaves
+ *       only one of them.
+ * </ol>
+ *
+ * <p>A library is asked for its ABI version before it is loaded for good, so a wrong one leaves no trace in the
+ * process.
+ */
+final class NativeLibrary {
+    static final String PATH_PROPERTY = "mlx.shim.path";
+    static final String BACKEND_PROPERTY = "mlx.backend";
+
+    private static @Nullable Backend loaded;
+
+    private NativeLibrary() {}
+
+    /**
+     * Loads a library unless one is loaded, and returns what it is made of.
+     *
+     * @param wanted the backend that is asked for, or null for the best that there is
+     * @throws NativeLibraryException if none can be loaded
+     * @throws DeviceNotFoundException if the jar has no library of the wanted backend for this platform, or the process
+     *     has loaded another
+     */
+    static synchronized Backend load(@Nullable Backend wanted) {
+        Backend backend = loaded;
+        if (backend == null) {
+            backend = loadFirst(wanted);
+            loaded = backend;
+        }
+        if (wanted != null && backend != wanted) {
+            throw new DeviceNotFoundException("there is no " + wanted + " device in this process: it has loaded the "
+                    + backend + " library, and only one can be. Start the JVM with -D" + BACKEND_PROPERTY + "="
+                    + wanted.name().toLowerCase(Locale.ROOT) + " to have the other");
+        }
+        return backend;
+    }
+
+    private static Backend loadFirst(@Nullable Backend wanted) {
+        String path = System.getProperty(PATH_PROPERTY);
+        if (path != null) {
+            return loadFile(Path.of(path).toAbsolutePath(), "named by -D" + PATH_PROPERTY);
+        }
+        Backend only = wanted != null ? wanted : backendProperty();
+        Platform platform = Platform.current();
+        List<String> tried = new ArrayList<>();
+        for (Candidate candidate : platform.candidates()) {
+            if (only == null || only == candidate.backend()) {
+                String resource = platform.directory() + candidate.fileName();
+                tried.add(resource);
+                if (NativeLibrary.class.getResource(resource) != null) {
+                    return loadResource(resource, candidate.fileName());
+                }
+            }
+        }
+        String advice = "Name a library of your own with -D" + PATH_PROPERTY + "=<file>";
+        if (only != null && tried.isEmpty()) {
+            throw new DeviceNotFoundException("there is no " + only + " device on " + platform + ". " + advice);
+        }
+        throw new NativeLibraryException("this jar has no native library for " + platform + "; tried "
+                + String.join(", ", tried) + ". " + advice);
+    }
+
+    private static @Nullable Backend backendProperty() {
+        String value = System.getProperty(BACKEND_PROPERTY);
+        if (value == null) {
+            return null;
+        }
+        for (Backend backend : Backend.values()) {
+            if (backend.name().equalsIgnoreCase(value)) {
+                return backend;
+            }
+        }
+        throw new NativeLibraryException(
+                "-D" + BACKEND_PROPERTY + "=" + value + " names no backend: it is 'metal' or 'host'");
+    }
+
+    private static Backend loadResource(String resource, String fileName) {
+        Path directory = null;
+        Path file = null;
+        try {
+            // Readable, writable and searchable by this user alone.
+            directory = Files.createTempDirectory("mlx-native-");
+            file = directory.resolve(fileName);
+            extract(resource, file);
+            return loadFile(file, "extracted from " + resource + " in the jar");
+        } catch (IOException e) {
+            throw new NativeLibraryException(
+                    "the library " + resource + " could not be extracted to " + System.getProperty("java.io.tmpdir")
+                            + ": " + e
+                            + ". Make room there, or name another folder with -Djava.io.tmpdir=<folder>, or an"
+                            + " extracted library with -D" + PATH_PROPERTY + "=<file>",
+                    e);
+        } finally {
+            // A mapped library needs its file no more, and what is left behind is left behind by every start.
+            deleteQuietly(file);
+            deleteQuietly(directory);
+        }
+    }
+
+    /** Writes a resource to a file that must not exist, and reads it back: what is loaded is what was packaged. */
+    private static void extract(String resource, Path file) throws IOException {
+        byte[] packaged;
+        try (InputStream in = NativeLibrary.class.getResourceAsStream(resource)) {
+            if (in == null) {
+                throw new IOException(resource + " is gone from the jar");
+            }
+            byte[] bytes = in.readAllBytes();
+            packaged = sha256().digest(bytes);
+            Files.write(file, bytes, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+        }
+        MessageDigest extracted = sha256();
+        try (DigestInputStream in = new DigestInputStream(Files.newInputStream(file), extracted)) {
+            in.transferTo(java.io.OutputStream.nullOutputStream());
+        }
+        byte[] written = extracted.digest();
+        if (!MessageDigest.isEqual(packaged, written)) {
+            HexFormat hex = HexFormat.of();
+            throw new IOException(file + " has SHA-256 " + hex.formatHex(written) + " after it was written with "
+                    + hex.formatHex(packaged));
+        }
+    }
+
+    private static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError("every Java platform has SHA-256", e);
+        }
+    }
+
+    private static void deleteQuietly(@Nullable Path path) {
+        if (path != null) {
+            try {
+                Files.deleteIfExists(path);
+            } catch (IOException e) {
+                path.toFile().deleteOnExit();
+            }
+        }
+    }
+
+    private static Backend loadFile(Path file, String origin) {
+        if (!Files.isRegularFile(file)) {
+            throw new NativeLibraryException("there is no file " + file + ", " + origin);
+        }
+        try {
+            verifyAbi(file, origin);
+            System.load(file.toString());
+        } catch (IllegalCallerException e) {
+            throw new NativeLibraryException(
+                    "native access is denied to " + accessName() + ": start the JVM with --enable-native-access="
+                            + accessName() + " (or add 'Enable-Native-Access: ALL-UNNAMED' to the manifest of the jar"
+                            + " that java -jar starts)",
+                    e);
+        } catch (UnsatisfiedLinkError e) {
+            throw new NativeLibraryException(
+                    "the library " + file + ", " + origin + ", cannot be loaded on " + Platform.current() + ": "
+                            + e.getMessage() + ". If its folder is mounted 'noexec', name another with"
+                            + " -Djava.io.tmpdir=<folder>",
+                    e);
+        }
+        return mlxshim_h.mlxshim_backend_kind() == mlxshim_h.MLXSHIM_BACKEND_METAL() ? Backend.METAL : Backend.HOST;
+    }
+
+    /** What the flag {@code --enable-native-access} must name for this class. */
+    private static String accessName() {
+        Module module = NativeLibrary.class.getModule();
+        return module.isNamed() ? module.getName() : "ALL-UNNAMED";
+    }
+
+    private static void verifyAbi(Path file, String origin) {
+        try (Arena arena = Arena.ofConfined()) {
+            int version = abiVersion(SymbolLookup.libraryLookup(file, arena), file, origin);
+            if (version != mlxshim_h.MLXSHIM_ABI_VERSION()) {
+                throw new NativeLibraryException("the library " + file + ", " + origin + ", has ABI version " + version
+                        + ", but this jar needs " + mlxshim_h.MLXSHIM_ABI_VERSION()
+                        + ": use the library that belongs to the jar");
+            }
+        } catch (IllegalArgumentException e) {
+            // The lookup keeps the loader's reason to itself; System.load tells it.
+            System.load(file.toString());
+            throw new NativeLibraryException("the library " + file + ", " + origin + ", cannot be opened", e);
+        }
+    }
+
+    private static int abiVersion(SymbolLookup library, Path file, String origin) {
+        MemorySegment function = library.find("mlxshim_abi_version")
+                .orElseThrow(() -> new NativeLibraryException("the file " + file + ", " + origin
+                        + ", is no mlxshim library: it has no function mlxshim_abi_version"));
+        MethodHandle call = Linker.nativeLinker().downcallHandle(function, FunctionDescriptor.of(ValueLayout.JAVA_INT));
+        try {
+            return (int) call.invokeExact();
+        } catch (Throwable e) {
+            throw new AssertionError("a function without arguments throws nothing", e);
+        }
+    }
+
+    /** A library that the jar may have. */
+    record Candidate(Backend backend, String fileName) {}
+
+    /** The names under which the jar files native libraries. */
+    record Platform(String os, String arch) {
+        static Platform current() {
+            return of(System.getProperty("os.name"), System.getProperty("os.arch"));
+        }
+
+        static Platform of(String osName, String osArch) {
+            String os = osName.startsWith("Mac")
+                    ? "macos"
+                    : osName.toLowerCase(Locale.ROOT).replace(' ', '-');
+            String arch = switch (osArch) {
+                case "amd64" -> "x86_64";
+                case "arm64" -> "aarch64";
+                default -> osArch;
+            };
+            return new Platform(os, arch);
+        }
+
+        String directory() {
+            return "/META-INF/native/" + this + "/";
+        }
+
+        /** Best first. */
+        List<Candidate> candidates() {
+            return switch (os) {
+                case "macos" ->
+                    List.of(
+                            new Candidate(Backend.METAL, "libmlxshim.dylib"),
+                            new Candidate(Backend.HOST, "libmlxshim_host.dylib"));
+                default -> List.of(new Candidate(Backend.HOST, "libmlxshim_host.so"));
+            };
+        }
+
+        @Override
+        public String toString() {
+            return os + "-" + arch;
+        }
+    }
+}

@@ -1,0 +1,83 @@
+package dev.mlxnative;
+
+/**
+ * The counts of a pool, one method for each thing that can happen to a buffer. Cached buffers are counted by the
+ * {@link FreeLists} that hold them. Not thread-safe.
+ */
+final class PoolBooks {
+    private long hits;
+    private long nativeAllocations;
+    private long failedAllocations;
+    private int activeCount;
+    private long activeBytes;
+    private long requestedBytes;
+    private int parkedCount;
+    private long parkedBytes;
+    private long peakActiveBytes;
+    private long peakFootprintBytes;
+    private long trimmedBytes;
+
+    void hit(NativeBuffer memory) {
+        hits++;
+        activated(memory);
+    }
+
+    /** A miss that the device has served; {@code cachedBytes} as they are at this moment. */
+    void allocated(NativeBuffer memory, long cachedBytes) {
+        nativeAllocations++;
+        activated(memory);
+        // Nothing but new memory makes the footprint grow.
+        peakFootprintBytes = Math.max(peakFootprintBytes, activeBytes + parkedBytes + cachedBytes);
+    }
+
+    void failed() {
+        failedAllocations++;
+    }
+
+    private void activated(NativeBuffer memory) {
+        activeCount++;
+        activeBytes += memory.capacity();
+        requestedBytes += memory.requestedBytes;
+        peakActiveBytes = Math.max(peakActiveBytes, activeBytes);
+    }
+
+    /** A lease has ended; the memory is cached, freed or parked next. */
+    void ended(NativeBuffer memory) {
+        activeCount--;
+        activeBytes -= memory.capacity();
+        requestedBytes -= memory.requestedBytes;
+    }
+
+    void parked(NativeBuffer memory) {
+        parkedCount++;
+        parkedBytes += memory.capacity();
+    }
+
+    void unparked(NativeBuffer memory) {
+        parkedCount--;
+        parkedBytes -= memory.capacity();
+    }
+
+    void trimmed(NativeBuffer memory) {
+        trimmedBytes += memory.capacity();
+    }
+
+    PoolStats snapshot(FreeLists free, long deviceAllocatedBytes) {
+        return new PoolStats(
+                hits + nativeAllocations + failedAllocations,
+                hits,
+                nativeAllocations,
+                activeCount,
+                activeBytes,
+                requestedBytes,
+                free.count(),
+                free.bytes(),
+                parkedCount,
+                parkedBytes,
+                peakActiveBytes,
+                peakFootprintBytes,
+                trimmedBytes,
+                failedAllocations,
+                deviceAllocatedBytes);
+    }
+}

@@ -1,0 +1,53 @@
+package dev.mlxnative;
+
+/**
+ * A pool's figures at one moment: every snapshot is consistent in itself.
+ *
+ * <p>These hold in each: {@code requests = hits + nativeAllocations + failedAllocations}, and {@link #footprintBytes()}
+ * {@code = activeBytes + cachedBytes + parkedBytes}. Active, cached and parked bytes are whole capacities, so
+ * {@code activeBytes - requestedBytes} is what rounding up costs.
+ *
+ * @param requests calls that asked for a buffer with valid arguments and have ended, one way or the other
+ * @param hits requests served from the free lists
+ * @param nativeAllocations requests served by a new native buffer
+ * @param activeCount leases that have not ended
+ * @param activeBytes bytes of the native buffers behind them
+ * @param requestedBytes bytes that those leases asked for
+ * @param cachedCount native buffers on the free lists
+ * @param cachedBytes their bytes
+ * @param parkedCount native buffers whose lease has ended but whose fence or scope has not
+ * @param parkedBytes their bytes
+ * @param peakActiveBytes the highest that {@code activeBytes} has been
+ * @param peakFootprintBytes the highest that {@link #footprintBytes()} has been
+ * @param trimmedBytes bytes that {@link MlxBufferPool#trim} and {@link MlxBufferPool#clear} have given back so far
+ * @param failedAllocations requests that ended in an exception because memory could not be had
+ * @param deviceAllocatedBytes what the device counts as allocated, by this pool and everyone else in the process; 0
+ *     once the device is closed and unused
+ */
+public record PoolStats(
+        long requests,
+        long hits,
+        long nativeAllocations,
+        int activeCount,
+        long activeBytes,
+        long requestedBytes,
+        int cachedCount,
+        long cachedBytes,
+        int parkedCount,
+        long parkedBytes,
+        long peakActiveBytes,
+        long peakFootprintBytes,
+        long trimmedBytes,
+        long failedAllocations,
+        long deviceAllocatedBytes) {
+
+    /** Bytes that the pool keeps alive: active, cached and parked. */
+    public long footprintBytes() {
+        return activeBytes + cachedBytes + parkedBytes;
+    }
+
+    /** Hits over requests, from 0 to 1; 1 where there was no request yet. */
+    public double hitRate() {
+        return requests == 0 ? 1 : (double) hits / requests;
+    }
+}
