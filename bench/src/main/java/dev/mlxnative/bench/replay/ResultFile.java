@@ -1,0 +1,61 @@
+package dev.mlxnative.bench.replay;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * A file of JSON Lines, one {@link ReplayResult} a line, which has all of them or does not exist.
+ *
+ * <p>Opening it creates a file beside the one that is meant, so that a directory that cannot be written to is known
+ * before the replay and not after it. Only a complete file takes the name, in one step.
+ */
+final class ResultFile implements AutoCloseable {
+
+    /** Writes a record's components in their order. */
+    private static final JsonMapper JSON = JsonMapper.shared();
+
+    private final Path target;
+    private final Path draft;
+
+    private ResultFile(Path target, Path draft) {
+        this.target = target;
+        this.draft = draft;
+    }
+
+    static ResultFile open(Path file) throws IOException {
+        if (Files.isDirectory(file)) {
+            throw new IOException("is a directory");
+        }
+        if (Files.exists(file) && !Files.isRegularFile(file)) {
+            return new ResultFile(file, file); // a pipe or a terminal, which a file must not replace
+        }
+        Path target = Files.exists(file) ? file.toRealPath() : file.toAbsolutePath();
+        Path draft = target.resolveSibling(
+                target.getFileName() + "." + ProcessHandle.current().pid() + ".tmp");
+        return new ResultFile(target, Files.write(draft, new byte[0]));
+    }
+
+    void write(List<ReplayResult> results) throws IOException {
+        var lines = new StringBuilder();
+        for (ReplayResult result : results) {
+            lines.append(JSON.writeValueAsString(result)).append('\n');
+        }
+        Files.writeString(draft, lines, StandardCharsets.UTF_8);
+        if (draft != target) {
+            Files.move(draft, target, StandardCopyOption.ATOMIC_MOVE);
+        }
+    }
+
+    /** Removes what was begun and not completed. */
+    @Override
+    public void close() throws IOException {
+        if (draft != target) {
+            Files.deleteIfExists(draft);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+package dev.mlxnative.bench.replay;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.mlxnative.DType;
+import dev.mlxnative.MlxBuffer;
+import dev.mlxnative.MlxDevice;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.LongConsumer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** On the real device and pool. */
+class ReplayerTest {
+
+    private final MlxDevice device = MlxDevice.open();
+    private final List<MlxBuffer> held = new ArrayList<>();
+
+    @AfterEach
+    void close() {
+        held.forEach(MlxBuffer::close);
+        device.close();
+    }
+
+    @Test
+    void findsNoFaultEvenIfTheTraceNeverFrees() {
+        var trace = Trace.builder("leaky");
+        trace.allocate(100);
+        trace.allocate(70_001);
+
+        ReplayResult result = new Replayer(device).replay(trace.build(), new Watcher(done -> {}));
+
+        assertThat(result.leaks()).isZero();
+        assertThat(result.overlaps()).isZero();
+        assertThat(result.nativeAllocations()).isEqualTo(2);
+        assertThat(result.hits()).isZero();
+    }
+
+    @Test
+    void countsAWayAfterWhichTheDeviceHoldsMoreThanBefore() {
+        Trace trace = oneBuffer();
+
+        ReplayResult result = new Replayer(device).replay(trace, new Watcher(done -> {
+            if (done == 1) {
+                held.add(device.allocBuffer(4096, DType.U8, 4096));
+            }
+        }));
+
+        assertThat(result.leaks()).isEqualTo(1);
+    }
+
+    @Test
+    void comesToTheEndOfTheProgressThatItAnnounced() {
+        Trace trace = oneBuffer();
+        var done = new ArrayList<Long>();
+
+        new Replayer(device).replay(trace, new Watcher(done::add));
+
+        assertThat(done).last().isEqualTo(Replayer.progressOf(trace));
+    }
+
+    private static Trace oneBuffer() {
+        var trace = Trace.builder("one");
+        trace.free(trace.allocate(100), 100);
+        return trace.build();
+    }
+
+    /** Is told of the requests done so far. */
+    private static final class Watcher implements Progress {
+
+        private final LongConsumer done;
+        private long count;
+
+        Watcher(LongConsumer done) {
+            this.done = done;
+        }
+
+        @Override
+        public void trace(String name) {}
+
+        @Override
+        public void requestsDone(long more) {
+            count += more;
+            done.accept(count);
+        }
+
+        @Override
+        public void close() {}
+    }
+}

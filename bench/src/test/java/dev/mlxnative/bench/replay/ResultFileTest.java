@@ -1,0 +1,76 @@
+package dev.mlxnative.bench.replay;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ResultFileTest {
+
+    private static final ReplayResult RESULT =
+            new ReplayResult("a.csv.gz", "host: h", "power-of-two", 200, 1, 199, 1024, 2048, 350.5, 20.25, 0, 0);
+
+    @TempDir
+    private Path directory;
+
+    @Test
+    void writesOneObjectALineWithTheFieldsInOrder() throws IOException {
+        Path json = directory.resolve("results.jsonl");
+
+        try (var file = ResultFile.open(json)) {
+            file.write(List.of(RESULT, RESULT));
+        }
+
+        String line = "{\"trace\":\"a.csv.gz\",\"device\":\"host: h\",\"policy\":\"power-of-two\",\"requests\":200,"
+                + "\"nativeAllocations\":1,\"hits\":199,\"peakLiveBytes\":1024,\"peakFootprintBytes\":2048,"
+                + "\"directNanosPerRequest\":350.5,\"pooledNanosPerRequest\":20.25,\"overlaps\":0,\"leaks\":0}\n";
+        assertThat(json).hasContent(line + line);
+        assertThat(directory).isDirectoryNotContaining(file -> !file.equals(json));
+    }
+
+    @Test
+    void replacesAnEarlierFile() throws IOException {
+        Path json = Files.writeString(directory.resolve("results.jsonl"), "old\n".repeat(1_000));
+
+        try (var file = ResultFile.open(json)) {
+            file.write(List.of(RESULT));
+        }
+
+        assertThat(json).content().startsWith("{\"trace\"").hasLineCount(1);
+    }
+
+    @Test
+    void leavesNothingBehindAndAnEarlierFileAloneWhenItIsNotCompleted() throws IOException {
+        Path json = Files.writeString(directory.resolve("results.jsonl"), "old\n");
+
+        ResultFile.open(json).close();
+
+        assertThat(json).hasContent("old\n");
+        assertThat(directory).isDirectoryNotContaining(file -> !file.equals(json));
+    }
+
+    @Test
+    void writesThroughALinkAndKeepsIt() throws IOException {
+        Path json = Files.writeString(directory.resolve("results.jsonl"), "old\n");
+        Path link = Files.createSymbolicLink(directory.resolve("latest.jsonl"), json);
+
+        try (var file = ResultFile.open(link)) {
+            file.write(List.of(RESULT));
+        }
+
+        assertThat(link).isSymbolicLink();
+        assertThat(json).content().startsWith("{\"trace\"");
+    }
+
+    @Test
+    void saysAtOnceThatTheDirectoryIsMissing() {
+        assertThatThrownBy(() -> ResultFile.open(directory.resolve("missing").resolve("results.jsonl")))
+                .isInstanceOf(NoSuchFileException.class);
+    }
+}

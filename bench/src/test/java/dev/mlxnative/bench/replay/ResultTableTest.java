@@ -1,0 +1,53 @@
+package dev.mlxnative.bench.replay;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class ResultTableTest {
+
+    @Test
+    void showsUnitsAndRatiosForPeople() {
+        String table = ResultTable.of(List.of(new ReplayResult(
+                "a.csv.gz", "host: h", "power-of-two", 40_000, 50, 39_950, 3 << 19, 3 << 20, 3_500.04, 33.26, 0, 0)));
+
+        assertThat(cells(table.lines().toList().get(1)))
+                .containsExactly(
+                        "trace",
+                        "requests",
+                        "native",
+                        "hit rate",
+                        "peak live",
+                        "peak footprint",
+                        "footprint/live",
+                        "ns straight",
+                        "ns pooled",
+                        "ratio");
+        assertThat(cells(table.lines().toList().get(3)))
+                .containsExactly(
+                        "a.csv.gz",
+                        "40,000",
+                        "50",
+                        "99.88 %",
+                        "1.5 MiB",
+                        "3.0 MiB",
+                        "2.00",
+                        "3,500.0",
+                        "33.3",
+                        "105.2x");
+    }
+
+    @Test
+    void hasNoRatiosForATraceWithoutRequests() {
+        String table = ResultTable.of(
+                List.of(new ReplayResult("a.csv.gz", "host: h", "power-of-two", 0, 0, 0, 0, 0, 0, 0, 0, 0)));
+
+        assertThat(cells(table.lines().toList().get(3)))
+                .containsExactly("a.csv.gz", "0", "0", "-", "0.0 MiB", "0.0 MiB", "-", "0.0", "0.0", "-");
+    }
+
+    private static String[] cells(String line) {
+        return line.substring(1, line.length() - 1).strip().split("\\s*\\|\\s*");
+    }
+}
