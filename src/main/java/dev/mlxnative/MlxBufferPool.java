@@ -107,7 +107,7 @@ public final class MlxBufferPool implements AutoCloseable {
 
     private NativeBuffer take(long byteLength, @Nullable Arena leaseArena, boolean resettable) {
         device.requireOpen();
-        long bucket = bucket(byteLength);
+        long bucket = bucket(byteLength, minBucketBytes, device.info().maxBufferLength());
         NativeBuffer memory = takeFree(bucket, byteLength, leaseArena, resettable);
         if (memory == null && reap()) {
             memory = takeFree(bucket, byteLength, leaseArena, resettable);
@@ -121,9 +121,10 @@ public final class MlxBufferPool implements AutoCloseable {
         return memory;
     }
 
-    private long bucket(long byteLength) {
+    /** The next power of two that holds {@code byteLength} bytes, within the limits. */
+    static long bucket(long byteLength, long minimum, long maximum) {
         long powerOfTwo = byteLength == 1 ? 1 : Long.highestOneBit(byteLength - 1) << 1;
-        return Math.min(Math.max(powerOfTwo, minBucketBytes), device.info().maxBufferLength());
+        return Math.min(Math.max(powerOfTwo, minimum), maximum);
     }
 
     private @Nullable NativeBuffer takeFree(

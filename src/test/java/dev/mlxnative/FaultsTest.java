@@ -1,0 +1,171 @@
+package dev.mlxnative;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatNoException;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Supplier;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What happens when the native side really fails. Needs a test build of the library. */
+@Tag("faults")
+class FaultsTest {
+    @TempDir
+    Path folder;
+
+    private final MlxDevice device = MlxDevice.open();
+    private final long page = device.pageSize();
+    private final MlxBufferPool pool = MlxBufferPool.create(device);
+
+    @AfterEach
+    void nothingIsLeft() {
+        NativeFaults.clear();
+        pool.reset();
+        pool.close();
+        device.close();
+        assertThat(NativeFaults.liveBuffers()).isZero();
+        assertThat(NativeFaults.liveEvents()).isZero();
+        assertThat(NativeFaults.liveDevices()).isZero();
+    }
+
+    @Test
+    void aMachineWithoutADeviceSaysSo() {
+        NativeFaults.noDevice();
+        assertThatExceptionOfType(DeviceNotFoundException.class).isThrownBy(MlxDevice::open);
+        NativeFaults.clear();
+        assertThatNoException().isThrownBy(() -> MlxDevice.open().close());
+    }
+
+    @Test
+    void aDeviceWithoutMemoryNamesTheRequest() {
+        NativeFaults.failCreate(1, 1);
+        BufferAllocationException refusal =
+                catchThrowableOfType(BufferAllocationException.class, () -> device.allocBuffer(DType.U8, 5000));
+        assertThat(refusal.requestedBytes()).isEqualTo(5000);
+        assertThat(refusal.poolStats()).isEmpty();
+        assertThat(refusal).hasMessageContaining("5000 bytes");
+        device.allocBuffer(DType.U8, 5000).close();
+    }
+
+    @Test
+    void aPoolWithoutMemoryTellsWhatItHasAndLosesNothing() {
+        MlxBuffer active = pool.alloc(3000, DType.U8);
+        pool.alloc(9000, DType.U8).close();
+        NativeFaults.byteBudget(device.allocatedBytes());
+        BufferAllocationException refusal =
+                catchThrowableOfType(BufferAllocationException.class, () -> pool.alloc(100_000, DType.U8));
+        assertThat(refusal.requestedBytes()).isEqualTo(100_000);
+        PoolStats stats = refusal.poolStats().orElseThrow();
+        assertThat(stats)
+                .returns(3L, PoolStats::requests)
+                .returns(1L, PoolStats::failedAllocations)
+                .returns(4096L, PoolStats::activeBytes)
+                .returns(16384L, PoolStats::cachedBytes);
+        assertThat(refusal)
+                .hasMessageContainingAll(
+                        "100000 bytes", "131072", "4096 bytes in 1 active", "16384 cached", "0 parked", "clear()");
+        assertThat(active.isReleased()).isFalse();
+        assertThat(NativeFaults.liveBuffers()).isEqualTo(2);
+
+        // What the message advises helps.
+        pool.clear();
+        active.close();
+        pool.clear();
+        NativeFaults.byteBudget(131_072 + page);
+        pool.alloc(100_000, DType.U8).close();
+        assertThat(pool.stats()).returns(1L, PoolStats::failedAllocations).returns(3L, PoolStats::nativeAllocations);
+    }
+
+    @Test
+    void aHitNeedsNoMemoryOfTheDevice() {
+        pool.alloc(1000, DType.U8).close();
+        NativeFaults.byteBudget(0);
+        pool.alloc(1000, DType.U8).close();
+        assertThat(pool.stats().hits()).isEqualTo(1);
+    }
+
+    @Test
+    void anEventThatCannotBeMadeLeavesNothing() {
+        NativeFaults.failCreate(1, 1);
+        assertThatExceptionOfType(MlxException.class).isThrownBy(device::newSharedEvent);
+        assertThat(NativeFaults.liveEvents()).isZero();
+    }
+
+    @Test
+    void wrappingThatFailsLeavesThePagesToTheirOwner() throws Exception {
+        Path file = Files.write(folder.resolve("weights"), new byte[100]);
+        try (Arena arena = Arena.ofShared()) {
+            MemorySegment pages = arena.allocate(page, page);
+            NativeFaults.failCreate(1, 2);
+            assertThatExceptionOfType(BufferAllocationException.class)
+                    .isThrownBy(() -> device.wrap(pages, DType.U8, 1));
+            assertThatExceptionOfType(BufferAllocationException.class)
+                    .isThrownBy(() -> device.map(file, 0, DType.U8, 100));
+            pages.fill((byte) 1);
+            device.map(file, 0, DType.U8, 100).close();
+        }
+    }
+
+    /** Each native creation of a run fails once, in turn: the books balance, and the rest of the run succeeds. */
+    @Test
+    void whicheverCreationFailsNothingIsLost() {
+        int creations = runWithFault(0);
+        assertThat(creations).isGreaterThan(10);
+        for (int nth = 1; nth <= creations; nth++) {
+            runWithFault(nth);
+        }
+    }
+
+    /** Takes and returns memory in every way while the nth creation fails; returns how many there were. */
+    private int runWithFault(int nth) {
+        int refused = 0;
+        try (MlxSharedEvent event = device.newSharedEvent();
+                MlxBufferPool run = MlxBufferPool.create(device)) {
+            NativeFaults.failCreate(nth, nth == 0 ? 0 : 1);
+            for (int step = 1; step <= 3; step++) {
+                List<MlxBuffer> held = new ArrayList<>();
+                for (long bytes : new long[] {100, 1000, 5000, 70_000, 200_000}) {
+                    refused += take(held, () -> run.alloc(bytes, DType.U8));
+                }
+                try (MlxScope scope = run.scope()) {
+                    refused += take(new ArrayList<>(), () -> scope.alloc(3 * 4096, DType.U8));
+                    refused += take(new ArrayList<>(), () -> scope.alloc(1 << 20, DType.U8));
+                }
+                for (int i = 0; i < held.size(); i += 2) {
+                    run.release(held.get(i), event.at(step));
+                }
+                run.reset();
+                run.trim(10_000);
+                PoolStats stats = run.stats();
+                assertThat(stats.requests())
+                        .isEqualTo(stats.hits() + stats.nativeAllocations() + stats.failedAllocations());
+                assertThat(stats.activeCount()).isZero();
+                assertThat(NativeFaults.liveBuffers()).isEqualTo(stats.cachedCount() + stats.parkedCount());
+                event.signal(step);
+            }
+            PoolStats stats = run.stats();
+            assertThat(refused).isEqualTo(nth == 0 ? 0 : 1);
+            assertThat(stats.failedAllocations()).isEqualTo(refused);
+            return (int) stats.nativeAllocations();
+        }
+    }
+
+    private static int take(List<MlxBuffer> held, Supplier<MlxBuffer> request) {
+        try {
+            held.add(request.get());
+            return 0;
+        } catch (BufferAllocationException e) {
+            return 1;
+        }
+    }
+}

@@ -1,0 +1,59 @@
+package dev.mlxnative;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/** A JVM of its own, for what this one cannot show: refused access, other properties, what goes to standard error. */
+record ForkedJvm(int exitStatus, String out, String err) {
+    private static final long LIMIT_SECONDS = 120;
+
+    /** Runs a class of the test class path. */
+    static ForkedJvm run(List<String> options, Class<?> main, String... arguments) throws Exception {
+        List<String> command = new ArrayList<>(options);
+        command.addAll(List.of("-classpath", System.getProperty("java.class.path"), main.getName()));
+        command.addAll(List.of(arguments));
+        return java(command);
+    }
+
+    /** Runs the {@code java} that runs this test. */
+    static ForkedJvm java(List<String> arguments) throws Exception {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(arguments);
+        return start(command);
+    }
+
+    private static ForkedJvm start(List<String> command) throws IOException, InterruptedException {
+        Path out = Files.createTempFile("forked-jvm", ".out");
+        Path err = Files.createTempFile("forked-jvm", ".err");
+        try {
+            Process process = new ProcessBuilder(command)
+                    .redirectOutput(out.toFile())
+                    .redirectError(err.toFile())
+                    .start();
+            if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
+                process.destroyForcibly();
+                throw new AssertionError("still running after " + LIMIT_SECONDS + " s: " + command);
+            }
+            return new ForkedJvm(process.exitValue(), read(out), read(err));
+        } finally {
+            Files.deleteIfExists(out);
+            Files.deleteIfExists(err);
+        }
+    }
+
+    private static String read(Path file) throws IOException {
+        return Files.readString(file, StandardCharsets.UTF_8);
+    }
+
+    /** The library that this JVM was told to load, for a forked one to load too. */
+    static List<String> sameLibrary() {
+        String path = System.getProperty(NativeLibrary.PATH_PROPERTY);
+        return path == null ? List.of() : List.of("-D" + NativeLibrary.PATH_PROPERTY + "=" + path);
+    }
+}

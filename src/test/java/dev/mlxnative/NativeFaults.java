@@ -1,0 +1,84 @@
+package dev.mlxnative;
+
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+
+/** native/include/mlxshim_faults.h: what the test build of a library has and a shipped one has not. */
+final class NativeFaults {
+    private static final MethodHandle CLEAR;
+    private static final MethodHandle SET_NO_DEVICE;
+    private static final MethodHandle SET_BYTE_BUDGET;
+    private static final MethodHandle FAIL_CREATE;
+    private static final MethodHandle LIVE_DEVICES;
+    private static final MethodHandle LIVE_BUFFERS;
+    private static final MethodHandle LIVE_EVENTS;
+
+    static {
+        NativeLibrary.load(null);
+        CLEAR = find("clear", FunctionDescriptor.ofVoid());
+        SET_NO_DEVICE = find("set_no_device", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
+        SET_BYTE_BUDGET = find("set_byte_budget", FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG));
+        FAIL_CREATE = find("fail_create", FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+        LIVE_DEVICES = find("live_devices", count());
+        LIVE_BUFFERS = find("live_buffers", count());
+        LIVE_EVENTS = find("live_events", count());
+    }
+
+    private NativeFaults() {}
+
+    private static FunctionDescriptor count(MemoryLayout... arguments) {
+        return FunctionDescriptor.of(ValueLayout.JAVA_LONG, arguments);
+    }
+
+    private static MethodHandle find(String name, FunctionDescriptor descriptor) {
+        return Linker.nativeLinker()
+                .downcallHandle(
+                        SymbolLookup.loaderLookup()
+                                .find("mlxshim_faults_" + name)
+                                .orElseThrow(() -> new AssertionError("-D" + NativeLibrary.PATH_PROPERTY
+                                        + " must name a test build: the library has no mlxshim_faults_" + name)),
+                        descriptor);
+    }
+
+    static void clear() {
+        call(CLEAR);
+    }
+
+    static void noDevice() {
+        call(SET_NO_DEVICE, 1);
+    }
+
+    /** Bytes that may be alive in buffers. */
+    static void byteBudget(long bytes) {
+        call(SET_BYTE_BUDGET, bytes);
+    }
+
+    /** The nth creation from here fails, and the {@code count} - 1 after it. */
+    static void failCreate(long nth, long count) {
+        call(FAIL_CREATE, nth, count);
+    }
+
+    static long liveDevices() {
+        return (long) call(LIVE_DEVICES);
+    }
+
+    static long liveBuffers() {
+        return (long) call(LIVE_BUFFERS);
+    }
+
+    static long liveEvents() {
+        return (long) call(LIVE_EVENTS);
+    }
+
+    private static Object call(MethodHandle function, Object... arguments) {
+        try {
+            return function.invokeWithArguments(arguments);
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+package dev.mlxnative;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class NativeLibraryTest {
+    private static final String ALLOWED = "--enable-native-access=ALL-UNNAMED";
+
+    @TempDir
+    Path folder;
+
+    private static String open(String... options) throws Exception {
+        List<String> all = new ArrayList<>(List.of(options));
+        all.addFirst(ALLOWED);
+        ForkedJvm jvm = ForkedJvm.run(all, OpenDevice.class);
+        assertThat(jvm.exitStatus()).as(jvm.err()).isZero();
+        return jvm.out();
+    }
+
+    @Test
+    void thePackagedLibraryIsLoadedAndLeavesNoFileBehind() throws Exception {
+        assertThat(open("-Djava.io.tmpdir=" + folder)).startsWith("HOST 1");
+        try (Stream<Path> left = Files.list(folder)) {
+            // The JVM's own counters, where it keeps them in a temporary folder, are not ours.
+            assertThat(left.filter(path -> path.getFileName().toString().startsWith("mlx-native")))
+                    .isEmpty();
+        }
+    }
+
+    @Test
+    void aLibraryNamedByPropertyIsLoaded() throws Exception {
+        assertThat(open("-Dmlx.shim.path=" + packagedLibrary())).startsWith("HOST");
+    }
+
+    private static Path packagedLibrary() {
+        NativeLibrary.Platform platform = NativeLibrary.Platform.current();
+        String name = platform.candidates().getLast().fileName();
+        return Path.of("target", "classes" + platform.directory() + name).toAbsolutePath();
+    }
+
+    @Test
+    void aMissingFileIsNamed() throws Exception {
+        Path missing = folder.resolve("nowhere.so");
+        assertThat(open("-Dmlx.shim.path=" + missing))
+                .startsWith("NativeLibraryException: there is no file " + missing)
+                .contains("-Dmlx.shim.path");
+    }
+
+    @Test
+    void aFileThatIsNoLibraryIsRefusedWithTheLoadersReason() throws Exception {
+        Path text =
+                Files.writeString(folder.resolve("text.so"), "not a library, but long enough for a header".repeat(9));
+        assertThat(open("-Dmlx.shim.path=" + text))
+                .startsWith("NativeLibraryException: the library " + text)
+                .containsIgnoringCase("invalid ELF header");
+    }
+
+    @Test
+    void aLibraryOfAnotherKindIsRefused() throws Exception {
+        Path other = compile("int something_else(void) { return 1; }");
+        assertThat(open("-Dmlx.shim.path=" + other))
+                .startsWith("NativeLibraryException: the file " + other)
+                .contains("no function mlxshim_abi_version");
+    }
+
+    @Test
+    void aLibraryOfAnotherAbiVersionIsRefused() throws Exception {
+        Path other = compile("int mlxshim_abi_version(void) { return 77; }");
+        assertThat(open("-Dmlx.shim.path=" + other))
+                .startsWith("NativeLibraryException: the library " + other)
+                .contains("has ABI version 77, but this jar needs 1");
+    }
+
+    private Path compile(String source) throws Exception {
+        Path file = Files.writeString(folder.resolve("other.c"), source);
+        Path library = folder.resolve("libother.so");
+        Process cc = new ProcessBuilder("cc", "-shared", "-fPIC", "-o", library.toString(), file.toString())
+                .inheritIO()
+                .start();
+        assertThat(cc.waitFor()).isZero();
+        return library;
+    }
+
+    @Test
+    void aPlatformWithoutALibraryIsToldWhatWasTried() throws Exception {
+        assertThat(open("-Dos.arch=riscv64"))
+                .startsWith("NativeLibraryException: this jar has no native library for")
+                .contains("-riscv64", "tried /META-INF/native/", "-Dmlx.shim.path=<file>");
+    }
+
+    @Test
+    void anUnusableTemporaryFolderIsNamedWithTheWayOut() throws Exception {
+        Path file = Files.writeString(folder.resolve("file"), "");
+        assertThat(open("-Djava.io.tmpdir=" + file))
+                .startsWith("NativeLibraryException: the library /META-INF/native/")
+                .contains(file.toString(), "-Djava.io.tmpdir=<folder>");
+    }
+
+    @Test
+    void theBackendPropertyDecides() throws Exception {
+        assertThat(open("-Dmlx.backend=host")).startsWith("HOST");
+        assertThat(open("-Dmlx.backend=cuda"))
+                .startsWith("NativeLibraryException: -Dmlx.backend=cuda names no backend");
+        if (!System.getProperty("os.name").startsWith("Mac")) {
+            assertThat(open("-Dmlx.backend=metal")).startsWith("DeviceNotFoundException: there is no METAL device");
+        }
+    }
+
+    @Test
+    void deniedAccessIsAnsweredWithTheFlagOnTheClassPath() throws Exception {
+        ForkedJvm jvm = ForkedJvm.run(List.of(denial()), OpenDevice.class);
+        assertThat(jvm.out())
+                .startsWith("NativeLibraryException: native access is denied to ALL-UNNAMED")
+                .contains("--enable-native-access=ALL-UNNAMED");
+    }
+
+    @Test
+    void deniedAccessIsAnsweredWithTheFlagOnTheModulePath() throws Exception {
+        assertThat(asModule(denial()))
+                .contains("NativeLibraryException: native access is denied to dev.mlxnative")
+                .contains("--enable-native-access=dev.mlxnative");
+    }
+
+    @Test
+    void theModuleOpensADevice() throws Exception {
+        assertThat(asModule("--enable-native-access=dev.mlxnative")).startsWith("HOST");
+    }
+
+    private static String asModule(String option) throws Exception {
+        String tests = Path.of(OpenDevice.class
+                        .getProtectionDomain()
+                        .getCodeSource()
+                        .getLocation()
+                        .toURI())
+                .toString();
+        ForkedJvm jvm = ForkedJvm.java(List.of(
+                option,
+                "--module-path",
+                Path.of("target", "classes").toString(),
+                "--patch-module",
+                "dev.mlxnative=" + tests,
+                "--module",
+                "dev.mlxnative/dev.mlxnative.OpenDevice"));
+        return jvm.out() + jvm.err();
+    }
+
+    /** Before 24, whatever is not listed is denied as soon as anything is. */
+    private static String denial() {
+        return Runtime.version().feature() >= 24
+                ? "--illegal-native-access=deny"
+                : "--enable-native-access=java.logging";
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "Mac OS X, aarch64, /META-INF/native/macos-aarch64/, libmlxshim.dylib",
+        "Mac OS X, x86_64, /META-INF/native/macos-x86_64/, libmlxshim.dylib",
+        "Linux, amd64, /META-INF/native/linux-x86_64/, libmlxshim_host.so",
+        "Linux, aarch64, /META-INF/native/linux-aarch64/, libmlxshim_host.so",
+        "Windows 11, amd64, /META-INF/native/windows-11-x86_64/, libmlxshim_host.so"
+    })
+    void aPlatformHasOneFolder(String osName, String osArch, String folder, String best) {
+        NativeLibrary.Platform platform = NativeLibrary.Platform.of(osName, osArch);
+        assertThat(platform.directory()).isEqualTo(folder);
+        assertThat(platform.candidates().getFirst().fileName()).isEqualTo(best);
+    }
+
+    @Test
+    void aProcessHasOneBackend() {
+        Backend loaded = NativeLibrary.load(null);
+        Backend other = loaded == Backend.HOST ? Backend.METAL : Backend.HOST;
+        assertThatExceptionOfType(DeviceNotFoundException.class)
+                .isThrownBy(() -> MlxDevice.open(other))
+                .withMessageContainingAll("no " + other, "-Dmlx.backend=");
+        try (MlxDevice device = MlxDevice.open(loaded)) {
+            assertThat(device.backend()).isEqualTo(loaded);
+        }
+    }
+}

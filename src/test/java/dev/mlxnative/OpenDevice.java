@@ -1,0 +1,15 @@
+package dev.mlxnative;
+
+/** For a forked JVM: opens the default device, and prints what it is or why it cannot be had. */
+final class OpenDevice {
+    private OpenDevice() {}
+
+    public static void main(String[] arguments) {
+        try (MlxDevice device = MlxDevice.open();
+                MlxBuffer buffer = device.allocBuffer(DType.U8, 1)) {
+            System.out.println(device.backend() + " " + buffer.capacity());
+        } catch (MlxException e) {
+            System.out.println(e.getClass().getSimpleName() + ": " + e.getMessage());
+        }
+    }
+}

@@ -1,0 +1,686 @@
+package dev.mlxnative;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What every pool does, however it is set. A subclass says how. */
+@Tag("contract")
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+abstract class PoolContract {
+    /** Stays open when a test closes the device. */
+    final MlxDevice witness = MlxDevice.open();
+
+    final long bytesBefore = witness.allocatedBytes();
+    final MlxDevice device = MlxDevice.open();
+    final MlxSharedEvent event = device.newSharedEvent();
+    final MlxBufferPool pool = configure(MlxBufferPool.builder(device)).build();
+
+    abstract MlxBufferPool.Builder configure(MlxBufferPool.Builder builder);
+
+    @AfterEach
+    void everythingIsGivenBack() {
+        checkIdentities();
+        pool.reset();
+        pool.close();
+        if (event.signaledValue() < Long.MAX_VALUE) {
+            event.signal(Long.MAX_VALUE);
+        }
+        // What was parked when the pool closed is freed by a thread that waits for the event.
+        for (int i = 0; i < 1000 && witness.allocatedBytes() != bytesBefore; i++) {
+            sleep();
+        }
+        assertThat(witness.allocatedBytes()).isEqualTo(bytesBefore);
+        event.close();
+        device.close();
+        witness.close();
+    }
+
+    static void sleep() {
+        try {
+            TimeUnit.MILLISECONDS.sleep(10);
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    final void checkIdentities() {
+        PoolStats stats = pool.stats();
+        assertThat(stats.requests()).isEqualTo(stats.hits() + stats.nativeAllocations() + stats.failedAllocations());
+        assertThat(stats.footprintBytes()).isEqualTo(stats.activeBytes() + stats.cachedBytes() + stats.parkedBytes());
+        assertThat(stats.requestedBytes()).isBetween(0L, stats.activeBytes());
+        assertThat(stats.peakActiveBytes()).isGreaterThanOrEqualTo(stats.activeBytes());
+        assertThat(stats.peakFootprintBytes()).isGreaterThanOrEqualTo(stats.footprintBytes());
+    }
+
+    @Nested
+    class Buckets {
+        @ParameterizedTest
+        @CsvSource({
+            "1, 256",
+            "255, 256",
+            "256, 256",
+            "257, 512",
+            "3000, 4096",
+            "4096, 4096",
+            "4097, 8192",
+            "1000003, 1048576"
+        })
+        void areThePowersOfTwoFromTheMinimumOn(long byteLength, long bucket) {
+            MlxBuffer buffer = pool.alloc(byteLength, DType.U8);
+            assertThat(buffer.byteLength()).isEqualTo(byteLength);
+            assertThat(buffer.segment().byteSize()).isEqualTo(byteLength);
+            assertThat(buffer.capacity()).isEqualTo(bucket);
+            assertThat(buffer.handleOffset()).isZero();
+            pool.release(buffer);
+            assertThat(pool.freeCount()).isEqualTo(1);
+            assertThat(pool.freeBytes()).isEqualTo(bucket);
+        }
+
+        @Test
+        void serveEveryLaterRequestOfTheirs() {
+            pool.release(pool.alloc(2049, DType.U8));
+            for (long byteLength : new long[] {4096, 2049, 3333}) {
+                MlxBuffer buffer = pool.alloc(byteLength, DType.U8);
+                assertThat(buffer.segment().byteSize()).isEqualTo(byteLength);
+                pool.release(buffer);
+            }
+            assertThat(pool.stats().nativeAllocations()).isEqualTo(1);
+            assertThat(pool.stats().hits()).isEqualTo(3);
+        }
+
+        @Test
+        void areNotBorrowedFromEachOther() {
+            pool.release(pool.alloc(8192, DType.U8));
+            MlxBuffer small = pool.alloc(4096, DType.U8);
+            assertThat(small.capacity()).isEqualTo(4096);
+            assertThat(pool.stats().nativeAllocations()).isEqualTo(2);
+            assertThat(pool.freeBytes()).isEqualTo(8192);
+            small.close();
+        }
+
+        @Test
+        void canStartHigher() {
+            try (MlxBufferPool coarse = configure(MlxBufferPool.builder(device))
+                    .minBucketBytes(1 << 16)
+                    .build()) {
+                MlxBuffer buffer = coarse.alloc(1, DType.U8);
+                assertThat(buffer.capacity()).isEqualTo(1 << 16);
+                buffer.close();
+            }
+            MlxBufferPool.Builder builder = MlxBufferPool.builder(device);
+            for (long wrong : new long[] {0, -1, 3, 1L << 62, Long.MIN_VALUE, Long.MAX_VALUE}) {
+                assertThatIllegalArgumentException()
+                        .isThrownBy(() -> builder.minBucketBytes(wrong))
+                        .withMessageContaining("not " + wrong);
+            }
+        }
+    }
+
+    @Nested
+    class Requests {
+        @ParameterizedTest
+        @ValueSource(longs = {0, -1, Long.MIN_VALUE, 1L << 62, Long.MAX_VALUE})
+        void ofImpossibleLengthsAreRefusedAndNotCounted(long byteLength) {
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> pool.alloc(byteLength, DType.U8))
+                    .withMessageContainingAll(
+                            "" + byteLength, "" + device.info().maxBufferLength());
+            assertThat(pool.stats().requests()).isZero();
+        }
+
+        @Test
+        void ofImpossibleShapesAreRefused() {
+            assertThatIllegalArgumentException().isThrownBy(() -> pool.alloc(15, DType.F32, 4));
+            assertThatIllegalArgumentException().isThrownBy(() -> pool.alloc(DType.F32, 1L << 32, 1L << 32));
+            assertThatIllegalArgumentException().isThrownBy(() -> pool.alloc(1024, DType.F32, 1L << 32, 1L << 32));
+            assertThatIllegalArgumentException().isThrownBy(() -> pool.alloc(DType.F32, 3, 0));
+            assertThatIllegalArgumentException().isThrownBy(() -> pool.alloc(DType.F32, 3, -1));
+            assertThat(pool.stats().footprintBytes()).isZero();
+        }
+
+        @Test
+        void areTypedAndShaped() {
+            MlxBuffer buffer = pool.alloc(DType.BF16, 3, 5);
+            assertThat(buffer.dtype()).isEqualTo(DType.BF16);
+            assertThat(buffer.shape()).containsExactly(3, 5);
+            assertThat(buffer.byteLength()).isEqualTo(30);
+            buffer.close();
+        }
+
+        @Test
+        void startZeroedInNewMemory() {
+            MlxBuffer buffer = pool.alloc(5000, DType.U8);
+            assertThat(buffer.segment().toArray(JAVA_BYTE)).containsOnly(0);
+            buffer.close();
+        }
+    }
+
+    @Nested
+    class Leases {
+        private final MlxBuffer buffer = pool.alloc(DType.F32, 10);
+
+        @Test
+        void endByRelease() {
+            pool.release(buffer);
+            assertEnded();
+        }
+
+        @Test
+        void endByClose() {
+            buffer.close();
+            assertEnded();
+        }
+
+        @Test
+        void endByReset() {
+            pool.reset();
+            assertEnded();
+        }
+
+        private void assertEnded() {
+            assertThat(buffer.isReleased()).isTrue();
+            assertThatIllegalStateException().isThrownBy(buffer::segment);
+            assertThatIllegalStateException().isThrownBy(buffer::handle);
+            assertThatIllegalStateException().isThrownBy(() -> buffer.slice(0, DType.U8, 1));
+            assertThatIllegalStateException().isThrownBy(() -> buffer.label("late"));
+            assertThat(pool.stats().activeCount()).isZero();
+            assertThat(pool.freeCount()).isEqualTo(1);
+            assertThatIllegalStateException()
+                    .isThrownBy(() -> pool.release(buffer))
+                    .withMessageContaining("released before");
+            buffer.close();
+            pool.reset();
+            assertThat(pool.freeCount()).isEqualTo(1);
+        }
+
+        @Test
+        void ofFormerHoldersAreNoLonger() {
+            pool.release(buffer);
+            MlxBuffer next = pool.alloc(DType.F32, 10);
+            assertThat(next.memory()).isSameAs(buffer.memory());
+            assertThatIllegalStateException().isThrownBy(() -> pool.release(buffer));
+            buffer.close();
+            assertThat(next.isReleased()).isFalse();
+            assertThat(buffer.isReleased()).isTrue();
+            assertThat(pool.stats().activeCount()).isEqualTo(1);
+            next.close();
+        }
+
+        @Test
+        void ofOthersAreRefused() {
+            try (MlxBufferPool other = configure(MlxBufferPool.builder(device)).build();
+                    MlxBuffer direct = device.allocBuffer(DType.U8, 10)) {
+                assertThatIllegalArgumentException()
+                        .isThrownBy(() -> other.release(buffer))
+                        .withMessageContaining("was not made by");
+                assertThatIllegalArgumentException().isThrownBy(() -> pool.release(direct));
+                assertThatIllegalArgumentException().isThrownBy(() -> other.release(buffer, event.at(1)));
+                assertThat(other.stats().cachedCount()).isZero();
+            }
+            assertThat(buffer.isReleased()).isFalse();
+            assertThat(pool.freeCount()).isZero();
+        }
+
+        @Test
+        void areNotEndedThroughSlices() {
+            MlxBuffer slice = buffer.slice(0, DType.U8, 4);
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> pool.release(slice))
+                    .withMessageContaining("is a slice");
+            slice.close();
+            assertThat(buffer.isReleased()).isFalse();
+            assertThat(pool.freeCount()).isZero();
+        }
+
+        @Test
+        void takeTheirLabelsWithThem() {
+            buffer.label("mine");
+            pool.release(buffer);
+            MlxBuffer next = pool.alloc(DType.F32, 10);
+            assertThat(label(next)).isEmpty();
+            next.close();
+        }
+
+        private static String label(MlxBuffer buffer) {
+            try (var arena = java.lang.foreign.Arena.ofConfined()) {
+                MemorySegment text = arena.allocate(64);
+                dev.mlxnative.ffi.mlxshim_h.mlxshim_buffer_label(buffer.handle(), text, 64);
+                return text.getString(0);
+            }
+        }
+    }
+
+    @Nested
+    class Fences {
+        @Test
+        void parkMemoryUntilTheyComplete() {
+            MlxBuffer buffer = pool.alloc(DType.U8, 1000);
+            pool.release(buffer, event.at(1));
+            assertThat(buffer.isReleased()).isTrue();
+            MlxBuffer second = pool.alloc(DType.U8, 1000);
+            assertThat(second.memory()).isNotSameAs(buffer.memory());
+            assertThat(pool.stats().parkedCount()).isEqualTo(1);
+            assertThat(pool.stats().parkedBytes()).isEqualTo(1024);
+            event.signal(1);
+            MlxBuffer third = pool.alloc(DType.U8, 1000);
+            assertThat(third.memory()).isSameAs(buffer.memory());
+            assertThat(pool.stats().parkedCount()).isZero();
+            second.close();
+            third.close();
+        }
+
+        @Test
+        void thatAreCompleteParkNothing() {
+            pool.release(pool.alloc(DType.U8, 1000), event.at(0));
+            assertThat(pool.stats().cachedCount()).isEqualTo(1);
+        }
+
+        @Test
+        void completeOutOfOrder() {
+            MlxBuffer first = pool.alloc(DType.U8, 100);
+            MlxBuffer second = pool.alloc(DType.U8, 100);
+            try (MlxSharedEvent other = device.newSharedEvent()) {
+                pool.release(first, event.at(1));
+                pool.release(second, other.at(1));
+                other.signal(1);
+                MlxBuffer next = pool.alloc(DType.U8, 100);
+                assertThat(next.memory()).isSameAs(second.memory());
+                next.close();
+            }
+        }
+
+        @Test
+        void holdForAWholeReset() {
+            List<MlxBuffer> buffers = new ArrayList<>();
+            for (int i = 0; i < 10; i++) {
+                buffers.add(pool.alloc(DType.U8, 100));
+            }
+            pool.reset(event.at(7));
+            assertThat(buffers).allMatch(MlxBuffer::isReleased);
+            assertThat(pool.stats().parkedCount()).isEqualTo(10);
+            assertThat(pool.freeCount()).isZero();
+            event.signal(7);
+            assertThat(pool.freeCount()).isEqualTo(10);
+        }
+
+        @Test
+        void keepMemoryFromTrimAndClear() {
+            pool.release(pool.alloc(DType.U8, 100), event.at(1));
+            assertThat(pool.clear()).isZero();
+            assertThat(pool.stats().parkedBytes()).isEqualTo(256);
+            event.signal(1);
+            assertThat(pool.clear()).isEqualTo(256);
+        }
+
+        @Test
+        void ofClosedEventsAreRefusedBeforeAnythingHappens() {
+            MlxBuffer buffer = pool.alloc(DType.U8, 100);
+            MlxSharedEvent closed = device.newSharedEvent();
+            MlxFence fence = closed.at(1);
+            closed.close();
+            assertThatIllegalStateException().isThrownBy(() -> pool.release(buffer, fence));
+            assertThatIllegalStateException().isThrownBy(() -> pool.reset(fence));
+            assertThat(buffer.isReleased()).isFalse();
+            assertThat(pool.stats().activeCount()).isEqualTo(1);
+            pool.release(buffer);
+        }
+
+        @Test
+        void thatFailKeepWhatIsParkedAndBotherNobody() {
+            TestFence fence = new TestFence();
+            pool.release(pool.alloc(DType.U8, 100), fence);
+            fence.failing = true;
+            MlxBuffer other = pool.alloc(DType.U8, 100);
+            assertThat(pool.stats().parkedCount()).isEqualTo(1);
+            assertThatExceptionOfType(TestFence.Failure.class)
+                    .isThrownBy(() -> pool.release(other, fence))
+                    .as("asked by the caller itself");
+            assertThat(other.isReleased()).isFalse();
+            fence.failing = false;
+            fence.complete();
+            other.close();
+            assertThat(pool.freeCount()).isEqualTo(2);
+        }
+    }
+
+    @Nested
+    class Statistics {
+        @Test
+        void followEveryStep() {
+            MlxBuffer first = pool.alloc(1000, DType.U8);
+            MlxBuffer second = pool.alloc(3000, DType.U8);
+            checkIdentities();
+            assertThat(pool.stats())
+                    .returns(2L, PoolStats::requests)
+                    .returns(0L, PoolStats::hits)
+                    .returns(2L, PoolStats::nativeAllocations)
+                    .returns(2, PoolStats::activeCount)
+                    .returns(5120L, PoolStats::activeBytes)
+                    .returns(4000L, PoolStats::requestedBytes)
+                    .returns(5120L, PoolStats::peakActiveBytes)
+                    .returns(0.0, PoolStats::hitRate);
+            pool.release(first);
+            pool.release(second, event.at(1));
+            checkIdentities();
+            assertThat(pool.stats())
+                    .returns(0, PoolStats::activeCount)
+                    .returns(0L, PoolStats::activeBytes)
+                    .returns(0L, PoolStats::requestedBytes)
+                    .returns(1, PoolStats::cachedCount)
+                    .returns(1024L, PoolStats::cachedBytes)
+                    .returns(1, PoolStats::parkedCount)
+                    .returns(4096L, PoolStats::parkedBytes)
+                    .returns(5120L, PoolStats::footprintBytes)
+                    .returns(5120L, PoolStats::peakFootprintBytes);
+            pool.alloc(600, DType.U8).close();
+            checkIdentities();
+            assertThat(pool.clear()).isEqualTo(1024);
+            assertThat(pool.stats())
+                    .returns(3L, PoolStats::requests)
+                    .returns(1L, PoolStats::hits)
+                    .returns(1024L, PoolStats::trimmedBytes)
+                    .returns(5120L, PoolStats::peakFootprintBytes)
+                    .returns(0L, PoolStats::failedAllocations)
+                    .returns(1 / 3.0, PoolStats::hitRate);
+            assertThat(pool.stats().deviceAllocatedBytes()).isEqualTo(device.allocatedBytes());
+        }
+
+        @Test
+        void ofANewPoolAreZero() {
+            assertThat(pool.stats())
+                    .isEqualTo(new PoolStats(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, device.allocatedBytes()));
+            assertThat(pool.stats().hitRate()).isEqualTo(1);
+            assertThat(pool).hasToString("MlxBufferPool[0 active, 0 cached, 0 parked, 0 bytes]");
+        }
+    }
+
+    @Nested
+    class Trimming {
+        @Test
+        void takesWhatWasReleasedLongestAgo() {
+            MlxBuffer small = pool.alloc(256, DType.U8);
+            MlxBuffer large = pool.alloc(4096, DType.U8);
+            MlxBuffer medium = pool.alloc(1024, DType.U8);
+            pool.release(large);
+            pool.release(small);
+            pool.release(medium);
+            assertThat(pool.trim(5000)).isEqualTo(4096);
+            assertThat(pool.freeBytes()).isEqualTo(1280);
+            assertThat(pool.trim(1279)).isEqualTo(256);
+            assertThat(pool.trim(1024)).isZero();
+            assertThat(pool.freeCount()).isEqualTo(1);
+            assertThat(pool.stats().trimmedBytes()).isEqualTo(4352);
+            checkIdentities();
+        }
+
+        @Test
+        void givesTheMemoryBackToTheDevice() {
+            pool.alloc(1 << 20, DType.U8).close();
+            assertThat(device.allocatedBytes()).isGreaterThan(bytesBefore);
+            assertThat(pool.clear()).isEqualTo(1 << 20);
+            assertThat(device.allocatedBytes()).isEqualTo(bytesBefore);
+        }
+
+        @Test
+        void leavesLeasesAlone() {
+            MlxBuffer buffer = pool.alloc(1000, DType.U8);
+            assertThat(pool.clear()).isZero();
+            buffer.segment().fill((byte) 1);
+            buffer.close();
+        }
+
+        @Test
+        void toLessThanNothingIsRefused() {
+            assertThatIllegalArgumentException().isThrownBy(() -> pool.trim(-1)).withMessageContaining("not -1");
+        }
+    }
+
+    @Nested
+    class Closing {
+        @Test
+        void freesWhatIsCachedAtOnce() {
+            pool.alloc(1 << 20, DType.U8).close();
+            pool.close();
+            assertThat(device.allocatedBytes()).isEqualTo(bytesBefore);
+        }
+
+        @Test
+        void endsHandingOut() {
+            pool.close();
+            pool.close();
+            assertThatIllegalStateException()
+                    .isThrownBy(() -> pool.alloc(1, DType.U8))
+                    .withMessage("the pool is closed");
+            assertThatIllegalStateException().isThrownBy(pool::scope);
+            assertThatIllegalStateException().isThrownBy(pool::confinedScope);
+            assertThat(pool.clear()).isZero();
+            pool.reset();
+        }
+
+        @Test
+        void leavesBuffersThatAreOutToTheirHolders() {
+            MlxBuffer first = pool.alloc(1 << 20, DType.U8);
+            MlxBuffer second = pool.alloc(1 << 20, DType.U8);
+            pool.close();
+            first.segment().fill((byte) 3);
+            first.close();
+            assertThat(pool.freeCount()).isZero();
+            assertThat(device.allocatedBytes()).isGreaterThan(bytesBefore);
+            pool.release(second);
+            assertThat(device.allocatedBytes()).isEqualTo(bytesBefore);
+            assertThat(pool.stats()).returns(0, PoolStats::activeCount).returns(0L, PoolStats::footprintBytes);
+        }
+
+        @Test
+        void freesParkedMemoryWhenItsFenceCompletes() {
+            pool.release(pool.alloc(1 << 20, DType.U8), event.at(1));
+            pool.close();
+            assertThat(pool.stats().parkedCount()).isEqualTo(1);
+            assertThat(device.allocatedBytes()).isGreaterThan(bytesBefore);
+            event.signal(1);
+            for (int i = 0; i < 1000 && pool.stats().parkedCount() > 0; i++) {
+                sleep();
+            }
+            assertThat(pool.stats().parkedCount()).isZero();
+        }
+
+        @Test
+        void allowsReleaseWithAFenceAfterwards() {
+            MlxBuffer buffer = pool.alloc(1 << 20, DType.U8);
+            pool.close();
+            pool.release(buffer, event.at(1));
+            assertThat(pool.stats().parkedCount()).isEqualTo(1);
+            assertThat(device.allocatedBytes()).isGreaterThan(bytesBefore);
+        }
+
+        @Test
+        void ofTheDeviceStopsThePool() {
+            MlxBuffer out = pool.alloc(1000, DType.U8);
+            pool.alloc(1000, DType.U8).close();
+            MlxScope scope = pool.scope();
+            MlxBuffer scoped = scope.alloc(1000, DType.U8);
+            device.close();
+            assertThatIllegalStateException()
+                    .isThrownBy(() -> pool.alloc(1000, DType.U8))
+                    .withMessage("the device is closed");
+            assertThatIllegalStateException().isThrownBy(() -> scope.alloc(1000, DType.U8));
+            out.segment().fill((byte) 1);
+            scoped.segment().fill((byte) 1);
+            scope.close();
+            pool.release(out);
+            assertThat(pool.stats().deviceAllocatedBytes()).isEqualTo(witness.allocatedBytes());
+            pool.clear();
+            assertThat(witness.allocatedBytes()).isEqualTo(bytesBefore);
+            assertThat(pool.stats().deviceAllocatedBytes()).isZero();
+        }
+    }
+
+    @Nested
+    class Scopes {
+        @ParameterizedTest
+        @ValueSource(booleans = {false, true})
+        void returnEverythingAndEndEverySegment(boolean confined) {
+            MlxScope scope = confined ? pool.confinedScope() : pool.scope();
+            MlxBuffer buffer = scope.alloc(DType.F32, 100);
+            MemorySegment segment = buffer.segment();
+            MemorySegment slice = buffer.slice(16, DType.U8, 4).segment();
+            MemorySegment raw = scope.allocate(100, 8);
+            MemorySegment text = scope.allocateFrom("text");
+            assertThat(pool.stats().activeCount()).isEqualTo(3);
+            assertThat(scope).hasToString("MlxScope[3 buffers]");
+            scope.close();
+            scope.close();
+            assertThat(buffer.isReleased()).isTrue();
+            for (MemorySegment stale : List.of(segment, slice, raw, text)) {
+                assertThatIllegalStateException().isThrownBy(() -> stale.get(JAVA_BYTE, 0));
+            }
+            assertThat(pool.stats().activeCount()).isZero();
+            assertThat(pool.freeCount()).isEqualTo(3);
+            assertThat(scope.scope().isAlive()).isFalse();
+            assertThatIllegalStateException()
+                    .isThrownBy(() -> scope.alloc(DType.U8, 1))
+                    .withMessage("the scope is closed");
+            assertThatIllegalStateException().isThrownBy(() -> scope.allocate(1, 1));
+            assertThat(scope.toString()).endsWith("closed]");
+        }
+
+        @Test
+        void allocateSegmentsOfAnySizeAndAlignment() {
+            try (MlxScope scope = pool.scope()) {
+                for (long size : new long[] {0, 1, 100, 4096, 70_000}) {
+                    for (long alignment = 1; alignment <= 1 << 20; alignment *= 2) {
+                        MemorySegment segment = scope.allocate(size, alignment);
+                        assertThat(segment.byteSize()).isEqualTo(size);
+                        assertThat(segment.address() % alignment).isZero();
+                        assertThat(segment.scope()).isEqualTo(scope.scope());
+                        segment.fill((byte) 1);
+                    }
+                }
+                assertThat(scope.allocateFrom("Grüße").getString(0)).isEqualTo("Grüße");
+            }
+        }
+
+        @Test
+        void refuseImpossibleSegments() {
+            try (MlxScope scope = pool.scope()) {
+                assertThatIllegalArgumentException().isThrownBy(() -> scope.allocate(-1, 1));
+                assertThatIllegalArgumentException().isThrownBy(() -> scope.allocate(1, 0));
+                assertThatIllegalArgumentException().isThrownBy(() -> scope.allocate(1, 3));
+                assertThatIllegalArgumentException().isThrownBy(() -> scope.allocate(Long.MAX_VALUE, 1));
+                assertThatIllegalArgumentException().isThrownBy(() -> scope.allocate(Long.MAX_VALUE, 1L << 62));
+                assertThatIllegalArgumentException().isThrownBy(() -> scope.allocate(1, 1L << 62));
+                assertThatIllegalArgumentException().isThrownBy(() -> scope.alloc(0, DType.U8));
+                assertThatIllegalArgumentException().isThrownBy(() -> scope.alloc(DType.U8, -1));
+            }
+        }
+
+        @Test
+        void keepMemoryThatIsReleasedEarlyUntilTheyClose() {
+            MlxScope scope = pool.scope();
+            MlxBuffer closed = scope.alloc(DType.U8, 100);
+            MlxBuffer released = scope.alloc(DType.U8, 100);
+            MlxBuffer fenced = scope.alloc(DType.U8, 100);
+            closed.close();
+            closed.close();
+            pool.release(released);
+            pool.release(fenced, event.at(1));
+            assertThatIllegalStateException().isThrownBy(() -> pool.release(closed));
+            assertThat(List.of(closed, released, fenced)).allMatch(MlxBuffer::isReleased);
+            assertThat(pool.stats()).returns(0, PoolStats::activeCount).returns(3, PoolStats::parkedCount);
+            MlxBuffer next = scope.alloc(DType.U8, 100);
+            assertThat(next.memory()).isNotIn(closed.memory(), released.memory(), fenced.memory());
+            scope.close();
+            assertThat(pool.stats()).returns(3, PoolStats::cachedCount).returns(1, PoolStats::parkedCount);
+            event.signal(1);
+            assertThat(pool.freeCount()).isEqualTo(4);
+        }
+
+        @Test
+        void areNotEndedByAResetOfThePool() {
+            try (MlxScope scope = pool.scope()) {
+                MlxBuffer scoped = scope.alloc(DType.U8, 100);
+                MlxBuffer other = pool.alloc(DType.U8, 100);
+                pool.reset();
+                assertThat(other.isReleased()).isTrue();
+                assertThat(scoped.isReleased()).isFalse();
+                scoped.segment().fill((byte) 1);
+            }
+        }
+
+        @Test
+        void mayOutliveThePool() {
+            MlxScope scope = pool.scope();
+            MlxBuffer buffer = scope.alloc(DType.U8, 1 << 20);
+            scope.alloc(DType.U8, 1 << 20).close();
+            pool.close();
+            buffer.segment().fill((byte) 1);
+            assertThat(device.allocatedBytes()).isGreaterThan(bytesBefore);
+            scope.close();
+            assertThat(pool.stats().footprintBytes()).isZero();
+        }
+
+        @Test
+        void areUsedFromAnyThread() throws Exception {
+            try (MlxScope scope = pool.scope()) {
+                Thread thread = Thread.ofVirtual()
+                        .start(() -> scope.alloc(DType.U8, 100).segment().fill((byte) 1));
+                thread.join();
+                assertThat(pool.stats().activeCount()).isEqualTo(1);
+            }
+        }
+
+        @Test
+        void thatAreConfinedRefuseOtherThreads() throws Exception {
+            try (MlxScope scope = pool.confinedScope()) {
+                MlxBuffer buffer = scope.alloc(DType.U8, 100);
+                List<Throwable> refusals = new ArrayList<>();
+                Thread thread = Thread.ofPlatform().start(() -> {
+                    for (Runnable action : List.<Runnable>of(
+                            () -> scope.alloc(DType.U8, 1),
+                            () -> scope.allocate(1, 1),
+                            scope::close,
+                            buffer::close,
+                            () -> pool.release(buffer),
+                            () -> buffer.segment().get(JAVA_BYTE, 0))) {
+                        try {
+                            action.run();
+                        } catch (RuntimeException e) {
+                            refusals.add(e);
+                        }
+                    }
+                });
+                thread.join();
+                assertThat(refusals).hasSize(6).allMatch(WrongThreadException.class::isInstance);
+                assertThat(buffer.isReleased()).isFalse();
+            }
+        }
+
+        @Test
+        void stayOpenWhileANativeCallUsesThem() throws Exception {
+            MlxScope scope = pool.scope();
+            MlxBuffer buffer = scope.alloc(DType.U8, 100);
+            try (BlockingCall call = BlockingCall.on(buffer.segment())) {
+                assertThatIllegalStateException().isThrownBy(scope::close);
+                assertThat(buffer.isReleased()).isFalse();
+            }
+            scope.close();
+            assertThat(pool.freeCount()).isEqualTo(1);
+        }
+    }
+}

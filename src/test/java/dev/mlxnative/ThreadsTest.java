@@ -1,0 +1,314 @@
+package dev.mlxnative;
+
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Many threads at once: nobody's memory is anybody else's, every count is right, nothing crashes. */
+@Tag("contract")
+class ThreadsTest {
+    private static final int THREADS = 8;
+
+    private final MlxDevice device = MlxDevice.open();
+    private final long bytesBefore = device.allocatedBytes();
+
+    @AfterEach
+    void nothingIsLeft() throws InterruptedException {
+        for (int i = 0; i < 500 && device.allocatedBytes() != bytesBefore; i++) {
+            Thread.sleep(10);
+        }
+        assertThat(device.allocatedBytes()).isEqualTo(bytesBefore);
+        device.close();
+    }
+
+    private interface Task {
+        void run(int thread) throws Exception;
+    }
+
+    /** Runs a task on each of many threads, which begin together, and passes on what any of them throws. */
+    private static void onThreads(boolean virtual, int threads, Task task) throws Exception {
+        CyclicBarrier start = new CyclicBarrier(threads);
+        try (ExecutorService executor =
+                virtual ? Executors.newVirtualThreadPerTaskExecutor() : Executors.newFixedThreadPool(threads)) {
+            List<Future<?>> running = new ArrayList<>();
+            for (int i = 0; i < threads; i++) {
+                int thread = i;
+                running.add(executor.submit(() -> {
+                    start.await();
+                    task.run(thread);
+                    return null;
+                }));
+            }
+            for (Future<?> each : running) {
+                each.get();
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"false, false, 60000", "true, false, 60000", "false, true, 1000"})
+    void stampsSurviveUntilTheirRelease(boolean virtual, boolean checked, int rounds) throws Exception {
+        AtomicLong requests = new AtomicLong();
+        try (MlxBufferPool pool = MlxBufferPool.builder(device).checked(checked).build();
+                MlxSharedEvent event = device.newSharedEvent()) {
+            AtomicLong clock = new AtomicLong();
+            onThreads(virtual, THREADS, thread -> {
+                SplittableRandom random = new SplittableRandom(thread);
+                List<Stamped> held = new ArrayList<>();
+                for (int round = 0; round < rounds; round++) {
+                    MlxBuffer buffer = pool.alloc(8 + random.nextLong(3 << random.nextInt(12)), DType.U8);
+                    requests.incrementAndGet();
+                    held.add(new Stamped(buffer, ((long) thread << 32) + round));
+                    if (held.size() > 20 || random.nextInt(3) == 0) {
+                        Stamped next = held.remove(random.nextInt(held.size()));
+                        next.check();
+                        switch (random.nextInt(4)) {
+                            case 0 -> next.buffer.close();
+                            case 1 -> pool.release(next.buffer, event.at(clock.get() + 1));
+                            default -> pool.release(next.buffer);
+                        }
+                    }
+                    if (random.nextInt(100) == 0) {
+                        signal(event, clock);
+                    }
+                    if (random.nextInt(2000) == 0) {
+                        pool.trim(random.nextLong(1 << 20));
+                    }
+                }
+                for (Stamped last : held) {
+                    last.check();
+                    pool.release(last.buffer);
+                }
+            });
+            event.signal(Long.MAX_VALUE);
+            PoolStats stats = pool.stats();
+            assertThat(stats.requests()).isEqualTo(requests.get());
+            assertThat(stats.requests()).isEqualTo(stats.hits() + stats.nativeAllocations());
+            assertThat(stats)
+                    .returns(0, PoolStats::activeCount)
+                    .returns(0L, PoolStats::activeBytes)
+                    .returns(0L, PoolStats::requestedBytes)
+                    .returns(0, PoolStats::parkedCount);
+            assertThat(stats.hits()).isGreaterThan(stats.requests() / 2);
+        }
+    }
+
+    private static void signal(MlxSharedEvent event, AtomicLong clock) {
+        // Only the thread that moved the clock may signal, and in order.
+        synchronized (event) {
+            event.signal(clock.incrementAndGet());
+        }
+    }
+
+    /** A buffer that is full of its holder's stamp. */
+    private record Stamped(MlxBuffer buffer, long stamp) {
+        Stamped {
+            MemorySegment segment = buffer.segment();
+            for (long i = 0; i < segment.byteSize() / 8; i++) {
+                segment.setAtIndex(JAVA_LONG, i, stamp);
+            }
+        }
+
+        void check() {
+            MemorySegment segment = buffer.segment();
+            for (long i = 0; i < segment.byteSize() / 8; i++) {
+                long found = segment.getAtIndex(JAVA_LONG, i);
+                if (found != stamp) {
+                    throw new AssertionError("word " + i + " of " + buffer + " was stamped " + stamp + ", is " + found);
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aLeaseEndsOnceWhoeverEndsIt(boolean checked) throws Exception {
+        try (MlxBufferPool pool = MlxBufferPool.builder(device).checked(checked).build()) {
+            for (int round = 0; round < 300; round++) {
+                MlxBuffer buffer = pool.alloc(DType.U8, 100);
+                AtomicInteger ended = new AtomicInteger();
+                onThreads(false, 4, thread -> {
+                    switch (thread) {
+                        case 0 -> buffer.close();
+                        case 1 -> pool.reset();
+                        default -> {
+                            try {
+                                pool.release(buffer);
+                                ended.incrementAndGet();
+                            } catch (IllegalStateException e) {
+                                assertThat(e).hasMessageContaining("released before");
+                            }
+                        }
+                    }
+                });
+                assertThat(ended.get()).isLessThanOrEqualTo(1);
+                assertThat(buffer.isReleased()).isTrue();
+                assertThat(pool.stats()).returns(0, PoolStats::activeCount).returns(1, PoolStats::cachedCount);
+            }
+        }
+    }
+
+    @Test
+    void resetWhileOthersAllocateLosesNothing() throws Exception {
+        try (MlxBufferPool pool = MlxBufferPool.create(device)) {
+            onThreads(false, THREADS, thread -> {
+                for (int round = 0; round < 20_000; round++) {
+                    if (thread == 0) {
+                        if (round % 20 == 0) {
+                            pool.reset();
+                        }
+                    } else {
+                        MlxBuffer buffer = pool.alloc(DType.U8, 100 + round % 2000);
+                        if (round % 2 == 0) {
+                            buffer.close();
+                        }
+                    }
+                }
+            });
+            pool.reset();
+            PoolStats stats = pool.stats();
+            assertThat(stats)
+                    .returns(7L * 20_000, PoolStats::requests)
+                    .returns(0, PoolStats::activeCount)
+                    .returns(0L, PoolStats::requestedBytes)
+                    .returns((int) stats.nativeAllocations(), PoolStats::cachedCount);
+        }
+    }
+
+    @Test
+    void usingABufferWhileItIsReleasedThrowsAtWorst() throws Exception {
+        for (int round = 0; round < 200; round++) {
+            MlxBuffer buffer = device.allocBuffer(DType.U8, 1 << 16);
+            onThreads(false, 4, thread -> {
+                if (thread == 0) {
+                    Thread.sleep(0, 100_000);
+                    buffer.close();
+                    return;
+                }
+                try {
+                    while (true) {
+                        buffer.segment().fill((byte) thread);
+                        buffer.label("round");
+                        buffer.slice(100, DType.U8, 100).segment().fill((byte) 1);
+                        if (buffer.handle().address() == 0) {
+                            throw new AssertionError("no handle");
+                        }
+                    }
+                } catch (IllegalStateException expected) {
+                    assertThat(buffer.isReleased()).isTrue();
+                }
+            });
+        }
+    }
+
+    @Test
+    void staleSegmentsSurviveTrimming() throws Exception {
+        try (MlxBufferPool pool = MlxBufferPool.create(device)) {
+            onThreads(false, 4, thread -> {
+                for (int round = 0; round < 2000; round++) {
+                    if (thread == 0) {
+                        pool.clear();
+                    } else {
+                        MlxBuffer buffer = pool.alloc(DType.U8, 5000);
+                        MemorySegment segment = buffer.segment();
+                        buffer.close();
+                        try {
+                            segment.fill((byte) 1);
+                        } catch (IllegalStateException e) {
+                            assertThat(e).hasMessageContaining("closed");
+                        }
+                    }
+                }
+            });
+        }
+    }
+
+    @Test
+    void scopesOfManyThreadsShareAPool() throws Exception {
+        try (MlxBufferPool pool = MlxBufferPool.create(device);
+                MlxScope shared = pool.scope()) {
+            onThreads(true, THREADS, thread -> {
+                for (int round = 0; round < 300; round++) {
+                    try (MlxScope own = round % 2 == 0 ? pool.scope() : pool.confinedScope()) {
+                        List<Stamped> stamped = new ArrayList<>();
+                        for (int i = 0; i < 20; i++) {
+                            MlxScope scope = i == 0 ? shared : own;
+                            stamped.add(new Stamped(scope.alloc(64 + i * 100L, DType.U8), thread * 1_000_000L + i));
+                        }
+                        stamped.get(5).buffer.close();
+                        stamped.remove(5);
+                        stamped.forEach(Stamped::check);
+                    }
+                }
+            });
+            shared.close();
+            assertThat(pool.stats()).returns(0, PoolStats::activeCount).returns(0, PoolStats::parkedCount);
+        }
+    }
+
+    @Test
+    void closingInTheMiddleOfEverythingIsSafe() throws Exception {
+        for (int round = 0; round < 50; round++) {
+            MlxDevice closing = MlxDevice.open();
+            MlxBufferPool pool = MlxBufferPool.create(closing);
+            MlxSharedEvent event = closing.newSharedEvent();
+            MlxFence fence = event.at(1);
+            onThreads(false, THREADS, thread -> {
+                List<MlxBuffer> held = new ArrayList<>();
+                try {
+                    for (int i = 0; i < 500; i++) {
+                        switch (thread) {
+                            case 0 -> {
+                                if (i == 100) {
+                                    closing.close();
+                                }
+                            }
+                            case 1 -> {
+                                if (i == 100) {
+                                    pool.close();
+                                }
+                            }
+                            case 2 -> {
+                                if (i == 100) {
+                                    event.signal(1);
+                                    event.close();
+                                }
+                            }
+                            case 3 -> pool.stats();
+                            case 4 -> pool.alloc(DType.U8, 100);
+                            case 5 -> pool.release(pool.alloc(DType.U8, 1000), fence);
+                            case 6 -> {
+                                try (MlxScope scope = pool.scope()) {
+                                    scope.alloc(DType.U8, 100).segment().fill((byte) 1);
+                                }
+                            }
+                            default -> held.add(closing.allocBuffer(DType.U8, 100));
+                        }
+                    }
+                } catch (IllegalStateException e) {
+                    assertThat(e).hasMessageContaining("closed");
+                } finally {
+                    held.forEach(MlxBuffer::close);
+                }
+            });
+            pool.reset();
+            assertThat(pool.stats()).returns(0, PoolStats::activeCount).returns(0L, PoolStats::footprintBytes);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.mlxnative;
+
+import org.jspecify.annotations.NullMarked;
