@@ -2,7 +2,6 @@ package dev.mlxnative;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,9 +10,10 @@ import org.jspecify.annotations.Nullable;
  * <p>A buffer comes from a {@link MlxDevice}, a {@link MlxBufferPool} or a {@link MlxScope}, and {@link #close} brings
  * it back there. A {@link #slice} is a view of another buffer's lease: it ends with that lease and never ends it.
  *
- * <p>Once the lease has ended, {@link #segment}, {@link #handle}, {@link #slice} and {@link #label} throw
- * {@link IllegalStateException}; what describes the buffer stays readable. A segment that was taken before and is used
- * after either throws or sees the memory's next contents, until the memory itself goes; it never faults.
+ * <p>Once the lease has ended, {@link #segment}, {@link #handle}, {@link #handleOffset}, {@link #slice} and
+ * {@link #label} throw {@link IllegalStateException}; what describes the buffer stays readable. A segment that was
+ * taken before and is used after either throws or sees the memory's next contents, until the memory itself goes; it
+ * never faults.
  */
 public final class MlxBuffer implements AutoCloseable {
     private final BufferOwner owner;
@@ -25,7 +25,9 @@ public final class MlxBuffer implements AutoCloseable {
     private final @Nullable Arena leaseArena;
 
     private final MemorySegment segment;
-    private final long handleOffset;
+    /** Where the segment starts in the memory. */
+    private final long offset;
+
     private final long capacity;
     private final DType dtype;
     private final long[] shape;
@@ -46,7 +48,17 @@ public final class MlxBuffer implements AutoCloseable {
             @Nullable Arena leaseArena,
             DType dtype,
             long[] shape) {
-        this(owner, memory, memory.issue(), null, leaseArena, segment, 0, memory.capacity(), dtype, shape);
+        this(
+                owner,
+                memory,
+                memory.issue(),
+                null,
+                leaseArena,
+                segment,
+                segment.address() - memory.segment().address(),
+                memory.capacity(),
+                dtype,
+                shape);
     }
 
     private MlxBuffer(
@@ -56,7 +68,7 @@ public final class MlxBuffer implements AutoCloseable {
             @Nullable MlxBuffer parent,
             @Nullable Arena leaseArena,
             MemorySegment segment,
-            long handleOffset,
+            long offset,
             long capacity,
             DType dtype,
             long[] shape) {
@@ -66,7 +78,7 @@ public final class MlxBuffer implements AutoCloseable {
         this.parent = parent;
         this.leaseArena = leaseArena;
         this.segment = segment;
-        this.handleOffset = handleOffset;
+        this.offset = offset;
         this.capacity = capacity;
         this.dtype = dtype;
         this.shape = shape;
@@ -113,16 +125,34 @@ public final class MlxBuffer implements AutoCloseable {
      * {@link Backend#HOST} an opaque pointer. A segment of length 0: passing it to a native call keeps the memory alive
      * for as long as the call lasts, and no longer.
      *
-     * @throws IllegalStateException if the lease has ended
+     * @throws IllegalStateException if the lease has ended, or this is a mapping above the device's
+     *     {@link DeviceInfo#maxBufferLength}, of which only slices have a handle
      */
     public MemorySegment handle() {
-        requireLive();
-        return memory.handle();
+        return nativeHandle().segment();
     }
 
-    /** Bytes from the start of the native buffer behind {@link #handle} to the start of this one. */
+    /**
+     * Bytes from the start of the native buffer behind {@link #handle} to the start of this one.
+     *
+     * @throws IllegalStateException as {@link #handle}
+     */
     public long handleOffset() {
-        return handleOffset;
+        return offset - nativeHandle().start();
+    }
+
+    /** The buffer object behind the handle, with the same exceptions. */
+    NativeHandle nativeHandle() {
+        requireLive();
+        return memory.handle(offset, byteLength());
+    }
+
+    /**
+     * Whether the device works on a copy, because it could not share memory that was wrapped or mapped: virtual
+     * machines cannot. What the CPU writes to wrapped memory is then the copy's, and no longer the caller's pages'.
+     */
+    public boolean isCopy() {
+        return memory.isCopy();
     }
 
     /**
@@ -150,7 +180,7 @@ public final class MlxBuffer implements AutoCloseable {
                 this,
                 null,
                 segment().asSlice(byteOffset, length),
-                handleOffset + byteOffset,
+                offset + byteOffset,
                 length,
                 dtype,
                 dimensions);
@@ -161,16 +191,11 @@ public final class MlxBuffer implements AutoCloseable {
      * since Metal knows no other.
      *
      * @throws IllegalArgumentException if the label contains a NUL character
-     * @throws IllegalStateException if the lease has ended
+     * @throws IllegalStateException as {@link #handle}
      */
     public void label(String label) {
-        Objects.requireNonNull(label, "label");
-        if (label.indexOf('\0') >= 0) {
-            throw new IllegalArgumentException(
-                    "a label cannot contain NUL, but '" + label + "' does at index " + label.indexOf('\0'));
-        }
-        requireLive();
-        memory.label(label);
+        MlxDevice.requireText(label);
+        nativeHandle().label(label);
     }
 
     /** Whether the lease has ended or, for a slice, the slice was closed. */
@@ -226,6 +251,6 @@ public final class MlxBuffer implements AutoCloseable {
     @Override
     public String toString() {
         return "MlxBuffer[" + Shapes.describe(dtype, shape) + ", " + byteLength() + " bytes of " + capacity
-                + (isView() ? ", slice at " + handleOffset : "") + (isReleased() ? ", released]" : "]");
+                + (isView() ? ", slice at " + offset : "") + (isReleased() ? ", released]" : "]");
     }
 }

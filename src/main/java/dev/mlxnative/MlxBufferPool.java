@@ -42,6 +42,7 @@ public final class MlxBufferPool implements AutoCloseable {
     private final long minBucketBytes;
     private final Zeroing zeroing;
     private final boolean checked;
+    private final @Nullable MlxResidencySet residencySet;
     private final BufferOwner owner = new PoolOwner();
 
     private final ReentrantLock lock = new ReentrantLock();
@@ -59,6 +60,7 @@ public final class MlxBufferPool implements AutoCloseable {
         this.minBucketBytes = builder.minBucketBytes;
         this.zeroing = builder.zeroing;
         this.checked = builder.checked;
+        this.residencySet = builder.residencySet;
     }
 
     /** A pool with the defaults of {@link #builder}. */
@@ -150,6 +152,9 @@ public final class MlxBufferPool implements AutoCloseable {
         } catch (BufferAllocationException e) {
             throw refused(bucket, byteLength, e);
         }
+        if (residencySet != null) {
+            residencySet.addUnlessClosed(memory.wholeHandle());
+        }
         lock.lock();
         try {
             if (!closed) {
@@ -160,7 +165,7 @@ public final class MlxBufferPool implements AutoCloseable {
         } finally {
             lock.unlock();
         }
-        device.free(memory);
+        free(List.of(memory));
         throw new IllegalStateException("the pool was closed while it allocated " + bucket + " bytes");
     }
 
@@ -182,6 +187,14 @@ public final class MlxBufferPool implements AutoCloseable {
                 byteLength,
                 stats,
                 cause);
+    }
+
+    /** Gives memory back that is in no list any more. */
+    private void free(List<NativeBuffer> memories) {
+        if (residencySet != null && !memories.isEmpty()) {
+            residencySet.forget(memories.stream().map(NativeBuffer::wholeHandle).toList());
+        }
+        memories.forEach(device::free);
     }
 
     /** With the lock held: memory that goes out. */
@@ -261,7 +274,7 @@ public final class MlxBufferPool implements AutoCloseable {
                 lock.unlock();
             }
             if (homeless) {
-                device.free(memory);
+                free(List.of(memory));
             }
             return true;
         } finally {
@@ -285,7 +298,7 @@ public final class MlxBufferPool implements AutoCloseable {
         } finally {
             lock.unlock();
         }
-        homeless.forEach(device::free);
+        free(homeless);
     }
 
     /** The fence if there is something to wait for, else null. */
@@ -410,7 +423,7 @@ public final class MlxBufferPool implements AutoCloseable {
         } finally {
             lock.unlock();
         }
-        homeless.forEach(device::free);
+        free(homeless);
         return true;
     }
 
@@ -544,12 +557,8 @@ public final class MlxBufferPool implements AutoCloseable {
         } finally {
             lock.unlock();
         }
-        long bytes = 0;
-        for (NativeBuffer memory : evicted) {
-            bytes += memory.capacity();
-            device.free(memory);
-        }
-        return bytes;
+        free(evicted);
+        return evicted.stream().mapToLong(NativeBuffer::capacity).sum();
     }
 
     /** The pool's figures at this moment. */
@@ -607,7 +616,7 @@ public final class MlxBufferPool implements AutoCloseable {
         } finally {
             lock.unlock();
         }
-        cached.forEach(device::free);
+        free(cached);
         fences.forEach(this::settleWhenComplete);
         if (stats.activeCount() > 0) {
             LOG.log(
@@ -667,6 +676,7 @@ public final class MlxBufferPool implements AutoCloseable {
         private long minBucketBytes = DEFAULT_MIN_BUCKET_BYTES;
         private Zeroing zeroing = Zeroing.FRESH;
         private boolean checked;
+        private @Nullable MlxResidencySet residencySet;
 
         private Builder(MlxDevice device) {
             this.device = device;
@@ -702,6 +712,17 @@ public final class MlxBufferPool implements AutoCloseable {
          */
         public Builder checked(boolean checked) {
             this.checked = checked;
+            return this;
+        }
+
+        /**
+         * Keeps every native buffer of the pool in a residency set, for as long as the pool has the buffer. The pool
+         * stages what it allocates; the caller commits the set once for each batch of work, before it is encoded, which
+         * costs nothing when nothing was allocated. What is trimmed leaves with one commit of the pool's own. Several
+         * pools may share a set; one that is closed is no longer used. None unless set.
+         */
+        public Builder residencySet(MlxResidencySet residencySet) {
+            this.residencySet = Objects.requireNonNull(residencySet, "residencySet");
             return this;
         }
 

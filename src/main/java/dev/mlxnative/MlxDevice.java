@@ -144,40 +144,48 @@ public final class MlxDevice implements AutoCloseable {
         if (!pages.scope().isAlive()) {
             throw new IllegalStateException("the scope of the segment to wrap has ended");
         }
-        NativeBuffer memory = make(device -> NativeBuffer.wrap(device, pages));
-        return new MlxBuffer(directOwner, memory, pages.asSlice(0, length), null, dtype, dimensions);
+        NativeBuffer memory = make(device -> wrapOrCopy(device, pages));
+        return new MlxBuffer(directOwner, memory, memory.segment().asSlice(0, length), null, dtype, dimensions);
+    }
+
+    private static NativeBuffer wrapOrCopy(SharedHandle device, MemorySegment pages) {
+        try {
+            return NativeBuffer.wrap(device, pages);
+        } catch (UnsupportedOperationException e) {
+            NativeHandles.warnOfCopy(pages.byteSize(), e);
+            return NativeBuffer.copyOf(device, pages);
+        }
     }
 
     /**
-     * Maps a part of a file, read-only and without a copy: a page is read when it is first touched. The file may be
-     * deleted meanwhile; one that is truncated makes accesses beyond its new end throw {@link InternalError}.
+     * Maps a part of a file, read-only and without a copy: weights. A page is read when it is first touched. The file
+     * may be deleted meanwhile; one that is truncated makes accesses beyond its new end throw {@link InternalError}.
      *
-     * @param offset where the elements start in the file: a multiple of the machine's page size
+     * <p>The mapping begins with the page that has the offset, hence {@link MlxBuffer#handleOffset}. It may be larger
+     * than the device's {@link DeviceInfo#maxBufferLength}: then its slices have handles, each of a native buffer that
+     * covers it, and the buffer as a whole has none.
+     *
+     * @param offset where the elements start in the file, in bytes, anywhere
      * @param shape the dimensions; they decide {@link MlxBuffer#byteLength}
-     * @throws IllegalArgumentException if the offset is not on a page, the elements do not lie within the file or are
-     *     above the device's {@link DeviceInfo#maxBufferLength}, or the shape is wrong
+     * @throws IllegalArgumentException if the elements do not lie within the file, or the shape is wrong
      * @throws IOException if the file cannot be read
      * @throws IllegalStateException if the device is closed
      */
     public MlxBuffer map(Path file, long offset, DType dtype, long... shape) throws IOException {
         long[] dimensions = shape.clone();
         long length = Shapes.byteLength(dtype, dimensions);
-        if (offset < 0 || offset % pageSize != 0) {
-            throw new IllegalArgumentException(
-                    "the file offset " + offset + " is not a multiple of the page size, " + pageSize + " bytes");
-        }
-        requireAllocatable(length);
-        long capacity = wholePages(length);
         Arena pages = Arena.ofShared();
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             long size = channel.size();
-            if (offset > size || length > size - offset) {
+            if (offset < 0 || offset > size || length > size - offset) {
                 throw new IllegalArgumentException(Shapes.describe(dtype, dimensions) + " of " + length
                         + " bytes at offset " + offset + " does not lie within the " + size + " bytes of " + file);
             }
-            MemorySegment mapping = channel.map(FileChannel.MapMode.READ_ONLY, offset, length, pages);
-            NativeBuffer memory = make(device -> NativeBuffer.map(device, pages, mapping, capacity));
-            return new MlxBuffer(directOwner, memory, memory.segment(), null, dtype, dimensions);
+            long start = offset / pageSize * pageSize;
+            MemorySegment mapping = channel.map(FileChannel.MapMode.READ_ONLY, start, offset - start + length, pages);
+            NativeBuffer memory = make(device -> NativeBuffer.map(device, info, pages, mapping));
+            MemorySegment elements = memory.segment().asSlice(offset - start, length);
+            return new MlxBuffer(directOwner, memory, elements, null, dtype, dimensions);
         } catch (IOException | RuntimeException e) {
             pages.close();
             throw e;
@@ -196,6 +204,32 @@ public final class MlxDevice implements AutoCloseable {
             return new MlxSharedEvent(Shim.createEvent(device));
         } finally {
             handle.release();
+        }
+    }
+
+    /**
+     * Creates an empty residency set, for the caller to close; one that does nothing where the system has none.
+     *
+     * @param label what Metal's debugger and captures call it
+     * @throws IllegalStateException if there are 32 sets in this process, the most that a command queue takes, or the
+     *     device is closed
+     */
+    public MlxResidencySet newResidencySet(String label) {
+        requireText(label);
+        handle.requireOpen();
+        MemorySegment device = handle.acquire();
+        try {
+            return MlxResidencySet.create(device, label);
+        } finally {
+            handle.release();
+        }
+    }
+
+    /** Checks a label: C takes text up to its first NUL. */
+    static void requireText(String label) {
+        if (label.indexOf('\0') >= 0) {
+            throw new IllegalArgumentException(
+                    "a label cannot contain NUL, but '" + label + "' does at index " + label.indexOf('\0'));
         }
     }
 
@@ -279,10 +313,6 @@ public final class MlxDevice implements AutoCloseable {
 
     long pageSize() {
         return pageSize;
-    }
-
-    private long wholePages(long length) {
-        return (length + pageSize - 1) / pageSize * pageSize;
     }
 
     /** Buffers of the device itself: a lease's end frees the memory. */

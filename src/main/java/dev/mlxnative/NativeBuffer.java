@@ -7,13 +7,13 @@ import java.lang.invoke.VarHandle;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A buffer of the device and the state of its lease: who holds it is one number.
+ * Memory of the device and the state of its lease: who holds it is one number.
  *
  * <p>The number counts hand-outs and their ends, so it is odd while a lease is out. A holder knows the number of its
  * lease; ending the lease is a compare-and-set from it, which works once and never for an older holder.
  *
  * <p>Every segment over the memory is tied to an arena that is closed before the memory is given back: a segment that
- * outlives its lease sees this buffer's next contents or throws, never unmapped memory.
+ * outlives its lease sees this memory's next contents or throws, never unmapped memory.
  */
 final class NativeBuffer {
     static final int NOT_LISTED = -1;
@@ -29,19 +29,14 @@ final class NativeBuffer {
     }
 
     private final SharedHandle device;
-    private final MemorySegment rawHandle;
     /** Closing it is refused while a native call has one of its segments, and ends every access otherwise. */
     private final Arena access;
 
-    private final MemorySegment handle;
     private final MemorySegment segment;
-    /** What goes after the native buffer has gone: the mapping under a mapped one. */
-    private final @Nullable Arena pages;
+    private final NativeHandles handles;
 
     @SuppressWarnings("unused") // through LEASE
     private volatile long lease;
-
-    private volatile boolean labelled;
 
     /** The bytes that the lease asked for. Guarded by the owner. */
     long requestedBytes;
@@ -55,14 +50,11 @@ final class NativeBuffer {
     @Nullable
     Arena leaseArena;
 
-    private NativeBuffer(
-            SharedHandle device, MemorySegment rawHandle, Arena access, MemorySegment segment, @Nullable Arena pages) {
+    private NativeBuffer(SharedHandle device, Arena access, MemorySegment segment, NativeHandles handles) {
         this.device = device;
-        this.rawHandle = rawHandle;
         this.access = access;
-        this.handle = MemorySegment.ofAddress(rawHandle.address()).reinterpret(access, null);
         this.segment = segment;
-        this.pages = pages;
+        this.handles = handles;
     }
 
     /**
@@ -76,42 +68,78 @@ final class NativeBuffer {
         MemorySegment raw = Shim.createBuffer(device.handle(), capacity);
         MemorySegment segment =
                 MemorySegment.ofAddress(Shim.contents(raw).address()).reinterpret(capacity, access, null);
-        return new NativeBuffer(device, raw, access, segment, null);
+        return new NativeBuffer(device, access, segment, NativeHandles.one(new NativeHandle(raw, access, 0, capacity)));
     }
 
     /**
      * Makes a buffer of a caller's pages, without a copy. The segment over them stays the caller's.
      *
      * @param device as for {@link #create}
+     * @throws UnsupportedOperationException if the device cannot, as in virtual machines
      */
     static NativeBuffer wrap(SharedHandle device, MemorySegment segment) {
         Arena access = Arena.ofShared();
         // By address: a segment that is confined to another thread is as good as any.
         MemorySegment pages = MemorySegment.ofAddress(segment.address());
         MemorySegment raw = Shim.wrapPages(device.handle(), pages, segment.byteSize());
-        return new NativeBuffer(device, raw, access, segment, null);
+        return new NativeBuffer(
+                device, access, segment, NativeHandles.one(new NativeHandle(raw, access, 0, segment.byteSize())));
     }
 
     /**
-     * Makes a read-only buffer of mapped pages, which are unmapped with it.
+     * Creates a buffer with a copy of a caller's pages, for a device that cannot wrap them.
      *
      * @param device as for {@link #create}
-     * @param pages the arena of the mapping, closed with the buffer
-     * @param mapping whole pages from a page's start, the last of them possibly cut
-     * @param capacity the bytes of the whole pages
      */
-    static NativeBuffer map(SharedHandle device, Arena pages, MemorySegment mapping, long capacity) {
+    static NativeBuffer copyOf(SharedHandle device, MemorySegment pages) {
+        long capacity = pages.byteSize();
         Arena access = Arena.ofShared();
-        MemorySegment raw = Shim.wrapPages(device.handle(), mapping, capacity);
+        MemorySegment raw = Shim.createBuffer(device.handle(), capacity);
+        MemorySegment segment =
+                MemorySegment.ofAddress(Shim.contents(raw).address()).reinterpret(capacity, access, null);
+        try {
+            segment.copyFrom(pages);
+        } catch (RuntimeException e) {
+            Shim.releaseBuffer(raw);
+            throw e;
+        }
+        return new NativeBuffer(
+                device, access, segment, NativeHandles.oneCopy(new NativeHandle(raw, access, 0, capacity)));
+    }
+
+    /**
+     * Makes a read-only buffer of a mapping.
+     *
+     * @param device as for {@link #create}
+     * @param pages the arena of the mapping, closed after the buffer
+     * @param mapping from a page's start to where the file's contents end
+     */
+    static NativeBuffer map(SharedHandle device, DeviceInfo info, Arena pages, MemorySegment mapping) {
+        Arena access = Arena.ofShared();
         MemorySegment segment = MemorySegment.ofAddress(mapping.address())
                 .reinterpret(mapping.byteSize(), access, null)
                 .asReadOnly();
-        return new NativeBuffer(device, raw, access, segment, pages);
+        NativeHandles handles = NativeHandles.ofMapping(device, info.maxBufferLength(), access, pages, mapping);
+        return new NativeBuffer(device, access, segment, handles);
     }
 
-    /** The {@code id<MTLBuffer>}; using it in a native call keeps the buffer alive for the call. */
-    MemorySegment handle() {
-        return handle;
+    /**
+     * The buffer object that covers these bytes.
+     *
+     * @throws IllegalStateException if no one object can
+     */
+    NativeHandle handle(long offset, long length) {
+        return handles.covering(offset, length);
+    }
+
+    /** The buffer object over all of it. */
+    NativeHandle wholeHandle() {
+        return handle(0, capacity());
+    }
+
+    /** Whether the device works on a copy of what was to be shared. */
+    boolean isCopy() {
+        return handles.isCopy();
     }
 
     /** All of the memory. */
@@ -173,16 +201,9 @@ final class NativeBuffer {
         }
     }
 
-    void label(@Nullable String text) {
-        Shim.label(handle, text);
-        labelled = text != null;
-    }
-
     /** Takes a former holder's label away. */
     void unlabel() {
-        if (labelled) {
-            label(null);
-        }
+        handles.unlabel();
     }
 
     /**
@@ -195,10 +216,7 @@ final class NativeBuffer {
         } catch (IllegalStateException inUse) {
             return false;
         }
-        Shim.releaseBuffer(rawHandle);
-        if (pages != null) {
-            pages.close();
-        }
+        handles.release();
         device.release();
         return true;
     }

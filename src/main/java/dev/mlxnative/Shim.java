@@ -5,6 +5,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
+import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** The C ABI in Java's terms: statuses become exceptions, out-parameters results, C strings strings. */
@@ -44,6 +45,9 @@ final class Shim {
         if (status == mlxshim_h.MLXSHIM_ERROR_OUT_OF_MEMORY()) {
             return new BufferAllocationException(message, requestedBytes);
         }
+        if (status == mlxshim_h.MLXSHIM_ERROR_UNSUPPORTED()) {
+            return new UnsupportedOperationException(message);
+        }
         return new MlxException(message + " (status " + status + ")");
     }
 
@@ -81,20 +85,33 @@ final class Shim {
         return mlxshim_h.mlxshim_device_current_allocated_size(device);
     }
 
-    /** Creates a zeroed buffer that CPU and GPU share. */
+    /**
+     * Creates a zeroed buffer that CPU and GPU share.
+     *
+     * @throws BufferAllocationException if the device has no memory left, or makes something else than was asked for
+     */
     static MemorySegment createBuffer(MemorySegment device, long byteLength) {
-        return create(
-                byteLength,
-                (out, message) -> mlxshim_h.mlxshim_buffer_create(
-                        device,
-                        byteLength,
-                        mlxshim_h.MLXSHIM_STORAGE_SHARED(),
-                        mlxshim_h.MLXSHIM_CPU_CACHE_DEFAULT(),
-                        out,
-                        message,
-                        MESSAGE_CAPACITY));
+        try {
+            return create(
+                    byteLength,
+                    (out, message) -> mlxshim_h.mlxshim_buffer_create(
+                            device,
+                            byteLength,
+                            mlxshim_h.MLXSHIM_STORAGE_SHARED(),
+                            mlxshim_h.MLXSHIM_CPU_CACHE_DEFAULT(),
+                            out,
+                            message,
+                            MESSAGE_CAPACITY));
+        } catch (UnsupportedOperationException e) {
+            throw new BufferAllocationException(String.valueOf(e.getMessage()), byteLength);
+        }
     }
 
+    /**
+     * Makes a buffer of pages that exist.
+     *
+     * @throws UnsupportedOperationException if the device cannot share them
+     */
     static MemorySegment wrapPages(MemorySegment device, MemorySegment pages, long byteLength) {
         return create(
                 byteLength,
@@ -119,16 +136,24 @@ final class Shim {
     static void label(MemorySegment buffer, @Nullable String label) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment text = label == null ? MemorySegment.NULL : arena.allocateFrom(label, StandardCharsets.UTF_8);
-            int status = mlxshim_h.mlxshim_buffer_set_label(buffer, text);
-            if (status != mlxshim_h.MLXSHIM_OK()) {
-                throw failure(status, "the label '" + label + "' was refused", 0);
-            }
+            require("set the label '" + label + "'", () -> mlxshim_h.mlxshim_buffer_set_label(buffer, text));
+        }
+    }
+
+    /** Makes a call that returns a status and whose handles may be of a scope that ends meanwhile. */
+    private static void require(String action, IntSupplier call) {
+        int status;
+        try {
+            status = call.getAsInt();
         } catch (AssertionError e) {
             // The generated binding wraps whatever the linker throws, a scope that has ended included.
             if (e.getCause() instanceof IllegalStateException ended) {
                 throw ended;
             }
             throw e;
+        }
+        if (status != mlxshim_h.MLXSHIM_OK()) {
+            throw failure(status, "cannot " + action, 0);
         }
     }
 
@@ -147,6 +172,51 @@ final class Shim {
     /** Whether the event took the value: one below its own it does not take. */
     static boolean signal(MemorySegment event, long value) {
         return mlxshim_h.mlxshim_event_signal(event, value) == mlxshim_h.MLXSHIM_OK();
+    }
+
+    /**
+     * Creates an empty residency set.
+     *
+     * @throws UnsupportedOperationException if the system or the device has none
+     */
+    static MemorySegment createResidencySet(MemorySegment device, String label) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment text = arena.allocateFrom(label, StandardCharsets.UTF_8);
+            return create(
+                    0,
+                    (out, message) ->
+                            mlxshim_h.mlxshim_residency_set_create(device, text, 0, out, message, MESSAGE_CAPACITY));
+        }
+    }
+
+    static void releaseResidencySet(MemorySegment set) {
+        mlxshim_h.mlxshim_residency_set_release(set);
+    }
+
+    /**
+     * Stages an addition.
+     *
+     * @param buffer a handle whose scope ends before the buffer does
+     * @throws IllegalStateException if that scope has ended
+     */
+    static void addToResidencySet(MemorySegment set, MemorySegment buffer) {
+        require("add to the residency set", () -> mlxshim_h.mlxshim_residency_set_add(set, buffer));
+    }
+
+    static void removeFromResidencySet(MemorySegment set, MemorySegment buffer) {
+        require("remove from the residency set", () -> mlxshim_h.mlxshim_residency_set_remove(set, buffer));
+    }
+
+    static void commitResidencySet(MemorySegment set) {
+        require("commit the residency set", () -> mlxshim_h.mlxshim_residency_set_commit(set));
+    }
+
+    static void requestResidency(MemorySegment set) {
+        mlxshim_h.mlxshim_residency_set_request(set);
+    }
+
+    static void endResidency(MemorySegment set) {
+        mlxshim_h.mlxshim_residency_set_end(set);
     }
 
     /** Whether the event reached the value within the time. Blocks the thread, and a virtual thread's carrier. */

@@ -8,19 +8,12 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.Path;
-import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -107,6 +100,7 @@ class BufferContractTest {
                 .isThrownBy(buffer::segment)
                 .withMessage("MlxBuffer[f32[4], 16 bytes of 16, released] can no longer be used");
         assertThatIllegalStateException().isThrownBy(buffer::handle);
+        assertThatIllegalStateException().isThrownBy(buffer::handleOffset);
         assertThatIllegalStateException().isThrownBy(() -> buffer.slice(0, DType.U8, 1));
         assertThatIllegalStateException().isThrownBy(() -> buffer.label("late"));
         assertThatIllegalStateException().isThrownBy(() -> segment.get(JAVA_FLOAT, 0));
@@ -114,7 +108,6 @@ class BufferContractTest {
         assertThat(buffer.shape()).containsExactly(4);
         assertThat(buffer.byteLength()).isEqualTo(16);
         assertThat(buffer.capacity()).isEqualTo(16);
-        assertThat(buffer.handleOffset()).isZero();
     }
 
     @Test
@@ -272,75 +265,6 @@ class BufferContractTest {
                 other.join();
                 device.wrap(pages, DType.U8, 1).close();
             }
-        }
-    }
-
-    @Nested
-    class Mapping {
-        private final long page = Shim.pageSize();
-
-        @TempDir
-        Path folder;
-
-        private Path file(int bytes) throws IOException {
-            byte[] content = new byte[bytes];
-            new Random(bytes).nextBytes(content);
-            return Files.write(folder.resolve("weights"), content);
-        }
-
-        @Test
-        void showsTheFile() throws Exception {
-            Path file = file((int) (3 * page + 17));
-            byte[] content = Files.readAllBytes(file);
-            try (MlxBuffer buffer = device.map(file, page, DType.U8, 2 * page + 17)) {
-                assertThat(buffer.byteLength()).isEqualTo(2 * page + 17);
-                assertThat(buffer.capacity()).isGreaterThanOrEqualTo(2 * page + 17);
-                byte[] mapped = buffer.segment().toArray(JAVA_BYTE);
-                for (int i = 0; i < mapped.length; i++) {
-                    assertThat(mapped[i]).isEqualTo(content[(int) page + i]);
-                }
-                assertThat(device.allocatedBytes()).isEqualTo(bytesBefore);
-            }
-        }
-
-        @Test
-        void isReadOnly() throws Exception {
-            try (MlxBuffer buffer = device.map(file(100), 0, DType.U8, 100)) {
-                assertThatExceptionOfType(IllegalArgumentException.class)
-                        .isThrownBy(() -> buffer.segment().set(JAVA_BYTE, 0, (byte) 1));
-                assertThatExceptionOfType(IllegalArgumentException.class)
-                        .isThrownBy(() -> buffer.slice(0, DType.U8, 4).segment().fill((byte) 1));
-            }
-        }
-
-        @Test
-        void survivesTheDeletionOfTheFile() throws Exception {
-            Path file = Files.write(folder.resolve("short"), "weights".getBytes(StandardCharsets.UTF_8));
-            MlxBuffer buffer = device.map(file, 0, DType.U8, 7);
-            Files.delete(file);
-            assertThat(buffer.segment().toArray(JAVA_BYTE))
-                    .asString(StandardCharsets.UTF_8)
-                    .isEqualTo("weights");
-            MemorySegment segment = buffer.segment();
-            buffer.close();
-            assertThatIllegalStateException().isThrownBy(() -> segment.get(JAVA_BYTE, 0));
-        }
-
-        @Test
-        void asksForAPageAndForBytesThatTheFileHas() throws Exception {
-            Path file = file((int) (2 * page));
-            assertThatIllegalArgumentException()
-                    .isThrownBy(() -> device.map(file, page + 1, DType.U8, 1))
-                    .withMessageContainingAll("" + (page + 1), "page size, " + page);
-            assertThatIllegalArgumentException().isThrownBy(() -> device.map(file, -page, DType.U8, 1));
-            assertThatIllegalArgumentException()
-                    .isThrownBy(() -> device.map(file, page, DType.U8, page + 1))
-                    .withMessageContainingAll("offset " + page, "" + 2 * page + " bytes of");
-            assertThatIllegalArgumentException().isThrownBy(() -> device.map(file, 4 * page, DType.U8, 1));
-            assertThatIllegalArgumentException()
-                    .isThrownBy(() -> device.map(file, Long.MAX_VALUE / page * page, DType.U8, 1));
-            assertThatExceptionOfType(NoSuchFileException.class)
-                    .isThrownBy(() -> device.map(folder.resolve("nothing"), 0, DType.U8, 1));
         }
     }
 }

@@ -1,5 +1,6 @@
 package dev.mlxnative;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatNoException;
@@ -7,6 +8,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -35,6 +37,7 @@ class FaultsTest {
         device.close();
         assertThat(NativeFaults.liveBuffers()).isZero();
         assertThat(NativeFaults.liveEvents()).isZero();
+        assertThat(NativeFaults.liveResidencySets()).isZero();
         assertThat(NativeFaults.liveDevices()).isZero();
     }
 
@@ -99,6 +102,73 @@ class FaultsTest {
         NativeFaults.failCreate(1, 1);
         assertThatExceptionOfType(MlxException.class).isThrownBy(device::newSharedEvent);
         assertThat(NativeFaults.liveEvents()).isZero();
+    }
+
+    @Test
+    void aSystemWithoutResidencySetsIsAskedForNothing() {
+        for (int cause : new int[] {1, 2}) {
+            NativeFaults.noResidencySets(cause);
+            try (MlxResidencySet set = device.newResidencySet("weights");
+                    MlxBuffer buffer = device.allocBuffer(DType.U8, 100);
+                    MlxBufferPool resident =
+                            MlxBufferPool.builder(device).residencySet(set).build()) {
+                assertThat(set.isSupported()).isFalse();
+                assertThat(set).hasToString("MlxResidencySet[0 buffers, unsupported]");
+                set.add(buffer);
+                set.commit();
+                set.request();
+                set.remove(buffer);
+                set.end();
+                resident.alloc(DType.U8, 100).close();
+                assertThat(set.size()).isZero();
+                assertThat(set.handle()).isEqualTo(MemorySegment.NULL);
+                assertThat(NativeFaults.liveResidencySets()).isZero();
+            }
+        }
+    }
+
+    @Test
+    void aResidencySetThatCannotBeMadeLeavesNothing() {
+        NativeFaults.failCreate(1, 1);
+        assertThatExceptionOfType(MlxException.class).isThrownBy(() -> device.newResidencySet("weights"));
+        assertThat(NativeFaults.liveResidencySets()).isZero();
+        device.newResidencySet("weights").close();
+    }
+
+    /** Virtual machines of macOS wrap pages in a buffer of length 0. */
+    @Test
+    void pagesThatCannotBeSharedAreCopied() throws Exception {
+        Path file = Files.write(folder.resolve("weights"), "the weights of a model".getBytes(StandardCharsets.UTF_8));
+        NativeFaults.emptyWrap();
+        try (Arena arena = Arena.ofShared();
+                MlxBuffer mapped = device.map(file, 4, DType.U8, 7);
+                MlxBuffer wrapped = device.wrap(arena.allocate(page, page).fill((byte) 3), DType.U8, 10)) {
+            assertThat(mapped.isCopy()).isTrue();
+            assertThat(mapped.segment().toArray(JAVA_BYTE))
+                    .asString(StandardCharsets.UTF_8)
+                    .isEqualTo("weights");
+            assertThat(mapped.segment().isReadOnly()).isTrue();
+            MemorySegment seenByTheDevice = Shim.contents(mapped.handle()).reinterpret(11);
+            assertThat(seenByTheDevice.asSlice(mapped.handleOffset(), 7).toArray(JAVA_BYTE))
+                    .isEqualTo(mapped.segment().toArray(JAVA_BYTE));
+            assertThat(wrapped.isCopy()).isTrue();
+            assertThat(wrapped.segment().toArray(JAVA_BYTE)).hasSize(10).containsOnly(3);
+            assertThat(wrapped.segment().address())
+                    .isEqualTo(Shim.contents(wrapped.handle()).address());
+            assertThat(NativeFaults.liveBuffers()).isEqualTo(2);
+        }
+        NativeFaults.failCreate(2, 1);
+        assertThatExceptionOfType(BufferAllocationException.class)
+                .as("no memory for the copy either")
+                .isThrownBy(() -> device.map(file, 0, DType.U8, 7));
+    }
+
+    @Test
+    void aBufferOfLengthZeroIsNoBuffer() {
+        NativeFaults.emptyCreate();
+        assertThatExceptionOfType(BufferAllocationException.class).isThrownBy(() -> device.allocBuffer(DType.U8, 100));
+        assertThatExceptionOfType(BufferAllocationException.class).isThrownBy(() -> pool.alloc(DType.U8, 100));
+        assertThat(pool.stats().failedAllocations()).isEqualTo(1);
     }
 
     @Test

@@ -13,9 +13,13 @@ final class NativeFaults {
     private static final MethodHandle SET_NO_DEVICE;
     private static final MethodHandle SET_BYTE_BUDGET;
     private static final MethodHandle FAIL_CREATE;
+    private static final MethodHandle SET_NO_RESIDENCY_SETS;
+    private static final MethodHandle SET_EMPTY_CREATE;
+    private static final MethodHandle SET_EMPTY_WRAP;
     private static final MethodHandle LIVE_DEVICES;
     private static final MethodHandle LIVE_BUFFERS;
     private static final MethodHandle LIVE_EVENTS;
+    private static final MethodHandle LIVE_RESIDENCY_SETS;
 
     static {
         NativeLibrary.load(null);
@@ -23,9 +27,13 @@ final class NativeFaults {
         SET_NO_DEVICE = find("set_no_device", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
         SET_BYTE_BUDGET = find("set_byte_budget", FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG));
         FAIL_CREATE = find("fail_create", FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+        SET_NO_RESIDENCY_SETS = find("set_no_residency_sets", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
+        SET_EMPTY_CREATE = find("set_empty_create", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
+        SET_EMPTY_WRAP = find("set_empty_wrap", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
         LIVE_DEVICES = find("live_devices", count());
         LIVE_BUFFERS = find("live_buffers", count());
         LIVE_EVENTS = find("live_events", count());
+        LIVE_RESIDENCY_SETS = find("live_residency_sets", count());
     }
 
     private NativeFaults() {}
@@ -60,6 +68,23 @@ final class NativeFaults {
     /** The nth creation from here fails, and the {@code count} - 1 after it. */
     static void failCreate(long nth, long count) {
         call(FAIL_CREATE, nth, count);
+    }
+
+    /** As if the system (1) or the GPU (2) had no residency sets. */
+    static void noResidencySets(int cause) {
+        call(SET_NO_RESIDENCY_SETS, cause);
+    }
+
+    static void emptyCreate() {
+        call(SET_EMPTY_CREATE, 1);
+    }
+
+    static void emptyWrap() {
+        call(SET_EMPTY_WRAP, 1);
+    }
+
+    static long liveResidencySets() {
+        return (long) call(LIVE_RESIDENCY_SETS);
     }
 
     static long liveDevices() {

@@ -1,0 +1,228 @@
+package dev.mlxnative;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Files as buffers, whichever library {@code mlx.shim.path} names. */
+@Tag("contract")
+class MappingContractTest {
+    private final MlxDevice device = MlxDevice.open();
+    private final long bytesBefore = device.allocatedBytes();
+    private final long page = device.pageSize();
+
+    @TempDir
+    Path folder;
+
+    @AfterEach
+    void everythingIsGivenBack() {
+        assertThat(device.allocatedBytes()).isEqualTo(bytesBefore);
+        device.close();
+    }
+
+    private Path file(long bytes) throws IOException {
+        byte[] content = new byte[Math.toIntExact(bytes)];
+        new Random(bytes).nextBytes(content);
+        return Files.write(folder.resolve("weights-" + bytes), content);
+    }
+
+    @Test
+    void showsTheFileFromAnyOffset() throws Exception {
+        Path file = file(3 * page + 17);
+        byte[] content = Files.readAllBytes(file);
+        for (long offset : new long[] {0, 1, 8, page - 1, page, page + 1, 2 * page + 333, 3 * page + 16}) {
+            long length = content.length - offset;
+            try (MlxBuffer buffer = device.map(file, offset, DType.U8, length)) {
+                assertThat(buffer.byteLength()).isEqualTo(length);
+                assertThat(buffer.capacity()).isGreaterThanOrEqualTo(length);
+                assertThat(buffer.handleOffset()).isEqualTo(offset % page);
+                byte[] mapped = buffer.segment().toArray(JAVA_BYTE);
+                for (int i = 0; i < mapped.length; i++) {
+                    assertThat(mapped[i]).isEqualTo(content[(int) offset + i]);
+                }
+                assertThat(buffer.slice(length - 1, DType.U8).handleOffset()).isEqualTo(offset % page + length - 1);
+                assertSameThroughTheHandle(buffer, mapped);
+                assertThat(buffer.isCopy()).isFalse();
+                assertThat(device.allocatedBytes()).isEqualTo(bytesBefore);
+            }
+        }
+    }
+
+    /** What a GPU finds at the offset of the handle. */
+    private static void assertSameThroughTheHandle(MlxBuffer buffer, byte[] expected) {
+        MemorySegment contents = Shim.contents(buffer.handle()).reinterpret(buffer.handleOffset() + expected.length);
+        assertThat(contents.asSlice(buffer.handleOffset()).toArray(JAVA_BYTE)).isEqualTo(expected);
+    }
+
+    @Test
+    void isReadOnly() throws Exception {
+        try (MlxBuffer buffer = device.map(file(100), 0, DType.U8, 100)) {
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> buffer.segment().set(JAVA_BYTE, 0, (byte) 1));
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> buffer.slice(0, DType.U8, 4).segment().fill((byte) 1));
+        }
+    }
+
+    @Test
+    void survivesTheDeletionOfTheFile() throws Exception {
+        Path file = Files.write(folder.resolve("short"), "weights".getBytes(StandardCharsets.UTF_8));
+        MlxBuffer buffer = device.map(file, 0, DType.U8, 7);
+        Files.delete(file);
+        assertThat(buffer.segment().toArray(JAVA_BYTE))
+                .asString(StandardCharsets.UTF_8)
+                .isEqualTo("weights");
+        MemorySegment segment = buffer.segment();
+        buffer.close();
+        assertThatIllegalStateException().isThrownBy(() -> segment.get(JAVA_BYTE, 0));
+        assertThatIllegalStateException().isThrownBy(buffer::handleOffset);
+    }
+
+    @Test
+    void asksForBytesThatTheFileHas() throws Exception {
+        Path file = file(2 * page);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> device.map(file, page, DType.U8, page + 1))
+                .withMessageContainingAll("offset " + page, 2 * page + " bytes of");
+        for (long offset : new long[] {-1, -page, 2 * page, 4 * page, Long.MAX_VALUE, Long.MIN_VALUE}) {
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> device.map(file, offset, DType.U8, 1))
+                    .withMessageContaining("offset " + offset);
+        }
+        assertThatIllegalArgumentException().isThrownBy(() -> device.map(file, 0, DType.F32, 1L << 40, 1L << 40));
+        assertThatExceptionOfType(NoSuchFileException.class)
+                .isThrownBy(() -> device.map(folder.resolve("nothing"), 0, DType.U8, 1));
+    }
+
+    /** A mapping costs address space: nothing of it is read, so its size does not show. */
+    @Test
+    void ofSixGigabytesTakesNoMemory() throws Exception {
+        long bytes = 6L << 30;
+        Path file = sparse("six", bytes);
+        write(file, bytes - 8, "the end.");
+        try (MlxBuffer buffer = device.map(file, 3, DType.U8, bytes - 3)) {
+            assertThat(device.allocatedBytes()).isEqualTo(bytesBefore);
+            assertThat(residentPages()).isLessThan(1L << 31);
+            assertThat(text(buffer.slice(bytes - 11, DType.U8, 8))).isEqualTo("the end.");
+        }
+    }
+
+    /** This process's memory that is really there, in bytes; 0 where nobody tells. */
+    private static long residentPages() throws IOException {
+        Path statistics = Path.of("/proc/self/statm");
+        return Files.exists(statistics)
+                ? Long.parseLong(Files.readString(statistics).split(" ")[1]) * 4096
+                : 0;
+    }
+
+    @Test
+    void aboveTheLargestBufferHasHandlesForItsSlices() throws Exception {
+        long largest = device.info().maxBufferLength();
+        long bytes = largest + largest / 2 + 12345;
+        Path file = sparse("large", bytes);
+        long[] offsets = {5, largest - 4, largest + 7, bytes - 9};
+        for (long offset : offsets) {
+            write(file, offset, "tensor " + offset % 10);
+        }
+        try (MlxBuffer buffer = device.map(file, 1, DType.U8, bytes - 1)) {
+            assertThat(buffer.byteLength()).isEqualTo(bytes - 1);
+            assertThatIllegalStateException()
+                    .isThrownBy(buffer::handle)
+                    .withMessageContainingAll("" + (bytes - 1), "take the handle of a slice");
+            for (long offset : offsets) {
+                MlxBuffer slice = buffer.slice(offset - 1, DType.U8, 8);
+                assertThat(text(slice)).isEqualTo("tensor " + offset % 10);
+                assertSameThroughTheHandle(slice, slice.segment().toArray(JAVA_BYTE));
+                assertThat(slice.handle()).isEqualTo(slice.handle());
+            }
+            assertThat(device.allocatedBytes()).isEqualTo(bytesBefore);
+        }
+    }
+
+    private Path sparse(String name, long bytes) throws IOException {
+        Path path = folder.resolve(name);
+        try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+            file.setLength(bytes);
+        }
+        return path;
+    }
+
+    private static void write(Path path, long offset, String text) throws IOException {
+        try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+            file.seek(offset);
+            file.write(text.getBytes(StandardCharsets.UTF_8));
+        }
+    }
+
+    private static String text(MlxBuffer buffer) {
+        return new String(buffer.segment().toArray(JAVA_BYTE), StandardCharsets.UTF_8);
+    }
+
+    /** The format that models come in: a length, a header in JSON, and the tensors one after another. */
+    @Test
+    void readsEveryTensorOfASafetensorsFile() throws Exception {
+        Map<String, byte[]> tensors = new LinkedHashMap<>();
+        StringBuilder header = new StringBuilder("{");
+        Random random = new Random(7);
+        int end = 0;
+        for (DType dtype : DType.values()) {
+            byte[] content = new byte[dtype.byteSize() * (dtype.ordinal() + 1) * 1001];
+            random.nextBytes(content);
+            tensors.put("layer." + dtype, content);
+            header.append("%s\"layer.%s\":{\"dtype\":\"%s\",\"shape\":[%d,1001],\"data_offsets\":[%d,%d]}"
+                    .formatted(
+                            end == 0 ? "" : ",", dtype, dtype.name(), dtype.ordinal() + 1, end, end + content.length));
+            end += content.length;
+        }
+        byte[] json = header.append('}').toString().getBytes(StandardCharsets.UTF_8);
+        ByteBuffer file = ByteBuffer.allocate(8 + json.length + end).order(ByteOrder.LITTLE_ENDIAN);
+        file.putLong(json.length).put(json);
+        tensors.values().forEach(file::put);
+        Path path = Files.write(folder.resolve("model.safetensors"), file.array());
+
+        long headerLength;
+        try (MlxBuffer length = device.map(path, 0, DType.U64)) {
+            headerLength = length.segment().get(java.lang.foreign.ValueLayout.JAVA_LONG, 0);
+        }
+        JsonNode read;
+        try (MlxBuffer text = device.map(path, 8, DType.U8, headerLength)) {
+            read = JsonMapper.shared().readTree(text.segment().toArray(JAVA_BYTE));
+        }
+        assertThat(read.properties()).hasSize(DType.values().length);
+        for (Map.Entry<String, JsonNode> entry : read.properties()) {
+            JsonNode tensor = entry.getValue();
+            DType dtype = DType.fromSafetensors(tensor.get("dtype").asString());
+            long[] shape = {
+                tensor.get("shape").get(0).asLong(), tensor.get("shape").get(1).asLong()
+            };
+            long offset = 8 + headerLength + tensor.get("data_offsets").get(0).asLong();
+            try (MlxBuffer buffer = device.map(path, offset, dtype, shape)) {
+                assertThat(buffer.shape()).isEqualTo(shape);
+                assertThat(buffer.segment().toArray(JAVA_BYTE)).isEqualTo(tensors.get(entry.getKey()));
+                assertThat(buffer.handleOffset()).isEqualTo(offset % page);
+                assertSameThroughTheHandle(buffer, tensors.get(entry.getKey()));
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+package dev.mlxnative;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+
+import dev.mlxnative.ffi.mlxshim_h;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/**
+ * What every residency set does, whichever library {@code mlx.shim.path} names: where the system has none, the same
+ * calls must work and count nothing.
+ */
+@Tag("contract")
+class ResidencySetContractTest {
+    private final MlxDevice device = MlxDevice.open();
+    private final MlxResidencySet set = device.newResidencySet("weights");
+
+    @AfterEach
+    void close() {
+        set.close();
+        device.close();
+    }
+
+    private int members(int count) {
+        return set.isSupported() ? count : 0;
+    }
+
+    /** What the native side counts after a commit. */
+    private void assertCommitted(int count) {
+        assertThat(set.size()).isEqualTo(members(count));
+        if (set.isSupported()) {
+            assertThat(mlxshim_h.mlxshim_residency_set_count(set.handle())).isEqualTo(count);
+        }
+    }
+
+    @Test
+    void hasWhatWasAddedAndNotRemoved() {
+        try (MlxBuffer first = device.allocBuffer(DType.U8, 1000);
+                MlxBuffer second = device.allocBuffer(DType.U8, 1000)) {
+            set.add(first);
+            set.add(first);
+            set.add(second.slice(10, DType.U8, 10));
+            set.add(second);
+            set.commit();
+            assertCommitted(2);
+            set.request();
+            set.remove(first);
+            set.remove(first);
+            set.commit();
+            set.commit();
+            assertCommitted(1);
+            set.end();
+            set.remove(second);
+            set.add(second);
+            set.commit();
+            assertCommitted(1);
+        }
+        assertCommitted(0);
+    }
+
+    @Test
+    void losesMemoryThatIsFreed() {
+        MlxBuffer member = device.allocBuffer(DType.U8, 1000);
+        MlxBuffer removed = device.allocBuffer(DType.U8, 1000);
+        set.add(member);
+        set.add(removed);
+        set.commit();
+        set.remove(removed);
+        removed.close();
+        assertCommitted(1);
+        member.close();
+        assertCommitted(0);
+        assertThatIllegalStateException().isThrownBy(() -> set.add(member));
+        assertThatIllegalStateException().isThrownBy(() -> set.remove(member));
+    }
+
+    @Test
+    void hasAHandleUntilItIsClosed() {
+        assertThat(set.handle().equals(MemorySegment.NULL)).isEqualTo(!set.isSupported());
+        assertThat(set.toString()).startsWith("MlxResidencySet[0 buffers");
+        try (MlxBuffer buffer = device.allocBuffer(DType.U8, 1000)) {
+            set.add(buffer);
+            set.commit();
+            set.close();
+            set.close();
+            assertThatIllegalStateException()
+                    .isThrownBy(() -> set.add(buffer))
+                    .withMessage("the residency set is closed");
+            assertThatIllegalStateException().isThrownBy(() -> set.remove(buffer));
+            assertThatIllegalStateException().isThrownBy(set::commit);
+            assertThatIllegalStateException().isThrownBy(set::request);
+            assertThatIllegalStateException().isThrownBy(set::end);
+            assertThatIllegalStateException().isThrownBy(set::handle);
+            buffer.segment().fill((byte) 1);
+        }
+        assertThat(set.toString()).endsWith("closed]");
+    }
+
+    @Test
+    void areThirtyTwoAtMost() {
+        List<MlxResidencySet> sets = new ArrayList<>();
+        try {
+            for (int i = 1; i < MlxResidencySet.MOST_SETS; i++) {
+                sets.add(device.newResidencySet("set " + i));
+            }
+            assertThatIllegalStateException()
+                    .isThrownBy(() -> device.newResidencySet("one more"))
+                    .withMessageContaining("32");
+            sets.removeLast().close();
+            sets.add(device.newResidencySet("again"));
+        } finally {
+            sets.forEach(MlxResidencySet::close);
+        }
+        assertThatIllegalArgumentException().isThrownBy(() -> device.newResidencySet("a\0b"));
+    }
+
+    @Test
+    void keepsThePoolsBuffersWithOneCommitForABatch() {
+        try (MlxBufferPool pool =
+                MlxBufferPool.builder(device).residencySet(set).build()) {
+            List<MlxBuffer> buffers = new ArrayList<>();
+            for (int i = 0; i < 10; i++) {
+                buffers.add(pool.alloc(DType.U8, 1000));
+            }
+            set.commit();
+            assertCommitted(10);
+            buffers.forEach(pool::release);
+            pool.alloc(DType.U8, 1000).close();
+            set.commit();
+            assertCommitted(10);
+            assertThat(pool.trim(3 * 1024)).isEqualTo(7 * 1024);
+            assertCommitted(3);
+        }
+        assertCommitted(0);
+    }
+
+    @Test
+    void mayBeClosedUnderItsPool() {
+        try (MlxBufferPool pool =
+                MlxBufferPool.builder(device).residencySet(set).build()) {
+            pool.alloc(DType.U8, 1000).close();
+            set.close();
+            pool.alloc(DType.U8, 5000).close();
+            assertThat(pool.clear()).isEqualTo(1024 + 8192);
+        }
+    }
+}
