@@ -77,6 +77,9 @@ static struct {
     uint64_t bytes;
 #if defined(MLXSHIM_FAULTS)
     bool no_device;
+    bool no_residency_sets;
+    bool empty_create;
+    bool empty_wrap;
     uint64_t byte_budget;
     uint64_t creates_until_fault; /* 0: none is set */
     uint64_t faults_left;
@@ -128,6 +131,18 @@ static void books_leave(enum kind kind, uint64_t bytes) {
     books.bytes -= bytes;
     pthread_mutex_unlock(&books.lock);
 }
+
+#if defined(MLXSHIM_FAULTS)
+static bool is_set(const bool *fault) {
+    pthread_mutex_lock(&books.lock);
+    bool set = *fault;
+    pthread_mutex_unlock(&books.lock);
+    return set;
+}
+#define FAULT_IS_SET(fault) is_set(&books.fault)
+#else
+#define FAULT_IS_SET(fault) false
+#endif
 
 /* A zeroed handle of a kind that owns no bytes, in the books; NULL when it may not or cannot be made. */
 static void *handle_new(enum kind kind, size_t size) {
@@ -351,6 +366,10 @@ int32_t mlxshim_buffer_create(mlxshim_device_t device, uint64_t length, int32_t 
     if (!books_enter(BUFFERS, bytes)) {
         return fail_out_of_memory(length, message, message_capacity);
     }
+    if (FAULT_IS_SET(empty_create)) {
+        books_leave(BUFFERS, bytes);
+        return fail(MLXSHIM_ERROR_UNSUPPORTED, "this machine cannot make buffers", message, message_capacity);
+    }
     void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
     mlxshim_buffer_t buffer = pages == MAP_FAILED ? NULL : buffer_new(pages, length, storage_mode, false);
     if (buffer == NULL) {
@@ -379,6 +398,10 @@ int32_t mlxshim_buffer_wrap(mlxshim_device_t device, void *pages, uint64_t lengt
     }
     if (!books_enter(BUFFERS, 0)) {
         return fail_out_of_memory(length, message, message_capacity);
+    }
+    if (FAULT_IS_SET(empty_wrap)) {
+        books_leave(BUFFERS, 0);
+        return fail(MLXSHIM_ERROR_UNSUPPORTED, "this machine cannot wrap pages", message, message_capacity);
     }
     mlxshim_buffer_t buffer = buffer_new(pages, length, MLXSHIM_STORAGE_SHARED, true);
     if (buffer == NULL) {
@@ -553,6 +576,9 @@ int32_t mlxshim_residency_set_create(mlxshim_device_t device, const char *label,
         return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, "device or out_set is NULL, or the label is not UTF-8", message,
                     message_capacity);
     }
+    if (FAULT_IS_SET(no_residency_sets)) {
+        return fail(MLXSHIM_ERROR_UNSUPPORTED, "this machine has no residency sets", message, message_capacity);
+    }
     mlxshim_residency_set_t set = handle_new(RESIDENCY_SETS, sizeof *set);
     if (set == NULL) {
         return fail(MLXSHIM_ERROR_OUT_OF_MEMORY, "no memory left for a residency set", message, message_capacity);
@@ -667,6 +693,9 @@ uint64_t mlxshim_residency_set_allocated_size(mlxshim_residency_set_t set) {
 void mlxshim_faults_clear(void) {
     pthread_mutex_lock(&books.lock);
     books.no_device = false;
+    books.no_residency_sets = false;
+    books.empty_create = false;
+    books.empty_wrap = false;
     books.byte_budget = UINT64_MAX;
     books.creates_until_fault = 0;
     books.faults_left = 0;
@@ -689,6 +718,24 @@ void mlxshim_faults_fail_create(uint64_t nth, uint64_t count) {
     pthread_mutex_lock(&books.lock);
     books.creates_until_fault = count == 0 ? 0 : nth;
     books.faults_left = count;
+    pthread_mutex_unlock(&books.lock);
+}
+
+void mlxshim_faults_set_no_residency_sets(int32_t cause) {
+    pthread_mutex_lock(&books.lock);
+    books.no_residency_sets = cause != 0;
+    pthread_mutex_unlock(&books.lock);
+}
+
+void mlxshim_faults_set_empty_create(int32_t empty) {
+    pthread_mutex_lock(&books.lock);
+    books.empty_create = empty != 0;
+    pthread_mutex_unlock(&books.lock);
+}
+
+void mlxshim_faults_set_empty_wrap(int32_t empty) {
+    pthread_mutex_lock(&books.lock);
+    books.empty_wrap = empty != 0;
     pthread_mutex_unlock(&books.lock);
 }
 

@@ -26,6 +26,16 @@ MLXSHIM_API void mlxshim_faults_set_byte_budget(uint64_t bytes);
  */
 MLXSHIM_API void mlxshim_faults_fail_create(uint64_t nth, uint64_t count);
 
+/* From here on the system is too old for residency sets (1), or the GPU is (2), or neither (0). Sets that exist stay. */
+MLXSHIM_API void mlxshim_faults_set_no_residency_sets(int32_t cause);
+
+/*
+ * Creating, or wrapping, comes to a buffer of length 0 (1), as wrapping does in some virtual machines, and has to be
+ * refused as MLXSHIM_ERROR_UNSUPPORTED; or it works again (0). Such a call counts as a creating one all the same.
+ */
+MLXSHIM_API void mlxshim_faults_set_empty_create(int32_t empty);
+MLXSHIM_API void mlxshim_faults_set_empty_wrap(int32_t empty);
+
 /* Handles that were created and not yet given back. */
 MLXSHIM_API uint64_t mlxshim_faults_live_devices(void);
 MLXSHIM_API uint64_t mlxshim_faults_live_buffers(void);

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Fails unless a copy of the sources in another folder builds the same bytes.
+#
+#   check-reproducible.sh TARGETS FILE...    files that `make TARGETS` has built here
+set -eu
+cd "$(dirname "$0")"
+
+if [ $# -lt 2 ]; then
+    echo "usage: check-reproducible.sh TARGETS FILE..." >&2
+    exit 2
+fi
+targets=$1
+shift
+
+copy=$(mktemp -d)
+trap 'rm -rf "$copy"' EXIT
+for entry in *; do
+    test "$entry" = build || cp -R "$entry" "$copy"
+done
+# shellcheck disable=SC2086 # the targets are a list
+(cd "$copy" && "${MAKE:-make}" $targets > /dev/null)
+failed=0
+for file in "$@"; do
+    if cmp "$file" "$copy/$file" >&2; then
+        echo "checked native/$file: the same bytes when built in another folder"
+    else
+        failed=1
+    fi
+done
+exit $failed

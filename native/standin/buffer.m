@@ -1,0 +1,145 @@
+#import "standin.h"
+
+#include <Block.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "books.h"
+
+/*
+ * What fresh and discarded storage holds. Apple documents that a new buffer is cleared, and recycled storage has been
+ * seen that was not; callers that promise zeros have to write them.
+ */
+#define GARBAGE 0xCD
+
+@interface StandInBuffer : NSObject <MTLBuffer, StandInAllocation> {
+@public
+    void *pages;
+    NSUInteger length;
+    NSUInteger owned_bytes; /* 0 when the pages are someone else's */
+    MTLStorageMode storage_mode;
+    void (^deallocator)(void *, NSUInteger);
+    pthread_mutex_t lock; /* guards label and purgeable_state */
+    NSString *label;
+    MTLPurgeableState purgeable_state;
+}
+@end
+
+static NSUInteger whole_pages(NSUInteger length) {
+    NSUInteger mask = (NSUInteger)getpagesize() - 1;
+    return (length + mask) & ~mask;
+}
+
+/* Makes the object of a buffer that is already in the books. */
+static StandInBuffer *buffer_new(void *pages, NSUInteger length, MTLStorageMode storage_mode) {
+    StandInBuffer *buffer = [[StandInBuffer alloc] init];
+    buffer->pages = pages;
+    buffer->length = length;
+    buffer->storage_mode = storage_mode;
+    buffer->purgeable_state = MTLPurgeableStateNonVolatile;
+    pthread_mutex_init(&buffer->lock, NULL);
+    return buffer;
+}
+
+id<MTLBuffer> standin_buffer_new(NSUInteger length, MTLStorageMode storage_mode) {
+    NSUInteger bytes = whole_pages(length);
+    if (!books_enter(BUFFERS, bytes)) {
+        return nil;
+    }
+    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) {
+        books_leave(BUFFERS, bytes);
+        return nil;
+    }
+    if (storage_mode != MTLStorageModePrivate) {
+        memset(pages, GARBAGE, bytes);
+    }
+    StandInBuffer *buffer = buffer_new(pages, books_empty_create() ? 0 : length, storage_mode);
+    buffer->owned_bytes = bytes;
+    return buffer;
+}
+
+id<MTLBuffer> standin_buffer_new_no_copy(void *pages, NSUInteger length, void (^deallocator)(void *, NSUInteger)) {
+    if (!books_enter(BUFFERS, 0)) {
+        return nil;
+    }
+    StandInBuffer *buffer = buffer_new(pages, books_empty_wrap() ? 0 : length, MTLStorageModeShared);
+    if (deallocator != nil) {
+        buffer->deallocator = Block_copy(deallocator);
+    }
+    return buffer;
+}
+
+@implementation StandInBuffer
+
+- (void)dealloc {
+    use_autorelease_pool();
+    if (owned_bytes > 0) {
+        munmap(pages, owned_bytes);
+    }
+    if (deallocator != nil) {
+        deallocator(pages, length);
+        Block_release(deallocator);
+    }
+    pthread_mutex_destroy(&lock);
+    [label release];
+    books_leave(BUFFERS, owned_bytes);
+    [super dealloc];
+}
+
+- (NSUInteger)length {
+    use_autorelease_pool();
+    return length;
+}
+
+- (void *)contents {
+    use_autorelease_pool();
+    return storage_mode == MTLStorageModePrivate ? NULL : pages;
+}
+
+- (uint64_t)allocatedSize {
+    return whole_pages(length);
+}
+
+- (void)didModifyRange:(NSRange)range {
+    use_autorelease_pool();
+    if (storage_mode != MTLStorageModeManaged || range.location > length || range.length > length - range.location) {
+        report_misuse("didModifyRange: outside a managed buffer");
+    }
+}
+
+- (NSString *)label {
+    pthread_mutex_lock(&lock);
+    NSString *current = [label retain];
+    pthread_mutex_unlock(&lock);
+    use_autorelease_pool();
+    return [current autorelease];
+}
+
+- (void)setLabel:(NSString *)name {
+    use_autorelease_pool();
+    NSString *copy = [name copy];
+    pthread_mutex_lock(&lock);
+    NSString *replaced = label;
+    label = copy;
+    pthread_mutex_unlock(&lock);
+    [replaced release];
+}
+
+- (MTLPurgeableState)setPurgeableState:(MTLPurgeableState)state {
+    use_autorelease_pool();
+    pthread_mutex_lock(&lock);
+    MTLPurgeableState previous = purgeable_state;
+    if (state != MTLPurgeableStateKeepCurrent) {
+        purgeable_state = state;
+    }
+    if (state == MTLPurgeableStateEmpty && storage_mode != MTLStorageModePrivate) {
+        memset(pages, GARBAGE, owned_bytes);
+    }
+    pthread_mutex_unlock(&lock);
+    return previous;
+}
+
+@end

@@ -1,0 +1,109 @@
+#import "standin.h"
+
+#include <unistd.h>
+
+#include "books.h"
+
+/* What a Mac with 16 GB reports. */
+#define MAX_BUFFER_LENGTH 9534832640
+#define RECOMMENDED_MAX_WORKING_SET_SIZE 12713115648
+#define REGISTRY_ID 0x100000301
+
+@interface StandInDevice : NSObject <MTLDevice>
+@end
+
+/* Metal hands the same object to everyone who asks; one for each lets a test count the handles that are out. */
+id<MTLDevice> MTLCreateSystemDefaultDevice(void) {
+    use_autorelease_pool();
+    return books_enter(DEVICES, 0) ? [[StandInDevice alloc] init] : nil;
+}
+
+@implementation StandInDevice
+
+- (void)dealloc {
+    use_autorelease_pool();
+    books_leave(DEVICES, 0);
+    [super dealloc];
+}
+
+/* Not all ASCII, because no one promises that a GPU's name is. */
+- (NSString *)name {
+    return [NSString stringWithUTF8String:"Stand-in für Metal 🍏"];
+}
+
+- (uint64_t)registryID {
+    use_autorelease_pool();
+    return REGISTRY_ID;
+}
+
+- (BOOL)hasUnifiedMemory {
+    use_autorelease_pool();
+    return YES;
+}
+
+- (uint64_t)recommendedMaxWorkingSetSize {
+    use_autorelease_pool();
+    return RECOMMENDED_MAX_WORKING_SET_SIZE;
+}
+
+- (NSUInteger)maxBufferLength {
+    use_autorelease_pool();
+    return MAX_BUFFER_LENGTH;
+}
+
+- (NSUInteger)currentAllocatedSize {
+    use_autorelease_pool();
+    return books_bytes();
+}
+
+- (BOOL)supportsFamily:(MTLGPUFamily)family {
+    use_autorelease_pool();
+    return family == MTLGPUFamilyApple6 && books_no_residency_sets() != GPU_TOO_OLD;
+}
+
+- (BOOL)respondsToSelector:(SEL)selector {
+    use_autorelease_pool();
+    bool too_new = sel_isEqual(selector, @selector(newResidencySetWithDescriptor:error:)) &&
+                   books_no_residency_sets() == SYSTEM_TOO_OLD;
+    return !too_new && [super respondsToSelector:selector];
+}
+
+- (id<MTLBuffer>)newBufferWithLength:(NSUInteger)length options:(MTLResourceOptions)options {
+    use_autorelease_pool();
+    NSUInteger storage_mode = options >> MTLResourceStorageModeShift;
+    if (length == 0 || length > MAX_BUFFER_LENGTH || storage_mode > MTLStorageModePrivate) {
+        return nil;
+    }
+    return standin_buffer_new(length, (MTLStorageMode)storage_mode);
+}
+
+- (id<MTLBuffer>)newBufferWithBytesNoCopy:(void *)pages
+                                   length:(NSUInteger)length
+                                  options:(MTLResourceOptions)options
+                              deallocator:(void (^)(void *pages, NSUInteger length))deallocator {
+    use_autorelease_pool();
+    NSUInteger page_size = (NSUInteger)getpagesize();
+    if (pages == NULL || (uintptr_t)pages % page_size != 0 || length % page_size != 0) {
+        return nil;
+    }
+    if (length == 0 || length > MAX_BUFFER_LENGTH || options >> MTLResourceStorageModeShift != MTLStorageModeShared) {
+        return nil;
+    }
+    return standin_buffer_new_no_copy(pages, length, deallocator);
+}
+
+- (id<MTLSharedEvent>)newSharedEvent {
+    use_autorelease_pool();
+    return standin_event_new();
+}
+
+- (id<MTLResidencySet>)newResidencySetWithDescriptor:(MTLResidencySetDescriptor *)descriptor error:(NSError **)error {
+    use_autorelease_pool();
+    if (books_no_residency_sets() != 0) {
+        report_misuse("a residency set was asked for where there are none");
+        return nil;
+    }
+    return standin_residency_set_new(descriptor, error);
+}
+
+@end

@@ -1,0 +1,165 @@
+#import "standin.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include "books.h"
+
+/*
+ * What alloc makes of an MTLResidencySetDescriptor. Metal.h declares that class without instance variables, and in the
+ * layout of GCC's runtime none can be added where a class is implemented.
+ */
+@interface StandInResidencySetDescriptor : MTLResidencySetDescriptor {
+@public
+    NSString *label;
+    NSUInteger initial_capacity;
+}
+@end
+
+@implementation MTLResidencySetDescriptor
+
++ (id)allocWithZone:(NSZone *)zone {
+    return NSAllocateObject([StandInResidencySetDescriptor class], 0, zone);
+}
+
+- (void)setLabel:(NSString *)name {
+    [self doesNotRecognizeSelector:_cmd];
+}
+
+- (void)setInitialCapacity:(NSUInteger)capacity {
+    [self doesNotRecognizeSelector:_cmd];
+}
+
+@end
+
+@implementation StandInResidencySetDescriptor
+
+- (void)dealloc {
+    use_autorelease_pool();
+    [label release];
+    [super dealloc];
+}
+
+- (void)setLabel:(NSString *)name {
+    use_autorelease_pool();
+    [label release];
+    label = [name copy];
+}
+
+- (void)setInitialCapacity:(NSUInteger)capacity {
+    use_autorelease_pool();
+    initial_capacity = capacity;
+}
+
+@end
+
+/* For one thread at a time, as in Metal. But where Metal would break, this complains and stays whole. */
+@interface StandInResidencySet : NSObject <MTLResidencySet> {
+@public
+    NSString *label;
+    NSMutableSet *members;
+    NSMutableSet *added;
+    NSMutableSet *removed;
+    uint64_t allocated_size;
+    pthread_mutex_t occupied;
+}
+@end
+
+id<MTLResidencySet> standin_residency_set_new(MTLResidencySetDescriptor *descriptor, NSError **error) {
+    if (!books_enter(RESIDENCY_SETS, 0)) {
+        /* Not all ASCII: a system that speaks another language than English describes its errors in it. */
+        NSString *reason = [NSString stringWithUTF8String:"kein Speicher für eine Residenzmenge — 🍏"];
+        NSDictionary *details = [NSDictionary dictionaryWithObject:reason forKey:NSLocalizedDescriptionKey];
+        *error = [NSError errorWithDomain:@"StandIn" code:1 userInfo:details];
+        return nil;
+    }
+    StandInResidencySetDescriptor *wanted = (StandInResidencySetDescriptor *)descriptor;
+    StandInResidencySet *set = [[StandInResidencySet alloc] init];
+    set->label = [wanted->label copy];
+    set->members = [[NSMutableSet alloc] initWithCapacity:wanted->initial_capacity];
+    set->added = [[NSMutableSet alloc] init];
+    set->removed = [[NSMutableSet alloc] init];
+    pthread_mutex_init(&set->occupied, NULL);
+    return set;
+}
+
+@implementation StandInResidencySet
+
+- (void)enter {
+    use_autorelease_pool();
+    if (pthread_mutex_trylock(&occupied) != 0) {
+        report_misuse("two threads are in one residency set at once");
+        pthread_mutex_lock(&occupied);
+    }
+    /* Gives a second thread the time to come in, which it otherwise would seldom find. */
+    sched_yield();
+}
+
+- (void)leave {
+    pthread_mutex_unlock(&occupied);
+}
+
+- (void)dealloc {
+    use_autorelease_pool();
+    [label release];
+    [members release];
+    [added release];
+    [removed release];
+    pthread_mutex_destroy(&occupied);
+    books_leave(RESIDENCY_SETS, 0);
+    [super dealloc];
+}
+
+- (void)addAllocation:(id<MTLAllocation>)allocation {
+    [self enter];
+    [removed removeObject:allocation];
+    [added addObject:allocation];
+    [self leave];
+}
+
+- (void)removeAllocation:(id<MTLAllocation>)allocation {
+    [self enter];
+    [added removeObject:allocation];
+    [removed addObject:allocation];
+    [self leave];
+}
+
+- (void)commit {
+    [self enter];
+    [members minusSet:removed];
+    [members unionSet:added];
+    [removed removeAllObjects];
+    [added removeAllObjects];
+    allocated_size = 0;
+    for (id<StandInAllocation> member in members) {
+        allocated_size += [member allocatedSize];
+    }
+    [self leave];
+}
+
+- (void)requestResidency {
+    [self enter];
+    [self leave];
+}
+
+- (void)endResidency {
+    [self enter];
+    [self leave];
+}
+
+/* Apple documents that this, like the size, changes with a commit. */
+- (NSUInteger)allocationCount {
+    [self enter];
+    NSUInteger count = [members count];
+    [self leave];
+    return count;
+}
+
+- (uint64_t)allocatedSize {
+    [self enter];
+    uint64_t size = allocated_size;
+    [self leave];
+    return size;
+}
+
+@end
