@@ -487,9 +487,11 @@ public final class MlxBufferPool implements AutoCloseable {
         try {
             List<IssuedLease> leases = new ArrayList<>(issued.size());
             for (NativeBuffer memory : issued) {
-                // One that is even belongs to a thread that is on its way out of alloc: its lease begins after this.
-                if (NativeBuffer.isLease(memory.currentLease())) {
-                    leases.add(new IssuedLease(memory, memory.currentLease(), memory.leaseArena));
+                // Read once: a thread that ends the lease does not take the lock for it. An even number belongs to a
+                // thread that is on its way out of alloc, or into release: neither has a lease to end here.
+                long number = memory.currentLease();
+                if (NativeBuffer.isLease(number)) {
+                    leases.add(new IssuedLease(memory, number, memory.leaseArena));
                 }
             }
             return leases;

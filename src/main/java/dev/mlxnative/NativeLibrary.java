@@ -3,23 +3,23 @@ package dev.mlxnative;
 import dev.mlxnative.ffi.mlxshim_h;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.security.DigestInputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
-import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,8 +28,8 @@ import org.jspecify.annotations.Nullable;
  * <ol>
  *   <li>the file that the system property {@value #PATH_PROPERTY} names, and then nothing else;
  *   <li>the libraries of this operating system and architecture in the jar, under {@code META-INF/native/<os>-<arch>/}:
- *       Metal's, then the host's; the system property {@value #BACKEND_PROPERTY} ({@code metal} or {@code host}) leaves
- *       only one of them.
+ *       Metal's where it finds a device, then the host's; the system property {@value #BACKEND_PROPERTY} ({@code metal}
+ *       or {@code host}) leaves only one of them.
  * </ol>
  *
  * <p>A library is asked for its ABI version before it is loaded for good, so a wrong one leaves no trace in the
@@ -68,26 +68,31 @@ final class NativeLibrary {
     private static Backend loadFirst(@Nullable Backend wanted) {
         String path = System.getProperty(PATH_PROPERTY);
         if (path != null) {
-            return loadFile(Path.of(path).toAbsolutePath(), "named by -D" + PATH_PROPERTY);
+            Path file = Path.of(path).toAbsolutePath();
+            return Objects.requireNonNull(loadFile(file, "named by -D" + PATH_PROPERTY, false));
         }
         Backend only = wanted != null ? wanted : backendProperty();
         Platform platform = Platform.current();
-        List<String> tried = new ArrayList<>();
-        for (Candidate candidate : platform.candidates()) {
-            if (only == null || only == candidate.backend()) {
-                String resource = platform.directory() + candidate.fileName();
-                tried.add(resource);
-                if (NativeLibrary.class.getResource(resource) != null) {
-                    return loadResource(resource, candidate.fileName());
-                }
-            }
-        }
+        List<Candidate> candidates = platform.candidates().stream()
+                .filter(candidate -> only == null || only == candidate.backend())
+                .toList();
         String advice = "Name a library of your own with -D" + PATH_PROPERTY + "=<file>";
-        if (only != null && tried.isEmpty()) {
+        if (candidates.isEmpty()) {
             throw new DeviceNotFoundException("there is no " + only + " device on " + platform + ". " + advice);
         }
+        List<Candidate> packaged = candidates.stream()
+                .filter(candidate -> NativeLibrary.class.getResource(candidate.resource()) != null)
+                .toList();
+        for (Candidate candidate : packaged) {
+            // The last resort is loaded with or without a device, so that opening one tells what is wrong.
+            boolean needsDevice = !candidate.equals(packaged.getLast());
+            Backend backend = loadResource(candidate.resource(), needsDevice);
+            if (backend != null) {
+                return backend;
+            }
+        }
         throw new NativeLibraryException("this jar has no native library for " + platform + "; tried "
-                + String.join(", ", tried) + ". " + advice);
+                + String.join(", ", candidates.stream().map(Candidate::resource).toList()) + ". " + advice);
     }
 
     private static @Nullable Backend backendProperty() {
@@ -104,15 +109,16 @@ final class NativeLibrary {
                 "-D" + BACKEND_PROPERTY + "=" + value + " names no backend: it is 'metal' or 'host'");
     }
 
-    private static Backend loadResource(String resource, String fileName) {
+    /** Null if a device is needed and the library finds none. */
+    private static @Nullable Backend loadResource(String resource, boolean needsDevice) {
         Path directory = null;
         Path file = null;
         try {
             // Readable, writable and searchable by this user alone.
             directory = Files.createTempDirectory("mlx-native-");
-            file = directory.resolve(fileName);
+            file = directory.resolve(resource.substring(resource.lastIndexOf('/') + 1));
             extract(resource, file);
-            return loadFile(file, "extracted from " + resource + " in the jar");
+            return loadFile(file, "extracted from " + resource + " in the jar", needsDevice);
         } catch (IOException e) {
             throw new NativeLibraryException(
                     "the library " + resource + " could not be extracted to " + System.getProperty("java.io.tmpdir")
@@ -140,7 +146,7 @@ final class NativeLibrary {
         }
         MessageDigest extracted = sha256();
         try (DigestInputStream in = new DigestInputStream(Files.newInputStream(file), extracted)) {
-            in.transferTo(java.io.OutputStream.nullOutputStream());
+            in.transferTo(OutputStream.nullOutputStream());
         }
         byte[] written = extracted.digest();
         if (!MessageDigest.isEqual(packaged, written)) {
@@ -168,12 +174,15 @@ final class NativeLibrary {
         }
     }
 
-    private static Backend loadFile(Path file, String origin) {
+    /** Null if a device is needed and the library finds none; the library is then not loaded. */
+    private static @Nullable Backend loadFile(Path file, String origin, boolean needsDevice) {
         if (!Files.isRegularFile(file)) {
             throw new NativeLibraryException("there is no file " + file + ", " + origin);
         }
         try {
-            verifyAbi(file, origin);
+            if (!verify(file, origin, needsDevice)) {
+                return null;
+            }
             System.load(file.toString());
         } catch (IllegalCallerException e) {
             throw new NativeLibraryException(
@@ -197,14 +206,17 @@ final class NativeLibrary {
         return module.isNamed() ? module.getName() : "ALL-UNNAMED";
     }
 
-    private static void verifyAbi(Path file, String origin) {
+    /** Checks the ABI version of a library without loading it for good; false if a device is needed and not there. */
+    private static boolean verify(Path file, String origin, boolean needsDevice) {
         try (Arena arena = Arena.ofConfined()) {
-            int version = abiVersion(SymbolLookup.libraryLookup(file, arena), file, origin);
+            SymbolLookup library = SymbolLookup.libraryLookup(file, arena);
+            int version = abiVersion(library, file, origin);
             if (version != mlxshim_h.MLXSHIM_ABI_VERSION()) {
                 throw new NativeLibraryException("the library " + file + ", " + origin + ", has ABI version " + version
                         + ", but this jar needs " + mlxshim_h.MLXSHIM_ABI_VERSION()
                         + ": use the library that belongs to the jar");
             }
+            return !needsDevice || hasDevice(library, arena);
         } catch (IllegalArgumentException e) {
             // The lookup keeps the loader's reason to itself; System.load tells it.
             System.load(file.toString());
@@ -216,19 +228,50 @@ final class NativeLibrary {
         MemorySegment function = library.find("mlxshim_abi_version")
                 .orElseThrow(() -> new NativeLibraryException("the file " + file + ", " + origin
                         + ", is no mlxshim library: it has no function mlxshim_abi_version"));
-        MethodHandle call = Linker.nativeLinker().downcallHandle(function, FunctionDescriptor.of(ValueLayout.JAVA_INT));
         try {
-            return (int) call.invokeExact();
+            return (int) Linker.nativeLinker()
+                    .downcallHandle(function, FunctionDescriptor.of(ValueLayout.JAVA_INT))
+                    .invokeExact();
         } catch (Throwable e) {
             throw new AssertionError("a function without arguments throws nothing", e);
         }
     }
 
+    /**
+     * The generated bindings look their functions up once, in what is loaded for good: they must not be touched here.
+     */
+    private static boolean hasDevice(SymbolLookup library, Arena arena) {
+        MemorySegment open = library.find("mlxshim_device_open").orElseThrow();
+        MemorySegment release = library.find("mlxshim_device_release").orElseThrow();
+        MemorySegment device = arena.allocate(ValueLayout.ADDRESS);
+        try {
+            int status = (int) Linker.nativeLinker()
+                    .downcallHandle(
+                            open,
+                            FunctionDescriptor.of(
+                                    ValueLayout.JAVA_INT,
+                                    ValueLayout.ADDRESS,
+                                    ValueLayout.ADDRESS,
+                                    ValueLayout.JAVA_LONG))
+                    .invokeExact(device, MemorySegment.NULL, 0L);
+            if (status == mlxshim_h.MLXSHIM_OK()) {
+                Linker.nativeLinker()
+                        .downcallHandle(release, FunctionDescriptor.ofVoid(ValueLayout.ADDRESS))
+                        .invokeExact(device.get(ValueLayout.ADDRESS, 0));
+            }
+            return status == mlxshim_h.MLXSHIM_OK();
+        } catch (Throwable e) {
+            throw new AssertionError("opening a device throws nothing", e);
+        }
+    }
+
     /** A library that the jar may have. */
-    record Candidate(Backend backend, String fileName) {}
+    record Candidate(Backend backend, String resource) {}
 
     /** The names under which the jar files native libraries. */
     record Platform(String os, String arch) {
+        private static final String ROOT = "/META-INF/native/";
+
         static Platform current() {
             return of(System.getProperty("os.name"), System.getProperty("os.arch"));
         }
@@ -245,19 +288,14 @@ final class NativeLibrary {
             return new Platform(os, arch);
         }
 
-        String directory() {
-            return "/META-INF/native/" + this + "/";
-        }
-
         /** Best first. */
         List<Candidate> candidates() {
-            return switch (os) {
-                case "macos" ->
-                    List.of(
-                            new Candidate(Backend.METAL, "libmlxshim.dylib"),
-                            new Candidate(Backend.HOST, "libmlxshim_host.dylib"));
-                default -> List.of(new Candidate(Backend.HOST, "libmlxshim_host.so"));
-            };
+            if (os.equals("macos")) {
+                return List.of(
+                        new Candidate(Backend.METAL, ROOT + "macos-universal/libmlxshim.dylib"),
+                        new Candidate(Backend.HOST, ROOT + this + "/libmlxshim_host.dylib"));
+            }
+            return List.of(new Candidate(Backend.HOST, ROOT + this + "/libmlxshim_host.so"));
         }
 
         @Override

@@ -3,8 +3,10 @@ package dev.mlxnative;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import java.io.File;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
@@ -43,9 +45,9 @@ class NativeLibraryTest {
     }
 
     private static Path packagedLibrary() {
-        NativeLibrary.Platform platform = NativeLibrary.Platform.current();
-        String name = platform.candidates().getLast().fileName();
-        return Path.of("target", "classes" + platform.directory() + name).toAbsolutePath();
+        String resource =
+                NativeLibrary.Platform.current().candidates().getLast().resource();
+        return Path.of("target", "classes" + resource).toAbsolutePath();
     }
 
     @Test
@@ -163,16 +165,53 @@ class NativeLibraryTest {
 
     @ParameterizedTest
     @CsvSource({
-        "Mac OS X, aarch64, /META-INF/native/macos-aarch64/, libmlxshim.dylib",
-        "Mac OS X, x86_64, /META-INF/native/macos-x86_64/, libmlxshim.dylib",
-        "Linux, amd64, /META-INF/native/linux-x86_64/, libmlxshim_host.so",
-        "Linux, aarch64, /META-INF/native/linux-aarch64/, libmlxshim_host.so",
-        "Windows 11, amd64, /META-INF/native/windows-11-x86_64/, libmlxshim_host.so"
+        "Mac OS X, aarch64, macos-universal/libmlxshim.dylib macos-aarch64/libmlxshim_host.dylib",
+        "Mac OS X, x86_64, macos-universal/libmlxshim.dylib macos-x86_64/libmlxshim_host.dylib",
+        "Linux, amd64, linux-x86_64/libmlxshim_host.so",
+        "Linux, aarch64, linux-aarch64/libmlxshim_host.so",
+        "Windows 11, amd64, windows-11-x86_64/libmlxshim_host.so"
     })
-    void aPlatformHasOneFolder(String osName, String osArch, String folder, String best) {
-        NativeLibrary.Platform platform = NativeLibrary.Platform.of(osName, osArch);
-        assertThat(platform.directory()).isEqualTo(folder);
-        assertThat(platform.candidates().getFirst().fileName()).isEqualTo(best);
+    void aPlatformHasItsLibrariesBestFirst(String osName, String osArch, String resources) {
+        assertThat(NativeLibrary.Platform.of(osName, osArch).candidates())
+                .extracting(candidate -> candidate.resource().replace("/META-INF/native/", ""))
+                .containsExactly(resources.split(" "));
+    }
+
+    /**
+     * The jar of a Mac, on whatever runs this test: it is the property that tells the system, and no loader looks at
+     * names.
+     */
+    @Test
+    void metalIsPreferredWhereItHasADevice() throws Exception {
+        assertThat(openAsMac("return 0;"))
+                .as("it opens, then lacks the rest of the ABI")
+                .contains("unresolved symbol");
+        assertThat(openAsMac("return 2;")).startsWith("HOST");
+        assertThat(openAsMac("return 2;", "-Dmlx.backend=host")).startsWith("HOST");
+    }
+
+    private String openAsMac(String openDevice, String... options) throws Exception {
+        String mac = "macos-" + NativeLibrary.Platform.current().arch();
+        Path jar = Files.createDirectories(folder.resolve("jar/META-INF/native"));
+        Path metal = compile("""
+                int mlxshim_abi_version(void) { return 1; }
+                int mlxshim_backend_kind(void) { return 1; }
+                int mlxshim_device_open(void **device) { %s }
+                void mlxshim_device_release(void *device) { (void)device; }
+                """.formatted(openDevice));
+        Files.createDirectories(jar.resolve("macos-universal"));
+        Files.createDirectories(jar.resolve(mac));
+        Files.copy(metal, jar.resolve("macos-universal/libmlxshim.dylib"), StandardCopyOption.REPLACE_EXISTING);
+        Files.copy(packagedLibrary(), jar.resolve(mac + "/libmlxshim_host.dylib"), StandardCopyOption.REPLACE_EXISTING);
+        List<String> all = new ArrayList<>(List.of(
+                ALLOWED,
+                "-Dos.name=Mac OS X",
+                "-classpath",
+                folder.resolve("jar") + File.pathSeparator + System.getProperty("java.class.path")));
+        all.addAll(List.of(options));
+        all.add(OpenDevice.class.getName());
+        ForkedJvm jvm = ForkedJvm.java(all);
+        return jvm.out() + jvm.err();
     }
 
     @Test

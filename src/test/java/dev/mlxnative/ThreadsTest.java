@@ -13,6 +13,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -139,28 +140,41 @@ class ThreadsTest {
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void aLeaseEndsOnceWhoeverEndsIt(boolean checked) throws Exception {
+        int threads = 4;
+        CyclicBarrier barrier = new CyclicBarrier(threads);
+        AtomicReference<MlxBuffer> current = new AtomicReference<>();
+        AtomicInteger releases = new AtomicInteger();
         try (MlxBufferPool pool = MlxBufferPool.builder(device).checked(checked).build()) {
-            for (int round = 0; round < 300; round++) {
-                MlxBuffer buffer = pool.alloc(DType.U8, 100);
-                AtomicInteger ended = new AtomicInteger();
-                onThreads(false, 4, thread -> {
+            onThreads(false, threads, thread -> {
+                for (int round = 0; round < 5000; round++) {
+                    if (thread == 0) {
+                        current.set(pool.alloc(DType.U8, 100));
+                        releases.set(0);
+                    }
+                    barrier.await();
+                    MlxBuffer buffer = current.get();
                     switch (thread) {
                         case 0 -> buffer.close();
                         case 1 -> pool.reset();
                         default -> {
                             try {
                                 pool.release(buffer);
-                                ended.incrementAndGet();
+                                releases.incrementAndGet();
                             } catch (IllegalStateException e) {
                                 assertThat(e).hasMessageContaining("released before");
                             }
                         }
                     }
-                });
-                assertThat(ended.get()).isLessThanOrEqualTo(1);
-                assertThat(buffer.isReleased()).isTrue();
-                assertThat(pool.stats()).returns(0, PoolStats::activeCount).returns(1, PoolStats::cachedCount);
-            }
+                    barrier.await();
+                    if (thread == 0) {
+                        assertThat(releases.get()).isLessThanOrEqualTo(1);
+                        assertThat(buffer.isReleased()).isTrue();
+                        assertThat(pool.stats())
+                                .returns(0, PoolStats::activeCount)
+                                .returns(1, PoolStats::cachedCount);
+                    }
+                }
+            });
         }
     }
 
