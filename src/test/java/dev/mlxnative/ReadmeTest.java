@@ -39,10 +39,7 @@ class ReadmeTest {
                 .isZero();
 
         ForkedJvm jvm = ForkedJvm.java(List.of(
-                "--enable-native-access=ALL-UNNAMED",
-                "-classpath",
-                folder + File.pathSeparator + classes,
-                "Example"));
+                "--enable-native-access=ALL-UNNAMED", "-classpath", folder + File.pathSeparator + classes, "Example"));
         assertThat(jvm.err()).isEmpty();
         assertThat(jvm.out()).isEqualTo("2 of 3 from the pool\n");
     }
