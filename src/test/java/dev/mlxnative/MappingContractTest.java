@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -63,9 +64,17 @@ class MappingContractTest {
                 }
                 assertThat(buffer.slice(length - 1, DType.U8).handleOffset()).isEqualTo(offset % page + length - 1);
                 assertSameThroughTheHandle(buffer, mapped);
-                assertThat(buffer.isCopy()).isFalse();
-                assertThat(device.allocatedBytes()).isEqualTo(bytesBefore);
+                if (!buffer.isCopy()) {
+                    assertThat(device.allocatedBytes()).isEqualTo(bytesBefore);
+                }
             }
+        }
+    }
+
+    /** A device that copies instead would copy gigabytes: JUnit reports the test as skipped, and why. */
+    private void assumeThatPagesAreShared() throws IOException {
+        try (MlxBuffer buffer = device.map(file(1), 0, DType.U8)) {
+            assumeThat(buffer.isCopy()).as("this device cannot share pages").isFalse();
         }
     }
 
@@ -118,6 +127,7 @@ class MappingContractTest {
     /** A mapping costs address space: nothing of it is read, so its size does not show. */
     @Test
     void ofSixGigabytesTakesNoMemory() throws Exception {
+        assumeThatPagesAreShared();
         long bytes = 6L << 30;
         Path file = sparse("six", bytes);
         write(file, bytes - 8, "the end.");
@@ -138,6 +148,7 @@ class MappingContractTest {
 
     @Test
     void aboveTheLargestBufferHasHandlesForItsSlices() throws Exception {
+        assumeThatPagesAreShared();
         long largest = device.info().maxBufferLength();
         long bytes = largest + largest / 2 + 12345;
         Path file = sparse("large", bytes);

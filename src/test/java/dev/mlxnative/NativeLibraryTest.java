@@ -18,6 +18,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 class NativeLibraryTest {
     private static final String ALLOWED = "--enable-native-access=ALL-UNNAMED";
 
+    /** What this machine takes unless told otherwise. */
+    private static final Backend DEFAULT = NativeLibrary.load(null);
+
     @TempDir
     Path folder;
 
@@ -31,7 +34,7 @@ class NativeLibraryTest {
 
     @Test
     void thePackagedLibraryIsLoadedAndLeavesNoFileBehind() throws Exception {
-        assertThat(open("-Djava.io.tmpdir=" + folder)).startsWith("HOST 1");
+        assertThat(open("-Djava.io.tmpdir=" + folder)).startsWith(DEFAULT + " 1");
         try (Stream<Path> left = Files.list(folder)) {
             // The JVM's own counters, where it keeps them in a temporary folder, are not ours.
             assertThat(left.filter(path -> path.getFileName().toString().startsWith("mlx-native")))
@@ -64,7 +67,7 @@ class NativeLibraryTest {
                 Files.writeString(folder.resolve("text.so"), "not a library, but long enough for a header".repeat(9));
         assertThat(open("-Dmlx.shim.path=" + text))
                 .startsWith("NativeLibraryException: the library " + text)
-                .containsIgnoringCase("invalid ELF header");
+                .containsPattern("(?i)invalid ELF header|not a mach-o file");
     }
 
     @Test
@@ -135,7 +138,7 @@ class NativeLibraryTest {
 
     @Test
     void theModuleOpensADevice() throws Exception {
-        assertThat(asModule("--enable-native-access=dev.mlxnative")).startsWith("HOST");
+        assertThat(asModule("--enable-native-access=dev.mlxnative")).startsWith(DEFAULT.name());
     }
 
     private static String asModule(String option) throws Exception {

@@ -1,6 +1,7 @@
 package dev.mlxnative;
 
 import java.io.IOException;
+import java.lang.foreign.SymbolLookup;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -8,7 +9,8 @@ import java.util.List;
 
 /**
  * For a forked JVM with a heap of one size: threads, platform and virtual, that each make every kind of native call
- * once and end. Prints what they leave on the device, and by how many bytes the process grew over the last four fifths.
+ * once and end. Prints the bytes that they leave on the device, the objects if the library counts them, and the bytes
+ * by which the process grew over the last four fifths.
  */
 final class ShortThreads {
     private static final int AT_ONCE = 50;
@@ -23,8 +25,13 @@ final class ShortThreads {
             long resident = residentBytes();
             run(device, count - count / 5);
             System.out.println(device.allocatedBytes() - before);
+            System.out.println(isTestBuild() ? NativeFaults.liveBuffers() + NativeFaults.liveEvents() : 0);
             System.out.println(residentBytes() - resident);
         }
+    }
+
+    private static boolean isTestBuild() {
+        return SymbolLookup.loaderLookup().find("mlxshim_faults_clear").isPresent();
     }
 
     /** This process's memory that is really there; 0 on systems without /proc. */
