@@ -50,6 +50,6 @@ mkdir -p "$(dirname "$library")"
 # Compiled beside its place and moved there: a JVM that has the old file mapped keeps it whole.
 # shellcheck disable=SC2086 # the option lists are lists
 "$compiler" -std=gnu11 -O2 -fPIC -pthread -fvisibility=hidden -Wall -Wextra -Werror $defines -Iinclude \
-    host/mlxshim_host.c $options -o "$library.$$"
+    host/mlxshim_host.c host/books.c $options -o "$library.$$"
 mv "$library.$$" "$library"
 echo "built native/$library ($(wc -c < "$library" | tr -d ' ') bytes)"

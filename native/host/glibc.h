@@ -1,5 +1,5 @@
 /*
- * Put before mlxshim_host.c by build.sh, so that a library built on a new Linux also loads on an old one, down to
+ * Put before each source by build.sh, so that a library built on a new Linux also loads on an old one, down to
  * glibc 2.17 of 2012. glibc 2.34 gave this function, which it moved out of libpthread, a new version that an older
  * glibc does not know; the version that it was born with is in every one. check-glibc.sh tells when another needs this.
  */

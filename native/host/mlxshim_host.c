@@ -9,10 +9,8 @@
 #define _DARWIN_C_SOURCE
 #endif
 
+#include "books.h"
 #include "mlxshim.h"
-#if defined(MLXSHIM_FAULTS)
-#include "mlxshim_faults.h"
-#endif
 
 #include <errno.h>
 #include <inttypes.h>
@@ -66,83 +64,6 @@ struct mlxshim_residency_set {
     uint64_t change_count;
     uint64_t change_capacity;
 };
-
-/* ---- what is alive ---- */
-
-enum kind { DEVICES, BUFFERS, EVENTS, RESIDENCY_SETS, KINDS };
-
-static struct {
-    pthread_mutex_t lock;
-    uint64_t alive[KINDS];
-    uint64_t bytes;
-#if defined(MLXSHIM_FAULTS)
-    bool no_device;
-    bool no_residency_sets;
-    bool empty_create;
-    bool empty_wrap;
-    uint64_t byte_budget;
-    uint64_t creates_until_fault; /* 0: none is set */
-    uint64_t faults_left;
-#endif
-} books = {
-    .lock = PTHREAD_MUTEX_INITIALIZER,
-#if defined(MLXSHIM_FAULTS)
-    .byte_budget = UINT64_MAX,
-#endif
-};
-
-/* With the lock held: whether a fault that a test has set strikes the creation of `kind` with `bytes`. */
-static bool fault_strikes(enum kind kind, uint64_t bytes) {
-#if defined(MLXSHIM_FAULTS)
-    if (kind == DEVICES) {
-        return books.no_device;
-    }
-    if (books.creates_until_fault > 1) {
-        books.creates_until_fault--;
-    } else if (books.creates_until_fault == 1) {
-        if (--books.faults_left == 0) {
-            books.creates_until_fault = 0;
-        }
-        return true;
-    }
-    return kind == BUFFERS && (books.bytes > books.byte_budget || bytes > books.byte_budget - books.bytes);
-#else
-    (void)kind;
-    (void)bytes;
-    return false;
-#endif
-}
-
-/* Enters a handle into the books before it is made; false when it may not be made. */
-static bool books_enter(enum kind kind, uint64_t bytes) {
-    pthread_mutex_lock(&books.lock);
-    bool granted = !fault_strikes(kind, bytes);
-    if (granted) {
-        books.alive[kind]++;
-        books.bytes += bytes;
-    }
-    pthread_mutex_unlock(&books.lock);
-    return granted;
-}
-
-static void books_leave(enum kind kind, uint64_t bytes) {
-    pthread_mutex_lock(&books.lock);
-    books.alive[kind]--;
-    books.bytes -= bytes;
-    pthread_mutex_unlock(&books.lock);
-}
-
-#if defined(MLXSHIM_FAULTS)
-static bool is_set(const bool *fault) {
-    pthread_mutex_lock(&books.lock);
-    bool set = *fault;
-    pthread_mutex_unlock(&books.lock);
-    return set;
-}
-#define FAULT_IS_SET(fault) is_set(&books.fault)
-#else
-#define FAULT_IS_SET(fault) false
-#endif
 
 /* A zeroed handle of a kind that owns no bytes, in the books; NULL when it may not or cannot be made. */
 static void *handle_new(enum kind kind, size_t size) {
@@ -288,10 +209,7 @@ uint64_t mlxshim_device_recommended_max_working_set_size(mlxshim_device_t device
 
 uint64_t mlxshim_device_current_allocated_size(mlxshim_device_t device) {
     (void)device;
-    pthread_mutex_lock(&books.lock);
-    uint64_t bytes = books.bytes;
-    pthread_mutex_unlock(&books.lock);
-    return bytes;
+    return books_bytes();
 }
 
 /* ---- buffer ---- */
@@ -366,7 +284,7 @@ int32_t mlxshim_buffer_create(mlxshim_device_t device, uint64_t length, int32_t 
     if (!books_enter(BUFFERS, bytes)) {
         return fail_out_of_memory(length, message, message_capacity);
     }
-    if (FAULT_IS_SET(empty_create)) {
+    if (books_empty_create()) {
         books_leave(BUFFERS, bytes);
         return fail(MLXSHIM_ERROR_UNSUPPORTED, "this machine cannot make buffers", message, message_capacity);
     }
@@ -399,7 +317,7 @@ int32_t mlxshim_buffer_wrap(mlxshim_device_t device, void *pages, uint64_t lengt
     if (!books_enter(BUFFERS, 0)) {
         return fail_out_of_memory(length, message, message_capacity);
     }
-    if (FAULT_IS_SET(empty_wrap)) {
+    if (books_empty_wrap()) {
         books_leave(BUFFERS, 0);
         return fail(MLXSHIM_ERROR_UNSUPPORTED, "this machine cannot wrap pages", message, message_capacity);
     }
@@ -576,7 +494,7 @@ int32_t mlxshim_residency_set_create(mlxshim_device_t device, const char *label,
         return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, "device or out_set is NULL, or the label is not UTF-8", message,
                     message_capacity);
     }
-    if (FAULT_IS_SET(no_residency_sets)) {
+    if (books_no_residency_sets() != 0) {
         return fail(MLXSHIM_ERROR_UNSUPPORTED, "this machine has no residency sets", message, message_capacity);
     }
     mlxshim_residency_set_t set = handle_new(RESIDENCY_SETS, sizeof *set);
@@ -685,81 +603,3 @@ uint64_t mlxshim_residency_set_allocated_size(mlxshim_residency_set_t set) {
     pthread_mutex_unlock(&set->lock);
     return bytes;
 }
-
-/* ---- faults, in test builds alone ---- */
-
-#if defined(MLXSHIM_FAULTS)
-
-void mlxshim_faults_clear(void) {
-    pthread_mutex_lock(&books.lock);
-    books.no_device = false;
-    books.no_residency_sets = false;
-    books.empty_create = false;
-    books.empty_wrap = false;
-    books.byte_budget = UINT64_MAX;
-    books.creates_until_fault = 0;
-    books.faults_left = 0;
-    pthread_mutex_unlock(&books.lock);
-}
-
-void mlxshim_faults_set_no_device(int32_t absent) {
-    pthread_mutex_lock(&books.lock);
-    books.no_device = absent != 0;
-    pthread_mutex_unlock(&books.lock);
-}
-
-void mlxshim_faults_set_byte_budget(uint64_t bytes) {
-    pthread_mutex_lock(&books.lock);
-    books.byte_budget = bytes;
-    pthread_mutex_unlock(&books.lock);
-}
-
-void mlxshim_faults_fail_create(uint64_t nth, uint64_t count) {
-    pthread_mutex_lock(&books.lock);
-    books.creates_until_fault = count == 0 ? 0 : nth;
-    books.faults_left = count;
-    pthread_mutex_unlock(&books.lock);
-}
-
-void mlxshim_faults_set_no_residency_sets(int32_t cause) {
-    pthread_mutex_lock(&books.lock);
-    books.no_residency_sets = cause != 0;
-    pthread_mutex_unlock(&books.lock);
-}
-
-void mlxshim_faults_set_empty_create(int32_t empty) {
-    pthread_mutex_lock(&books.lock);
-    books.empty_create = empty != 0;
-    pthread_mutex_unlock(&books.lock);
-}
-
-void mlxshim_faults_set_empty_wrap(int32_t empty) {
-    pthread_mutex_lock(&books.lock);
-    books.empty_wrap = empty != 0;
-    pthread_mutex_unlock(&books.lock);
-}
-
-static uint64_t alive(enum kind kind) {
-    pthread_mutex_lock(&books.lock);
-    uint64_t count = books.alive[kind];
-    pthread_mutex_unlock(&books.lock);
-    return count;
-}
-
-uint64_t mlxshim_faults_live_devices(void) {
-    return alive(DEVICES);
-}
-
-uint64_t mlxshim_faults_live_buffers(void) {
-    return alive(BUFFERS);
-}
-
-uint64_t mlxshim_faults_live_events(void) {
-    return alive(EVENTS);
-}
-
-uint64_t mlxshim_faults_live_residency_sets(void) {
-    return alive(RESIDENCY_SETS);
-}
-
-#endif

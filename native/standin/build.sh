@@ -19,7 +19,7 @@ if [ $# -ge 2 ]; then shift 2; else shift $#; fi
 sh standin/compile.sh "$shim" "$folder/mlxshim.o" "$@"
 objects=${OBJECTS:-$folder}
 if [ "$objects" = "$folder" ]; then
-    sh standin/compile.sh standin/books.c "$folder/books.o" "$@"
+    sh standin/compile.sh host/books.c "$folder/books.o" "$@"
     for part in buffer device event residency_set; do
         sh standin/compile.sh standin/$part.m "$folder/$part.o" "$@"
     done

@@ -34,4 +34,4 @@ test -e "$headers/objc/objc.h" || ln -sfn "$objc" "$headers/objc"
 exec "$clang" -std=gnu11 -O2 -g -gdwarf-4 -fPIC -pthread -fvisibility=hidden -Wall -Wextra -Werror -Qunused-arguments \
     -fobjc-runtime=gcc -fblocks -fexceptions -fobjc-exceptions -fconstant-string-class=NSConstantString \
     -D_NATIVE_OBJC_EXCEPTIONS -DGNUSTEP -DGNUSTEP_BASE_LIBRARY=1 -DGNU_RUNTIME=1 \
-    -Iinclude -Istandin -isystem "$gnustep" -idirafter "$headers" "$@" -c "$source" -o "$object"
+    -DMLXSHIM_FAULTS -Iinclude -Ihost -Istandin -isystem "$gnustep" -idirafter "$headers" "$@" -c "$source" -o "$object"

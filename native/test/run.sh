@@ -63,8 +63,8 @@ echo '== sanitizers'
 export ASAN_OPTIONS=detect_leaks=0
 address='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 # shellcheck disable=SC2086 # a list of options
-program contract_host_address $address -DMLXSHIM_FAULTS test/contract_test.c host/mlxshim_host.c
-program contract_host_thread -fsanitize=thread -DMLXSHIM_FAULTS test/contract_test.c host/mlxshim_host.c
+program contract_host_address $address -DMLXSHIM_FAULTS test/contract_test.c host/mlxshim_host.c host/books.c
+program contract_host_thread -fsanitize=thread -DMLXSHIM_FAULTS test/contract_test.c host/mlxshim_host.c host/books.c
 # shellcheck disable=SC2086
 sh standin/build.sh "$work/address" metal/mlxshim.m $address
 # shellcheck disable=SC2086

@@ -2,12 +2,15 @@
 
 #include <pthread.h>
 
+#if defined(MLXSHIM_FAULTS)
 #include "mlxshim_faults.h"
+#endif
 
 static struct {
     pthread_mutex_t lock;
     uint64_t alive[KINDS];
     uint64_t bytes;
+#if defined(MLXSHIM_FAULTS)
     bool no_device;
     bool empty_create;
     bool empty_wrap;
@@ -15,10 +18,17 @@ static struct {
     uint64_t byte_budget;
     uint64_t creates_until_fault; /* 0: none is set */
     uint64_t faults_left;
-} books = {.lock = PTHREAD_MUTEX_INITIALIZER, .byte_budget = UINT64_MAX};
+#endif
+} books = {
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+#if defined(MLXSHIM_FAULTS)
+    .byte_budget = UINT64_MAX,
+#endif
+};
 
 /* With the lock held: whether a fault that a test has set strikes the creation of `kind` with `bytes`. */
 static bool fault_strikes(enum kind kind, uint64_t bytes) {
+#if defined(MLXSHIM_FAULTS)
     if (kind == DEVICES) {
         return books.no_device;
     }
@@ -31,6 +41,11 @@ static bool fault_strikes(enum kind kind, uint64_t bytes) {
         return true;
     }
     return kind == BUFFERS && (books.bytes > books.byte_budget || bytes > books.byte_budget - books.bytes);
+#else
+    (void)kind;
+    (void)bytes;
+    return false;
+#endif
 }
 
 bool books_enter(enum kind kind, uint64_t bytes) {
@@ -57,6 +72,8 @@ uint64_t books_bytes(void) {
     pthread_mutex_unlock(&books.lock);
     return bytes;
 }
+
+#if defined(MLXSHIM_FAULTS)
 
 int32_t books_no_residency_sets(void) {
     pthread_mutex_lock(&books.lock);
@@ -151,3 +168,5 @@ uint64_t mlxshim_faults_live_events(void) {
 uint64_t mlxshim_faults_live_residency_sets(void) {
     return alive(RESIDENCY_SETS);
 }
+
+#endif
