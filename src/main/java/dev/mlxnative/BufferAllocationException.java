@@ -11,14 +11,14 @@ public final class BufferAllocationException extends MlxException {
     private final transient @Nullable PoolStats poolStats;
 
     /** A refusal by the device itself. */
-    public BufferAllocationException(String message, long requestedBytes) {
+    BufferAllocationException(String message, long requestedBytes) {
         super(message);
         this.requestedBytes = requestedBytes;
         this.poolStats = null;
     }
 
     /** A refusal to a pool, which had {@code poolStats} at that moment. */
-    public BufferAllocationException(String message, long requestedBytes, PoolStats poolStats, Throwable cause) {
+    BufferAllocationException(String message, long requestedBytes, PoolStats poolStats, Throwable cause) {
         super(message, cause);
         this.requestedBytes = requestedBytes;
         this.poolStats = poolStats;

@@ -4,7 +4,7 @@ package dev.mlxnative;
 public final class DeviceNotFoundException extends MlxException {
     private static final long serialVersionUID = 1L;
 
-    public DeviceNotFoundException(String message) {
+    DeviceNotFoundException(String message) {
         super(message);
     }
 }

@@ -31,6 +31,10 @@ final class EventFence implements RetainedFence {
         event.acquire();
     }
 
+    boolean isAt(long other) {
+        return value == other;
+    }
+
     @Override
     public void release() {
         event.release();
@@ -85,17 +89,6 @@ final class EventFence implements RetainedFence {
             }
             throw new AssertionError("waiting fails only on a closed event", e);
         }
-    }
-
-    /** Fences are one if they wait for one value of one event: a pool then keeps what is parked with them together. */
-    @Override
-    public boolean equals(Object other) {
-        return other instanceof EventFence fence && fence.event == event && fence.value == value;
-    }
-
-    @Override
-    public int hashCode() {
-        return 31 * System.identityHashCode(event) + Long.hashCode(value);
     }
 
     /** For people: what it waits for. */

@@ -21,8 +21,10 @@ public final class MlxBuffer implements AutoCloseable {
     private final long lease;
     /** Null for a buffer that is no view. */
     private final @Nullable MlxBuffer parent;
-    /** What the segment is tied to, where that is this lease alone. */
-    private final @Nullable Arena leaseArena;
+    /** What the segment is tied to, where that is not the memory: the lease alone, or its scope. */
+    private final @Nullable Arena arena;
+
+    private final boolean arenaEndsWithLease;
 
     private final MemorySegment segment;
     /** Where the segment starts in the memory. */
@@ -38,14 +40,16 @@ public final class MlxBuffer implements AutoCloseable {
      * Issues a lease of {@code memory}, which nobody holds.
      *
      * @param segment exactly the bytes that were asked for
-     * @param leaseArena the segment's arena, where it is this lease's alone and to be closed with it
+     * @param arena the segment's arena, where it is not the memory's
+     * @param arenaEndsWithLease whether the arena is this lease's alone, and to be closed with it
      * @param shape checked, and not kept by anyone else
      */
     MlxBuffer(
             BufferOwner owner,
             NativeBuffer memory,
             MemorySegment segment,
-            @Nullable Arena leaseArena,
+            @Nullable Arena arena,
+            boolean arenaEndsWithLease,
             DType dtype,
             long[] shape) {
         this(
@@ -53,7 +57,8 @@ public final class MlxBuffer implements AutoCloseable {
                 memory,
                 memory.issue(),
                 null,
-                leaseArena,
+                arena,
+                arenaEndsWithLease,
                 segment,
                 segment.address() - memory.segment().address(),
                 memory.capacity(),
@@ -66,7 +71,8 @@ public final class MlxBuffer implements AutoCloseable {
             NativeBuffer memory,
             long lease,
             @Nullable MlxBuffer parent,
-            @Nullable Arena leaseArena,
+            @Nullable Arena arena,
+            boolean arenaEndsWithLease,
             MemorySegment segment,
             long offset,
             long capacity,
@@ -76,7 +82,8 @@ public final class MlxBuffer implements AutoCloseable {
         this.memory = memory;
         this.lease = lease;
         this.parent = parent;
-        this.leaseArena = leaseArena;
+        this.arena = arena;
+        this.arenaEndsWithLease = arenaEndsWithLease;
         this.segment = segment;
         this.offset = offset;
         this.capacity = capacity;
@@ -122,14 +129,16 @@ public final class MlxBuffer implements AutoCloseable {
 
     /**
      * The {@code id<MTLBuffer>} for the caller's own Metal calls, which read this buffer at {@link #handleOffset}; on
-     * {@link Backend#HOST} an opaque pointer. A segment of length 0: passing it to a native call keeps the memory alive
-     * for as long as the call lasts, and no longer.
+     * {@link Backend#HOST} an opaque pointer. A segment of length 0 with the lifetime of {@link #segment}: passing it
+     * to a native call keeps the memory alive for as long as the call lasts, and no longer.
      *
      * @throws IllegalStateException if the lease has ended, or this is a mapping above the device's
      *     {@link DeviceInfo#maxBufferLength}, of which only slices have a handle
+     * @throws BufferAllocationException if this is a slice of such a mapping and the device has no memory left for it
      */
     public MemorySegment handle() {
-        return nativeHandle().segment();
+        NativeHandle handle = nativeHandle();
+        return arena == null ? handle.segment() : handle.segment(arena);
     }
 
     /**
@@ -149,7 +158,9 @@ public final class MlxBuffer implements AutoCloseable {
 
     /**
      * Whether the device works on a copy, because it could not share memory that was wrapped or mapped: virtual
-     * machines cannot. What the CPU writes to wrapped memory is then the copy's, and no longer the caller's pages'.
+     * machines cannot. What the CPU writes to wrapped memory is then the copy's, and no longer the caller's pages'. Of
+     * a mapping above the device's {@link DeviceInfo#maxBufferLength} it is known once a slice has been asked for its
+     * handle.
      */
     public boolean isCopy() {
         return memory.isCopy();
@@ -178,7 +189,8 @@ public final class MlxBuffer implements AutoCloseable {
                 memory,
                 lease,
                 this,
-                null,
+                arena,
+                false,
                 segment().asSlice(byteOffset, length),
                 offset + byteOffset,
                 length,
@@ -208,6 +220,8 @@ public final class MlxBuffer implements AutoCloseable {
      * way, does nothing. Closing a slice closes just the slice.
      *
      * @throws IllegalStateException in a checked pool, if a native call is using the segment; the lease goes on
+     * @throws WrongThreadException if the buffer is of a scope that is confined to another thread; such a scope takes
+     *     its memory with it when the thread ends without closing it
      */
     @Override
     public void close() {
@@ -237,7 +251,7 @@ public final class MlxBuffer implements AutoCloseable {
      * @throws WrongThreadException if that arena is confined to another thread
      */
     boolean endLease() {
-        return NativeBuffer.closeForGood(leaseArena) && memory.end(lease);
+        return (!arenaEndsWithLease || NativeBuffer.closeForGood(arena)) && memory.end(lease);
     }
 
     /** @throws IllegalStateException if the lease has ended, or the slice was closed */

@@ -4,9 +4,7 @@ import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -50,10 +48,12 @@ public final class MlxBufferPool implements AutoCloseable {
     private final FreeLists free = new FreeLists();
     private final PoolBooks books = new PoolBooks();
     /** The memory of every lease that {@link #reset} ends: all but those of scopes. */
-    private final List<NativeBuffer> issued = new ArrayList<>();
+    private final ArrayList<NativeBuffer> issued = new ArrayList<>();
 
-    private final Map<MlxFence, List<NativeBuffer>> parked = new LinkedHashMap<>();
+    private final Parked parked = new Parked();
     private boolean closed;
+    /** Whether a thread waits for what is parked. */
+    private boolean settling;
 
     private MlxBufferPool(Builder builder) {
         this.device = builder.device;
@@ -88,9 +88,15 @@ public final class MlxBufferPool implements AutoCloseable {
         Shapes.requireFits(byteLength, dtype, dimensions);
         Arena leaseArena = checked ? Arena.ofShared() : null;
         NativeBuffer memory = take(byteLength, leaseArena, true);
-        MemorySegment segment =
-                leaseArena == null ? memory.segment().asSlice(0, byteLength) : memory.segment(leaseArena, byteLength);
-        return new MlxBuffer(owner, memory, segment, leaseArena, dtype, dimensions);
+        try {
+            MemorySegment segment = leaseArena == null
+                    ? memory.segment().asSlice(0, byteLength)
+                    : memory.segment(leaseArena, byteLength);
+            return new MlxBuffer(owner, memory, segment, leaseArena, leaseArena != null, dtype, dimensions);
+        } catch (Throwable e) {
+            retireAll(List.of(memory), null);
+            throw e;
+        }
     }
 
     /** As {@link #alloc(long, DType, long...)}, with just the bytes that the shape takes. */
@@ -99,7 +105,7 @@ public final class MlxBufferPool implements AutoCloseable {
     }
 
     /**
-     * Memory for a lease of a scope's.
+     * Memory for a lease of a scope's, which the scope issues, or brings back by {@link #retireAll}.
      *
      * @param leaseArena the arena of that lease alone, where it has one
      */
@@ -134,6 +140,7 @@ public final class MlxBufferPool implements AutoCloseable {
         lock.lock();
         try {
             requireOpen();
+            issued.ensureCapacity(issued.size() + 1);
             NativeBuffer memory = free.take(bucket);
             if (memory != null) {
                 list(memory, byteLength, leaseArena, resettable);
@@ -146,27 +153,31 @@ public final class MlxBufferPool implements AutoCloseable {
     }
 
     private NativeBuffer allocate(long bucket, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
-        NativeBuffer memory;
+        NativeBuffer memory = null;
+        boolean taken = false;
         try {
             memory = device.allocate(bucket);
-        } catch (BufferAllocationException e) {
-            throw refused(bucket, byteLength, e);
-        }
-        if (residencySet != null) {
-            residencySet.addUnlessClosed(memory.wholeHandle());
-        }
-        lock.lock();
-        try {
-            if (!closed) {
+            if (residencySet != null) {
+                residencySet.addUnlessClosed(memory.wholeHandle());
+            }
+            lock.lock();
+            try {
+                requireOpen();
+                issued.ensureCapacity(issued.size() + 1);
                 list(memory, byteLength, leaseArena, resettable);
                 books.allocated(memory, free.bytes());
+                taken = true;
                 return memory;
+            } finally {
+                lock.unlock();
             }
+        } catch (BufferAllocationException e) {
+            throw refused(bucket, byteLength, e);
         } finally {
-            lock.unlock();
+            if (memory != null && !taken) {
+                free(List.of(memory));
+            }
         }
-        free(List.of(memory));
-        throw new IllegalStateException("the pool was closed while it allocated " + bucket + " bytes");
     }
 
     private BufferAllocationException refused(long bucket, long byteLength, BufferAllocationException cause) {
@@ -176,7 +187,7 @@ public final class MlxBufferPool implements AutoCloseable {
         } finally {
             lock.unlock();
         }
-        PoolStats stats = stats();
+        PoolStats stats = snapshot();
         return new BufferAllocationException(
                 "no memory for " + byteLength + " bytes, for which the device was asked for " + bucket + ": "
                         + cause.getMessage() + ". The pool has " + stats.activeBytes() + " bytes in "
@@ -225,6 +236,7 @@ public final class MlxBufferPool implements AutoCloseable {
      *
      * @throws IllegalArgumentException if it is a slice, or this pool did not make it
      * @throws IllegalStateException if its lease has ended before or, in a checked pool, a native call is using it
+     * @throws WrongThreadException if it is of a scope that is confined to another thread
      */
     public void release(MlxBuffer buffer) {
         releaseOnce(buffer, null);
@@ -235,8 +247,9 @@ public final class MlxBufferPool implements AutoCloseable {
      * freed.
      *
      * @throws IllegalArgumentException if it is a slice, or this pool did not make it
-     * @throws IllegalStateException if its lease has ended before, the fence's event is closed or, in a checked pool, a
-     *     native call is using the buffer
+     * @throws IllegalStateException if its lease has ended before, the fence's event is closed and nothing is parked
+     *     with it or, in a checked pool, a native call is using the buffer
+     * @throws WrongThreadException if it is of a scope that is confined to another thread
      */
     public void release(MlxBuffer buffer, MlxFence fence) {
         releaseOnce(buffer, Objects.requireNonNull(fence, "fence"));
@@ -258,47 +271,56 @@ public final class MlxBufferPool implements AutoCloseable {
      * Ends a lease of this pool's; its memory is free, or parked with the fence. False if the lease had ended before.
      */
     boolean endLease(MlxBuffer buffer, @Nullable MlxFence fence) {
-        retain(fence);
+        RetainedFence.retain(fence);
         try {
             MlxFence pending = pending(fence);
             if (!buffer.endLease()) {
                 return false;
             }
-            NativeBuffer memory = buffer.memory();
-            cleanUnless(pending, memory);
-            boolean homeless;
-            lock.lock();
-            try {
-                homeless = retire(memory, pending);
-            } finally {
-                lock.unlock();
-            }
-            if (homeless) {
-                free(List.of(memory));
-            }
+            retireAll(List.of(buffer.memory()), pending);
             return true;
         } finally {
-            letGo(fence);
+            RetainedFence.release(fence);
         }
     }
 
-    /** Files memory whose leases the caller has ended, or parks it with a fence that the caller has retained. */
-    void retireAll(List<NativeBuffer> ended, @Nullable MlxFence pending) {
-        for (NativeBuffer memory : ended) {
-            cleanUnless(pending, memory);
-        }
-        List<NativeBuffer> homeless = new ArrayList<>();
-        lock.lock();
+    /**
+     * Files memory that nobody holds any more, or parks it.
+     *
+     * @param pending what to park it with, retained by the caller, or null
+     */
+    void retireAll(List<NativeBuffer> memories, @Nullable MlxFence pending) {
         try {
-            for (NativeBuffer memory : ended) {
-                if (retire(memory, pending)) {
-                    homeless.add(memory);
-                }
+            if (pending == null) {
+                memories.forEach(this::clean);
             }
         } finally {
-            lock.unlock();
+            List<NativeBuffer> homeless = List.of();
+            boolean late;
+            lock.lock();
+            try {
+                for (NativeBuffer memory : memories) {
+                    unlist(memory);
+                    books.ended(memory);
+                    if (pending != null) {
+                        parked.add(memory, pending);
+                        books.parked(memory);
+                    } else if (!closed) {
+                        free.add(memory);
+                    }
+                }
+                if (closed && pending == null) {
+                    homeless = memories;
+                }
+                late = mustSettle();
+            } finally {
+                lock.unlock();
+            }
+            free(homeless);
+            if (late) {
+                settleInBackground();
+            }
         }
-        free(homeless);
     }
 
     /** The fence if there is something to wait for, else null. */
@@ -306,61 +328,12 @@ public final class MlxBufferPool implements AutoCloseable {
         return fence == null || fence.isComplete() ? null : fence;
     }
 
-    /** Before a lease ends, so that a closed event stops everything while nothing has happened. */
-    private static void retain(@Nullable MlxFence fence) {
-        if (fence instanceof RetainedFence retained) {
-            retained.retain();
+    /** What becomes of a lease's traces. Never while a fence is pending: the GPU may still read. */
+    private void clean(NativeBuffer memory) {
+        memory.unlabel();
+        if (checked) {
+            memory.segment().fill(RELEASED);
         }
-    }
-
-    private static void letGo(@Nullable MlxFence fence) {
-        if (fence instanceof RetainedFence retained) {
-            retained.release();
-        }
-    }
-
-    /** Not with a fence pending: the GPU may still read. */
-    private void cleanUnless(@Nullable MlxFence pending, NativeBuffer memory) {
-        if (pending == null) {
-            memory.unlabel();
-            if (checked) {
-                memory.segment().fill(RELEASED);
-            }
-        }
-    }
-
-    /** With the lock held: files or parks memory whose lease has ended; true if the caller has to free it instead. */
-    private boolean retire(NativeBuffer memory, @Nullable MlxFence pending) {
-        unlist(memory);
-        books.ended(memory);
-        if (pending == null) {
-            return !file(memory);
-        }
-        park(memory, pending);
-        return false;
-    }
-
-    /** With the lock held: whether the free lists took the memory, which they do until the pool is closed. */
-    private boolean file(NativeBuffer memory) {
-        if (!closed) {
-            free.add(memory);
-        }
-        return !closed;
-    }
-
-    /** With the lock held. */
-    private void park(NativeBuffer memory, MlxFence fence) {
-        List<NativeBuffer> batch = parked.get(fence);
-        if (batch == null) {
-            retain(fence);
-            batch = new ArrayList<>();
-            parked.put(fence, batch);
-            if (closed) {
-                settleWhenComplete(fence);
-            }
-        }
-        batch.add(memory);
-        books.parked(memory);
     }
 
     /** Files what is parked with fences that are complete; whether there was any. */
@@ -371,7 +344,7 @@ public final class MlxBufferPool implements AutoCloseable {
             if (parked.isEmpty()) {
                 return false;
             }
-            fences = List.copyOf(parked.keySet());
+            fences = parked.fences();
         } finally {
             lock.unlock();
         }
@@ -384,12 +357,23 @@ public final class MlxBufferPool implements AutoCloseable {
         return reaped;
     }
 
-    private static boolean isComplete(MlxFence fence) {
+    /**
+     * Whoever asks has nothing to do with the fence, so its failure is not theirs: what it guards stays where it is.
+     */
+    private boolean isComplete(MlxFence fence) {
         try {
             return fence.isComplete();
-        } catch (RuntimeException e) {
-            // Whoever allocates now has nothing to do with it, and memory that may be in use must stay where it is.
-            LOG.log(Level.WARNING, "a fence failed, what is parked with it stays parked: " + fence, e);
+        } catch (Throwable e) {
+            boolean first;
+            lock.lock();
+            try {
+                first = parked.firstReport(fence);
+            } finally {
+                lock.unlock();
+            }
+            if (first) {
+                LOG.log(Level.WARNING, "a " + fence.getClass().getName() + " failed: what is parked with it stays", e);
+            }
             return false;
         }
     }
@@ -406,19 +390,19 @@ public final class MlxBufferPool implements AutoCloseable {
         if (batch == null) {
             return false;
         }
-        letGo(fence);
-        // Out of everyone's reach now, and still counted as parked.
-        for (NativeBuffer memory : batch) {
-            cleanUnless(null, memory);
-        }
-        List<NativeBuffer> homeless = new ArrayList<>();
+        // Out of everyone's reach, and still counted as parked.
+        batch.forEach(this::clean);
+        List<NativeBuffer> homeless = List.of();
         lock.lock();
         try {
             for (NativeBuffer memory : batch) {
                 books.unparked(memory);
-                if (!file(memory)) {
-                    homeless.add(memory);
+                if (!closed) {
+                    free.add(memory);
                 }
+            }
+            if (closed) {
+                homeless = batch;
             }
         } finally {
             lock.unlock();
@@ -427,14 +411,23 @@ public final class MlxBufferPool implements AutoCloseable {
         return true;
     }
 
-    /** For a closed pool, which nobody asks any more: a thread that ends with the fence. */
-    private void settleWhenComplete(MlxFence fence) {
-        Thread.ofPlatform().daemon().name("mlx-pool-settle").start(() -> {
+    /** With the lock held: whether the caller has to {@link #settleInBackground}. */
+    private boolean mustSettle() {
+        boolean must = closed && !settling && !parked.isEmpty();
+        settling |= must;
+        return must;
+    }
+
+    /** For a closed pool, which nobody asks any more: a thread that ends when nothing is parked. */
+    private void settleInBackground() {
+        Background.retry("mlx-pool-settle", () -> {
+            reap();
+            lock.lock();
             try {
-                fence.await();
-                settle(fence);
-            } catch (InterruptedException | RuntimeException e) {
-                LOG.log(Level.WARNING, "a fence failed, what is parked with it is never freed: " + fence, e);
+                settling = !parked.isEmpty();
+                return !settling;
+            } finally {
+                lock.unlock();
             }
         });
     }
@@ -452,7 +445,8 @@ public final class MlxBufferPool implements AutoCloseable {
     /**
      * As {@link #reset()}, but the memory is parked until the fence is complete.
      *
-     * @throws IllegalStateException also if the fence's event is closed, and then nothing has happened
+     * @throws IllegalStateException also if the fence's event is closed and nothing is parked with it, and then nothing
+     *     has happened
      */
     public void reset(MlxFence fence) {
         resetWith(Objects.requireNonNull(fence, "fence"));
@@ -460,7 +454,7 @@ public final class MlxBufferPool implements AutoCloseable {
 
     private void resetWith(@Nullable MlxFence fence) {
         IllegalStateException inUse = null;
-        retain(fence);
+        RetainedFence.retain(fence);
         try {
             MlxFence pending = pending(fence);
             List<NativeBuffer> ended = new ArrayList<>();
@@ -475,7 +469,7 @@ public final class MlxBufferPool implements AutoCloseable {
             }
             retireAll(ended, pending);
         } finally {
-            letGo(fence);
+            RetainedFence.release(fence);
         }
         if (inUse != null) {
             throw inUse;
@@ -566,9 +560,14 @@ public final class MlxBufferPool implements AutoCloseable {
     /** The pool's figures at this moment. */
     public PoolStats stats() {
         reap();
+        return snapshot();
+    }
+
+    private PoolStats snapshot() {
+        long deviceAllocatedBytes = device.allocatedBytesIfAny();
         lock.lock();
         try {
-            return books.snapshot(free, device.allocatedBytesIfAny());
+            return books.snapshot(free, deviceAllocatedBytes);
         } finally {
             lock.unlock();
         }
@@ -603,9 +602,7 @@ public final class MlxBufferPool implements AutoCloseable {
     @Override
     public void close() {
         List<NativeBuffer> cached;
-        List<MlxFence> fences;
         PoolStats stats;
-        reap();
         lock.lock();
         try {
             if (closed) {
@@ -613,19 +610,28 @@ public final class MlxBufferPool implements AutoCloseable {
             }
             closed = true;
             cached = free.evictTo(0);
-            fences = List.copyOf(parked.keySet());
             stats = books.snapshot(free, 0);
         } finally {
             lock.unlock();
         }
         free(cached);
-        fences.forEach(this::settleWhenComplete);
         if (stats.activeCount() > 0) {
             LOG.log(
                     Level.WARNING,
                     "a pool was closed while {0} buffers with {1} bytes were out; they are freed when they are closed",
                     stats.activeCount(),
                     stats.activeBytes());
+        }
+        reap();
+        boolean late;
+        lock.lock();
+        try {
+            late = mustSettle();
+        } finally {
+            lock.unlock();
+        }
+        if (late) {
+            settleInBackground();
         }
     }
 
@@ -652,7 +658,7 @@ public final class MlxBufferPool implements AutoCloseable {
     /** For people: what is active, cached and parked. */
     @Override
     public String toString() {
-        PoolStats stats = stats();
+        PoolStats stats = snapshot();
         return "MlxBufferPool[" + stats.activeCount() + " active, " + stats.cachedCount() + " cached, "
                 + stats.parkedCount() + " parked, " + stats.footprintBytes() + " bytes]";
     }

@@ -7,7 +7,6 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Objects;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,9 +22,6 @@ public final class MlxDevice implements AutoCloseable {
     private final DeviceInfo info;
     private final long pageSize;
     private final DirectOwner directOwner = new DirectOwner();
-
-    /** Freed by their owners while a native call still used them: they go as soon as somebody looks again. */
-    private final ConcurrentLinkedQueue<NativeBuffer> busy = new ConcurrentLinkedQueue<>();
 
     private MlxDevice(Backend backend, MemorySegment handle) {
         this.backend = backend;
@@ -74,7 +70,6 @@ public final class MlxDevice implements AutoCloseable {
      * @throws IllegalStateException if the device is closed and nothing of it is left
      */
     public long allocatedBytes() {
-        freeBusy();
         MemorySegment device = handle.acquire();
         try {
             return Shim.allocatedBytes(device);
@@ -108,8 +103,7 @@ public final class MlxDevice implements AutoCloseable {
         long[] dimensions = shape.clone();
         requireAllocatable(byteLength);
         Shapes.requireFits(byteLength, dtype, dimensions);
-        NativeBuffer memory = allocate(byteLength);
-        return new MlxBuffer(directOwner, memory, memory.segment(), null, dtype, dimensions);
+        return lease(allocate(byteLength), 0, byteLength, dtype, dimensions);
     }
 
     /** As {@link #allocBuffer(long, DType, long...)}, with just the bytes that the shape takes. */
@@ -128,6 +122,8 @@ public final class MlxDevice implements AutoCloseable {
      * @throws IllegalArgumentException if the segment is on the heap, not of whole pages, above the device's
      *     {@link DeviceInfo#maxBufferLength} or too short for the shape
      * @throws IllegalStateException if the device is closed, or the segment's scope has ended
+     * @throws BufferAllocationException if the device has no memory left, for a copy above all
+     * @throws WrongThreadException if the pages have to be copied and are confined to another thread
      */
     public MlxBuffer wrap(MemorySegment pages, DType dtype, long... shape) {
         long[] dimensions = shape.clone();
@@ -144,15 +140,14 @@ public final class MlxDevice implements AutoCloseable {
         if (!pages.scope().isAlive()) {
             throw new IllegalStateException("the scope of the segment to wrap has ended");
         }
-        NativeBuffer memory = make(device -> wrapOrCopy(device, pages));
-        return new MlxBuffer(directOwner, memory, memory.segment().asSlice(0, length), null, dtype, dimensions);
+        return lease(make(device -> wrapOrCopy(device, pages)), 0, length, dtype, dimensions);
     }
 
     private static NativeBuffer wrapOrCopy(SharedHandle device, MemorySegment pages) {
         try {
             return NativeBuffer.wrap(device, pages);
         } catch (UnsupportedOperationException e) {
-            NativeHandles.warnOfCopy(pages.byteSize(), e);
+            NativeHandles.warnOfCopy(pages.byteSize());
             return NativeBuffer.copyOf(device, pages);
         }
     }
@@ -169,12 +164,14 @@ public final class MlxDevice implements AutoCloseable {
      * @param shape the dimensions; they decide {@link MlxBuffer#byteLength}
      * @throws IllegalArgumentException if the elements do not lie within the file, or the shape is wrong
      * @throws IOException if the file cannot be read
+     * @throws BufferAllocationException if the device has no memory left, for a copy above all
      * @throws IllegalStateException if the device is closed
      */
     public MlxBuffer map(Path file, long offset, DType dtype, long... shape) throws IOException {
         long[] dimensions = shape.clone();
         long length = Shapes.byteLength(dtype, dimensions);
         Arena pages = Arena.ofShared();
+        NativeBuffer memory = null;
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             long size = channel.size();
             if (offset < 0 || offset > size || length > size - offset) {
@@ -183,12 +180,12 @@ public final class MlxDevice implements AutoCloseable {
             }
             long start = offset / pageSize * pageSize;
             MemorySegment mapping = channel.map(FileChannel.MapMode.READ_ONLY, start, offset - start + length, pages);
-            NativeBuffer memory = make(device -> NativeBuffer.map(device, info, pages, mapping));
-            MemorySegment elements = memory.segment().asSlice(offset - start, length);
-            return new MlxBuffer(directOwner, memory, elements, null, dtype, dimensions);
-        } catch (IOException | RuntimeException e) {
-            pages.close();
-            throw e;
+            memory = make(device -> NativeBuffer.map(device, info, pages, mapping));
+            return lease(memory, offset - start, length, dtype, dimensions);
+        } finally {
+            if (memory == null) {
+                pages.close();
+            }
         }
     }
 
@@ -237,7 +234,17 @@ public final class MlxDevice implements AutoCloseable {
     @Override
     public void close() {
         handle.close();
-        freeBusy();
+    }
+
+    /** Issues memory that the device itself owns, and frees it if that fails. */
+    private MlxBuffer lease(NativeBuffer memory, long offset, long length, DType dtype, long[] dimensions) {
+        try {
+            MemorySegment segment = memory.segment().asSlice(offset, length);
+            return new MlxBuffer(directOwner, memory, segment, null, false, dtype, dimensions);
+        } catch (Throwable e) {
+            free(memory);
+            throw e;
+        }
     }
 
     /** Memory of exactly {@code capacity} bytes, checked by the caller, which then owns it. */
@@ -252,7 +259,6 @@ public final class MlxDevice implements AutoCloseable {
 
     private NativeBuffer make(Maker maker) {
         requireOpen();
-        freeBusy();
         handle.acquire();
         NativeBuffer made = null;
         try {
@@ -265,24 +271,10 @@ public final class MlxDevice implements AutoCloseable {
         }
     }
 
-    /** Gives memory of {@link #allocate} back, at once or as soon as no native call uses it any more. */
+    /** Gives memory back, at once or as soon as no native call uses it any more. */
     void free(NativeBuffer memory) {
         if (!memory.tryFree()) {
-            busy.add(memory);
-        }
-        freeBusy();
-    }
-
-    private void freeBusy() {
-        // One round: what is still busy goes back to the end.
-        for (int left = busy.isEmpty() ? 0 : busy.size(); left > 0; left--) {
-            NativeBuffer memory = busy.poll();
-            if (memory == null) {
-                return;
-            }
-            if (!memory.tryFree()) {
-                busy.add(memory);
-            }
+            Background.retry("mlx-free", memory::tryFree);
         }
     }
 

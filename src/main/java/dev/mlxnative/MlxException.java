@@ -4,11 +4,11 @@ package dev.mlxnative;
 public class MlxException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
-    public MlxException(String message) {
+    MlxException(String message) {
         super(message);
     }
 
-    public MlxException(String message, Throwable cause) {
+    MlxException(String message, Throwable cause) {
         super(message, cause);
     }
 }

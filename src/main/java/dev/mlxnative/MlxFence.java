@@ -5,7 +5,8 @@ package dev.mlxnative;
  *
  * <p>{@link MlxSharedEvent#at} makes fences. Code with a completion signal of its own can implement this interface;
  * both methods may then be called from any thread, {@link #isComplete} often and while allocating, so it must be quick
- * and must not use the pool. Once complete, a fence stays complete.
+ * and must not use the pool. Once complete, a fence stays complete. While {@code isComplete} throws, what is parked
+ * with the fence stays parked. A pool tells fences apart by identity alone.
  */
 public interface MlxFence {
     /** Whether the point has been reached. Never blocks. */

@@ -48,17 +48,16 @@ public final class MlxResidencySet implements AutoCloseable {
      */
     static MlxResidencySet create(MemorySegment device, String label) {
         int open = OPEN_SETS.incrementAndGet();
-        boolean made = false;
+        SharedHandle handle = null;
         try {
             if (open > MOST_SETS) {
                 throw new IllegalStateException("there are " + (open - 1) + " residency sets in this process, and "
                         + MOST_SETS + " is the most that a command queue takes: close one");
             }
-            MlxResidencySet set = new MlxResidencySet(createHandle(device, label));
-            made = true;
-            return set;
+            handle = createHandle(device, label);
+            return new MlxResidencySet(handle);
         } finally {
-            if (!made) {
+            if (handle == null) {
                 OPEN_SETS.decrementAndGet();
             }
         }
@@ -101,12 +100,22 @@ public final class MlxResidencySet implements AutoCloseable {
 
     private void stage(MemorySegment set, NativeHandle memory) {
         if (!members.contains(memory)) {
-            // Throws if the memory is gone, and keeps it from going until the call is over.
-            Shim.addToResidencySet(set, memory.segment());
-            members.add(memory);
-            staged = true;
-            if (!leaving.remove(memory)) {
+            // First: whoever frees the memory from here on comes to this set, and waits for the lock.
+            boolean joins = !leaving.contains(memory);
+            if (joins) {
                 memory.joined(this);
+            }
+            boolean added = false;
+            try {
+                Shim.addToResidencySet(set, memory.segment());
+                members.add(memory);
+                leaving.remove(memory);
+                staged = true;
+                added = true;
+            } finally {
+                if (joins && !added) {
+                    memory.left(this);
+                }
             }
         }
     }
@@ -229,8 +238,8 @@ public final class MlxResidencySet implements AutoCloseable {
             leaving.clear();
             if (handle != null) {
                 handle.close();
+                OPEN_SETS.decrementAndGet();
             }
-            OPEN_SETS.decrementAndGet();
         } finally {
             lock.unlock();
         }

@@ -33,7 +33,7 @@ public final class MlxScope implements Arena {
 
     private final ReentrantLock lock = new ReentrantLock();
     /* Guarded by the lock. */
-    private final List<MlxBuffer> leases = new ArrayList<>();
+    private final ArrayList<MlxBuffer> leases = new ArrayList<>();
     private boolean closed;
 
     private MlxScope(MlxBufferPool pool, boolean checked, Supplier<Arena> arenas, @Nullable Thread confinedTo) {
@@ -100,16 +100,40 @@ public final class MlxScope implements Arena {
 
     private MlxBuffer lease(long byteLength, @Nullable Arena leaseArena, DType dtype, long[] dimensions) {
         requireThread();
+        requireOpen();
+        // Without the lock: the driver may take its time, and fences are other people's code.
+        NativeBuffer memory = pool.takeForScope(byteLength, leaseArena);
+        boolean issued = false;
+        lock.lock();
+        try {
+            requireOpen();
+            leases.ensureCapacity(leases.size() + 1);
+            MemorySegment segment = memory.segment(leaseArena == null ? arena : leaseArena, byteLength);
+            MlxBuffer buffer = new MlxBuffer(
+                    owner,
+                    memory,
+                    segment,
+                    leaseArena == null ? arena : leaseArena,
+                    leaseArena != null,
+                    dtype,
+                    dimensions);
+            leases.add(buffer);
+            issued = true;
+            return buffer;
+        } finally {
+            lock.unlock();
+            if (!issued) {
+                pool.retireAll(List.of(memory), null);
+            }
+        }
+    }
+
+    private void requireOpen() {
         lock.lock();
         try {
             if (closed) {
                 throw new IllegalStateException("the scope is closed");
             }
-            NativeBuffer memory = pool.takeForScope(byteLength, leaseArena);
-            MemorySegment segment = memory.segment(leaseArena == null ? arena : leaseArena, byteLength);
-            MlxBuffer buffer = new MlxBuffer(owner, memory, segment, leaseArena, dtype, dimensions);
-            leases.add(buffer);
-            return buffer;
         } finally {
             lock.unlock();
         }
@@ -223,16 +247,12 @@ public final class MlxScope implements Arena {
 
         @Override
         public void retain() {
-            if (fence instanceof RetainedFence retained) {
-                retained.retain();
-            }
+            RetainedFence.retain(fence);
         }
 
         @Override
         public void release() {
-            if (fence instanceof RetainedFence retained) {
-                retained.release();
-            }
+            RetainedFence.release(fence);
         }
     }
 }

@@ -1,6 +1,7 @@
 package dev.mlxnative;
 
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A counter that CPU and GPU both raise and wait for: {@code MTLSharedEvent}.
@@ -10,6 +11,8 @@ import java.lang.foreign.MemorySegment;
  */
 public final class MlxSharedEvent implements AutoCloseable {
     private final SharedHandle handle;
+    /** A step asks for one fence again and again: one object lets a pool keep together what is parked with it. */
+    private volatile @Nullable EventFence latest;
 
     MlxSharedEvent(MemorySegment handle) {
         this.handle = new SharedHandle("event", handle, Shim::releaseEvent);
@@ -56,7 +59,12 @@ public final class MlxSharedEvent implements AutoCloseable {
     public MlxFence at(long value) {
         requireValue(value);
         handle.requireOpen();
-        return new EventFence(handle, value);
+        EventFence fence = latest;
+        if (fence == null || !fence.isAt(value)) {
+            fence = new EventFence(handle, value);
+            latest = fence;
+        }
+        return fence;
     }
 
     private static void requireValue(long value) {

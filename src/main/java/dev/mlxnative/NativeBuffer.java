@@ -66,9 +66,15 @@ final class NativeBuffer {
     static NativeBuffer create(SharedHandle device, long capacity) {
         Arena access = Arena.ofShared();
         MemorySegment raw = Shim.createBuffer(device.handle(), capacity);
-        MemorySegment segment =
-                MemorySegment.ofAddress(Shim.contents(raw).address()).reinterpret(capacity, access, null);
-        return new NativeBuffer(device, access, segment, NativeHandles.one(new NativeHandle(raw, access, 0, capacity)));
+        try {
+            MemorySegment segment =
+                    MemorySegment.ofAddress(Shim.contents(raw).address()).reinterpret(capacity, access, null);
+            return new NativeBuffer(
+                    device, access, segment, NativeHandles.one(new NativeHandle(raw, access, 0, capacity)));
+        } catch (Throwable e) {
+            Shim.releaseBuffer(raw);
+            throw e;
+        }
     }
 
     /**
@@ -82,8 +88,13 @@ final class NativeBuffer {
         // By address: a segment that is confined to another thread is as good as any.
         MemorySegment pages = MemorySegment.ofAddress(segment.address());
         MemorySegment raw = Shim.wrapPages(device.handle(), pages, segment.byteSize());
-        return new NativeBuffer(
-                device, access, segment, NativeHandles.one(new NativeHandle(raw, access, 0, segment.byteSize())));
+        try {
+            return new NativeBuffer(
+                    device, access, segment, NativeHandles.one(new NativeHandle(raw, access, 0, segment.byteSize())));
+        } catch (Throwable e) {
+            Shim.releaseBuffer(raw);
+            throw e;
+        }
     }
 
     /**
@@ -95,16 +106,19 @@ final class NativeBuffer {
         long capacity = pages.byteSize();
         Arena access = Arena.ofShared();
         MemorySegment raw = Shim.createBuffer(device.handle(), capacity);
-        MemorySegment segment =
-                MemorySegment.ofAddress(Shim.contents(raw).address()).reinterpret(capacity, access, null);
         try {
+            MemorySegment segment =
+                    MemorySegment.ofAddress(Shim.contents(raw).address()).reinterpret(capacity, access, null);
             segment.copyFrom(pages);
-        } catch (RuntimeException e) {
+            return new NativeBuffer(
+                    device,
+                    access,
+                    pages.isReadOnly() ? segment.asReadOnly() : segment,
+                    NativeHandles.oneCopy(new NativeHandle(raw, access, 0, capacity)));
+        } catch (Throwable e) {
             Shim.releaseBuffer(raw);
             throw e;
         }
-        return new NativeBuffer(
-                device, access, segment, NativeHandles.oneCopy(new NativeHandle(raw, access, 0, capacity)));
     }
 
     /**

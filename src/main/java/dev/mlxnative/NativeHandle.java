@@ -35,8 +35,17 @@ final class NativeHandle {
         return scoped;
     }
 
+    /** The same with another lifetime: {@code arena} must end before the object does. */
+    MemorySegment segment(Arena arena) {
+        return raw.reinterpret(arena, null);
+    }
+
     long start() {
         return start;
+    }
+
+    long length() {
+        return length;
     }
 
     boolean covers(long offset, long bytes) {

@@ -4,7 +4,7 @@ import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.List;
+import java.util.concurrent.locks.ReentrantLock;
 
 /** The buffer objects over one memory. */
 abstract sealed class NativeHandles {
@@ -49,12 +49,8 @@ abstract sealed class NativeHandles {
 
     abstract void release();
 
-    static void warnOfCopy(long bytes, UnsupportedOperationException cause) {
-        LOG.log(
-                Level.WARNING,
-                "{0} bytes are copied for the device, which cannot share them: {1}",
-                bytes,
-                cause.getMessage());
+    static void warnOfCopy(long bytes) {
+        LOG.log(Level.WARNING, "{0} bytes are copied for the device, which cannot share pages with the CPU", bytes);
     }
 
     private static final class One extends NativeHandles {
@@ -98,8 +94,9 @@ abstract sealed class NativeHandles {
         private final Arena access;
         private final Arena pages;
         private final MemorySegment mapping;
-        /* Guarded by itself. */
-        private final List<NativeHandle> made = new ArrayList<>();
+        private final ReentrantLock lock = new ReentrantLock();
+        /* Guarded by the lock. */
+        private final ArrayList<NativeHandle> made = new ArrayList<>();
         private boolean released;
         private volatile boolean copied;
 
@@ -113,7 +110,17 @@ abstract sealed class NativeHandles {
 
         @Override
         NativeHandle covering(long offset, long length) {
-            synchronized (made) {
+            boolean copiedBefore = copied;
+            NativeHandle handle = find(offset, length);
+            if (copied && !copiedBefore) {
+                warnOfCopy(handle.length());
+            }
+            return handle;
+        }
+
+        private NativeHandle find(long offset, long length) {
+            lock.lock();
+            try {
                 for (NativeHandle handle : made) {
                     if (handle.covers(offset, length)) {
                         return handle;
@@ -125,6 +132,8 @@ abstract sealed class NativeHandles {
                 NativeHandle handle = make(offset, length);
                 made.add(handle);
                 return handle;
+            } finally {
+                lock.unlock();
             }
         }
 
@@ -139,29 +148,38 @@ abstract sealed class NativeHandles {
             }
             // As much as one object can have, so that whatever follows is likely to find it made.
             long size = Math.min(largest, wholePages(mapping.byteSize() - start));
+            made.ensureCapacity(made.size() + 1);
             try {
                 MemorySegment first = MemorySegment.ofAddress(mapping.address() + start);
                 return takeOver(Shim.wrapPages(device.handle(), first, size), start, size);
             } catch (UnsupportedOperationException e) {
-                return copy(start, Math.min(size, mapping.byteSize() - start), e);
+                return copy(start, Math.min(size, mapping.byteSize() - start));
             }
+        }
+
+        private NativeHandle copy(long start, long size) {
+            MemorySegment raw = Shim.createBuffer(device.handle(), size);
+            boolean done = false;
+            try {
+                MemorySegment.copy(mapping, start, Shim.contents(raw).reinterpret(size), 0, size);
+                done = true;
+            } finally {
+                // A file that was truncated meanwhile ends the copy with an error.
+                if (!done) {
+                    Shim.releaseBuffer(raw);
+                }
+            }
+            copied = true;
+            return takeOver(raw, start, size);
         }
 
         private NativeHandle takeOver(MemorySegment raw, long start, long size) {
             try {
                 return new NativeHandle(raw, access, start, size);
-            } catch (IllegalStateException closedMeanwhile) {
+            } catch (Throwable closedMeanwhile) {
                 Shim.releaseBuffer(raw);
                 throw closedMeanwhile;
             }
-        }
-
-        private NativeHandle copy(long start, long size, UnsupportedOperationException cause) {
-            warnOfCopy(size, cause);
-            MemorySegment raw = Shim.createBuffer(device.handle(), size);
-            copied = true;
-            MemorySegment.copy(mapping, start, Shim.contents(raw).reinterpret(size), 0, size);
-            return takeOver(raw, start, size);
         }
 
         /** Mapped memory ends with a page, wherever the file ends in it. */
@@ -181,9 +199,12 @@ abstract sealed class NativeHandles {
 
         @Override
         void release() {
-            synchronized (made) {
+            lock.lock();
+            try {
                 released = true;
                 made.forEach(NativeHandle::release);
+            } finally {
+                lock.unlock();
             }
             pages.close();
         }

@@ -4,11 +4,11 @@ package dev.mlxnative;
 public final class NativeLibraryException extends MlxException {
     private static final long serialVersionUID = 1L;
 
-    public NativeLibraryException(String message) {
+    NativeLibraryException(String message) {
         super(message);
     }
 
-    public NativeLibraryException(String message, Throwable cause) {
+    NativeLibraryException(String message, Throwable cause) {
         super(message, cause);
     }
 }

@@ -7,7 +7,7 @@ package dev.mlxnative;
  * {@code = activeBytes + cachedBytes + parkedBytes}. Active, cached and parked bytes are whole capacities, so
  * {@code activeBytes - requestedBytes} is what rounding up costs.
  *
- * @param requests calls that asked for a buffer with valid arguments and have ended, one way or the other
+ * @param requests calls that got memory, or were refused it; not those that found the pool or the device closed
  * @param hits requests served from the free lists
  * @param nativeAllocations requests served by a new native buffer
  * @param activeCount leases that have not ended

@@ -26,9 +26,12 @@ class CheckedPoolTest extends PoolContract {
                 released.segment(),
                 closed.slice(10, DType.U8, 10).segment(),
                 reset.segment().asSlice(1, 5));
+        List<MemorySegment> handles =
+                List.of(released.handle(), closed.slice(10, DType.U8, 10).handle(), reset.handle());
         pool.release(released);
         closed.close();
         pool.reset();
+        assertThat(handles).noneMatch(handle -> handle.scope().isAlive());
         for (MemorySegment stale : segments) {
             assertThatIllegalStateException().isThrownBy(() -> stale.get(JAVA_BYTE, 0));
         }
@@ -65,6 +68,16 @@ class CheckedPoolTest extends PoolContract {
         event.signal(1);
         assertThat(pool.freeCount()).isEqualTo(1);
         assertThat(memory.get(JAVA_BYTE, 0)).isEqualTo((byte) 0xA5);
+    }
+
+    @Test
+    void aHandleInANativeCallKeepsTheLease() throws Exception {
+        MlxBuffer buffer = pool.alloc(DType.U8, 100);
+        try (BlockingCall call = BlockingCall.on(buffer.handle())) {
+            assertThatIllegalStateException().isThrownBy(buffer::close);
+            assertThat(buffer.isReleased()).isFalse();
+        }
+        buffer.close();
     }
 
     @Test

@@ -8,9 +8,11 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
@@ -35,6 +37,9 @@ class FaultsTest {
         pool.reset();
         pool.close();
         device.close();
+        for (int i = 0; i < 1000 && NativeFaults.liveDevices() > 0; i++) {
+            PoolContract.sleep();
+        }
         assertThat(NativeFaults.liveBuffers()).isZero();
         assertThat(NativeFaults.liveEvents()).isZero();
         assertThat(NativeFaults.liveResidencySets()).isZero();
@@ -161,6 +166,50 @@ class FaultsTest {
         assertThatExceptionOfType(BufferAllocationException.class)
                 .as("no memory for the copy either")
                 .isThrownBy(() -> device.map(file, 0, DType.U8, 7));
+    }
+
+    @Test
+    void aCopyThatBreaksOffLeavesNothing() throws Exception {
+        Path file = Files.write(folder.resolve("weights"), new byte[Math.toIntExact(4 * page)]);
+        try (Arena arena = Arena.ofShared();
+                FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            MemorySegment mapping = channel.map(FileChannel.MapMode.READ_ONLY, 0, 4 * page, arena);
+            channel.truncate(1);
+            NativeFaults.emptyWrap();
+            assertThatExceptionOfType(InternalError.class).isThrownBy(() -> device.wrap(mapping, DType.U8, 4 * page));
+            assertThat(NativeFaults.liveBuffers()).isZero();
+        }
+    }
+
+    @Test
+    void aResidencySetThatCannotGrowFailsTheRequest() {
+        try (MlxResidencySet set = device.newResidencySet("weights");
+                MlxBufferPool resident =
+                        MlxBufferPool.builder(device).residencySet(set).build()) {
+            NativeFaults.byteBudget(0);
+            assertThatExceptionOfType(BufferAllocationException.class).isThrownBy(() -> resident.alloc(DType.U8, 100));
+            NativeFaults.clear();
+            resident.alloc(DType.U8, 100).close();
+            assertThat(resident.stats())
+                    .returns(1L, PoolStats::failedAllocations)
+                    .returns(1L, PoolStats::nativeAllocations);
+            assertThat(set.size()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void memoryInANativeCallIsFreedAfterItThoughTheDeviceIsClosed() throws Exception {
+        MlxDevice closing = MlxDevice.open();
+        MlxBuffer buffer = closing.allocBuffer(DType.U8, 100);
+        try (BlockingCall call = BlockingCall.on(buffer.segment())) {
+            buffer.close();
+            closing.close();
+            assertThat(NativeFaults.liveBuffers()).isEqualTo(1);
+        }
+        for (int i = 0; i < 1000 && NativeFaults.liveBuffers() > 0; i++) {
+            PoolContract.sleep();
+        }
+        assertThat(NativeFaults.liveBuffers()).isZero();
     }
 
     @Test

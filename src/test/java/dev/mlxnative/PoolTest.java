@@ -41,7 +41,7 @@ class PoolTest extends PoolContract {
                 assertThat(pool.clear()).isEqualTo(1 << 20);
                 assertThat(device.allocatedBytes()).isGreaterThan(bytesBefore);
             }
-            assertThat(device.allocatedBytes()).isEqualTo(bytesBefore);
+            DeviceMemory.assertBackTo(device, bytesBefore);
         }
     }
 

@@ -109,9 +109,11 @@ class ResidencySetContractTest {
             for (int i = 1; i < MlxResidencySet.MOST_SETS; i++) {
                 sets.add(device.newResidencySet("set " + i));
             }
-            assertThatIllegalStateException()
-                    .isThrownBy(() -> device.newResidencySet("one more"))
-                    .withMessageContaining("32");
+            if (set.isSupported()) {
+                assertThatIllegalStateException()
+                        .isThrownBy(() -> device.newResidencySet("one more"))
+                        .withMessageContaining("32");
+            }
             sets.removeLast().close();
             sets.add(device.newResidencySet("again"));
         } finally {

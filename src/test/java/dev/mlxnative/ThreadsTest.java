@@ -7,7 +7,9 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.BrokenBarrierException;
 import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -17,12 +19,14 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Many threads at once: nobody's memory is anybody else's, every count is right, nothing crashes. */
 @Tag("contract")
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class ThreadsTest {
     private static final int THREADS = 8;
 
@@ -31,10 +35,7 @@ class ThreadsTest {
 
     @AfterEach
     void nothingIsLeft() throws InterruptedException {
-        for (int i = 0; i < 500 && device.allocatedBytes() != bytesBefore; i++) {
-            Thread.sleep(10);
-        }
-        assertThat(device.allocatedBytes()).isEqualTo(bytesBefore);
+        DeviceMemory.assertBackTo(device, bytesBefore);
         device.close();
     }
 
@@ -45,21 +46,41 @@ class ThreadsTest {
     /** Runs a task on each of many threads, which begin together, and passes on what any of them throws. */
     private static void onThreads(boolean virtual, int threads, Task task) throws Exception {
         CyclicBarrier start = new CyclicBarrier(threads);
+        List<Throwable> failures = new ArrayList<>();
         try (ExecutorService executor =
                 virtual ? Executors.newVirtualThreadPerTaskExecutor() : Executors.newFixedThreadPool(threads)) {
             List<Future<?>> running = new ArrayList<>();
             for (int i = 0; i < threads; i++) {
                 int thread = i;
                 running.add(executor.submit(() -> {
-                    start.await();
-                    task.run(thread);
-                    return null;
+                    try {
+                        start.await();
+                        task.run(thread);
+                        return null;
+                    } catch (Throwable e) {
+                        // The others may wait for this one.
+                        executor.shutdownNow();
+                        throw e;
+                    }
                 }));
             }
             for (Future<?> each : running) {
-                each.get();
+                try {
+                    each.get();
+                } catch (ExecutionException e) {
+                    failures.add(e.getCause());
+                }
             }
         }
+        // Before those that were interrupted by it.
+        failures.stream()
+                .filter(failure ->
+                        !(failure instanceof InterruptedException || failure instanceof BrokenBarrierException))
+                .findFirst()
+                .ifPresent(failure -> {
+                    throw new AssertionError(failure);
+                });
+        assertThat(failures).isEmpty();
     }
 
     @ParameterizedTest
@@ -273,6 +294,39 @@ class ThreadsTest {
             });
             shared.close();
             assertThat(pool.stats()).returns(0, PoolStats::activeCount).returns(0, PoolStats::parkedCount);
+        }
+    }
+
+    @Test
+    void freedMemoryIsInNoResidencySet() throws Exception {
+        try (MlxResidencySet set = device.newResidencySet("race")) {
+            AtomicReference<MlxBuffer> current = new AtomicReference<>();
+            CyclicBarrier barrier = new CyclicBarrier(3);
+            onThreads(false, 3, thread -> {
+                for (int round = 0; round < 2000; round++) {
+                    if (thread == 0) {
+                        current.set(device.allocBuffer(DType.U8, 100));
+                    }
+                    barrier.await();
+                    MlxBuffer buffer = current.get();
+                    try {
+                        switch (thread) {
+                            case 0 -> buffer.close();
+                            case 1 -> set.add(buffer);
+                            default -> set.remove(buffer);
+                        }
+                    } catch (IllegalStateException e) {
+                        assertThat(buffer.isReleased()).isTrue();
+                    }
+                    barrier.await();
+                }
+            });
+            // What was in a native call at its end is freed by a thread of its own.
+            for (int i = 0; i < 1000 && set.size() > 0; i++) {
+                Thread.sleep(10);
+            }
+            assertThat(set.size()).isZero();
+            set.commit();
         }
     }
 

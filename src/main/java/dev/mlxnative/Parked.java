@@ -1,0 +1,60 @@
+package dev.mlxnative;
+
+import java.util.ArrayList;
+import java.util.IdentityHashMap;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Native buffers that wait for fences. A fence is only itself here: what its class makes of {@code equals} decides
+ * nothing, and none of its code runs. Not thread-safe.
+ */
+final class Parked {
+    private static final class Batch {
+        private final List<NativeBuffer> buffers = new ArrayList<>();
+        private boolean reported;
+    }
+
+    private final IdentityHashMap<MlxFence, Batch> batches = new IdentityHashMap<>();
+
+    /** Parks memory with a fence, which the caller has retained, and keeps it retained until {@link #remove}. */
+    void add(NativeBuffer memory, MlxFence fence) {
+        Batch batch = batches.get(fence);
+        if (batch == null) {
+            batch = new Batch();
+            batches.put(fence, batch);
+            RetainedFence.retain(fence);
+        }
+        batch.buffers.add(memory);
+    }
+
+    boolean isEmpty() {
+        return batches.isEmpty();
+    }
+
+    /** The fences that anything waits for. */
+    List<MlxFence> fences() {
+        return List.copyOf(batches.keySet());
+    }
+
+    /** Takes out what waits for a fence, and lets the fence go; null if nothing does. */
+    @Nullable
+    List<NativeBuffer> remove(MlxFence fence) {
+        Batch batch = batches.remove(fence);
+        if (batch == null) {
+            return null;
+        }
+        RetainedFence.release(fence);
+        return batch.buffers;
+    }
+
+    /** Whether this is the first time that somebody asks for this fence while something waits for it. */
+    boolean firstReport(MlxFence fence) {
+        Batch batch = batches.get(fence);
+        boolean first = batch != null && !batch.reported;
+        if (batch != null) {
+            batch.reported = true;
+        }
+        return first;
+    }
+}

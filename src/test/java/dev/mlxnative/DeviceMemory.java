@@ -1,0 +1,24 @@
+package dev.mlxnative;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.concurrent.TimeUnit;
+
+/** What a device counts as allocated, which drivers may lower a moment after memory was given back. */
+final class DeviceMemory {
+    private static final int TRIES = 1000;
+
+    private DeviceMemory() {}
+
+    /** Waits up to ten seconds for the device to have no more and no less than this. */
+    static void assertBackTo(MlxDevice device, long bytes) {
+        try {
+            for (int i = 0; i < TRIES && device.allocatedBytes() != bytes; i++) {
+                TimeUnit.MILLISECONDS.sleep(10);
+            }
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+        assertThat(device.allocatedBytes()).as("bytes allocated on the device").isEqualTo(bytes);
+    }
+}
