@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,7 +34,7 @@ import org.jspecify.annotations.Nullable;
 public final class MlxBufferPool implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger("dev.mlxnative");
 
-    /** What a checked pool fills released memory with: no small number, no ASCII text, and a NaN in no float format. */
+    /** What a checked pool fills released memory with: neither zero nor text, and a strange number in every format. */
     private static final byte RELEASED = (byte) 0xA5;
 
     private final MlxDevice device;
@@ -290,35 +291,53 @@ public final class MlxBufferPool implements AutoCloseable {
      * @param pending what to park it with, retained by the caller, or null
      */
     void retireAll(List<NativeBuffer> memories, @Nullable MlxFence pending) {
+        Consumer<NativeBuffer> uncount = memory -> {
+            unlist(memory);
+            books.ended(memory);
+        };
+        if (pending == null) {
+            file(memories, uncount);
+            return;
+        }
+        boolean late;
+        lock.lock();
         try {
-            if (pending == null) {
-                memories.forEach(this::clean);
+            for (NativeBuffer memory : memories) {
+                uncount.accept(memory);
+                parked.add(memory, pending);
+                books.parked(memory);
             }
+            late = mustSettle();
         } finally {
-            List<NativeBuffer> homeless = List.of();
-            boolean late;
+            lock.unlock();
+        }
+        if (late) {
+            settleInBackground();
+        }
+    }
+
+    /**
+     * Brings memory that nobody uses any more into the free lists, or back to the device where the pool is closed.
+     *
+     * @param uncount takes it out of the counts that it is still in, with the lock held
+     */
+    private void file(List<NativeBuffer> memories, Consumer<NativeBuffer> uncount) {
+        try {
+            memories.forEach(this::clean);
+        } finally {
+            boolean homeless;
             lock.lock();
             try {
-                for (NativeBuffer memory : memories) {
-                    unlist(memory);
-                    books.ended(memory);
-                    if (pending != null) {
-                        parked.add(memory, pending);
-                        books.parked(memory);
-                    } else if (!closed) {
-                        free.add(memory);
-                    }
+                memories.forEach(uncount);
+                homeless = closed;
+                if (!homeless) {
+                    memories.forEach(free::add);
                 }
-                if (closed && pending == null) {
-                    homeless = memories;
-                }
-                late = mustSettle();
             } finally {
                 lock.unlock();
             }
-            free(homeless);
-            if (late) {
-                settleInBackground();
+            if (homeless) {
+                free(memories);
             }
         }
     }
@@ -390,24 +409,7 @@ public final class MlxBufferPool implements AutoCloseable {
         if (batch == null) {
             return false;
         }
-        // Out of everyone's reach, and still counted as parked.
-        batch.forEach(this::clean);
-        List<NativeBuffer> homeless = List.of();
-        lock.lock();
-        try {
-            for (NativeBuffer memory : batch) {
-                books.unparked(memory);
-                if (!closed) {
-                    free.add(memory);
-                }
-            }
-            if (closed) {
-                homeless = batch;
-            }
-        } finally {
-            lock.unlock();
-        }
-        free(homeless);
+        file(batch, books::unparked);
         return true;
     }
 
