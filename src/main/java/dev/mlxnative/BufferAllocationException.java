@@ -3,7 +3,7 @@ package dev.mlxnative;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** The device has no memory left for a buffer. Nothing was allocated, and every book is as it was. */
+/** The device has no memory left for a buffer. Nothing was allocated. */
 public final class BufferAllocationException extends MlxException {
     private static final long serialVersionUID = 1L;
 

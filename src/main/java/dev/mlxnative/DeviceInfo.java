@@ -1,7 +1,7 @@
 package dev.mlxnative;
 
 /**
- * What is known of a device from the moment it is opened.
+ * A device's properties, which do not change.
  *
  * @param name what the system calls it: {@code "Apple M3 Max"}
  * @param registryId its id in the system's registry, equal in every process; 0 for host memory

@@ -112,13 +112,17 @@ public final class MlxBuffer implements AutoCloseable {
         return segment.byteSize();
     }
 
-    /** Bytes that are reserved behind this buffer: {@link #byteLength}, and what a pool's rounding added to it. */
+    /**
+     * Bytes of the native memory behind this buffer: what was asked for, and with a pool its bucket, with wrapped
+     * memory all of its pages, with a mapping also what precedes the offset in its page. A slice has its own length.
+     */
     public long capacity() {
         return capacity;
     }
 
     /**
-     * The memory itself, without a copy: exactly {@link #byteLength} bytes, starting on a page unless this is a slice.
+     * The memory itself, without a copy: exactly {@link #byteLength} bytes, starting on a page unless this is a slice
+     * or a mapping.
      *
      * @throws IllegalStateException if the lease has ended
      */
@@ -167,8 +171,8 @@ public final class MlxBuffer implements AutoCloseable {
     }
 
     /**
-     * A view of a part of this buffer, sharing its memory. It ends when this buffer's lease ends; closing it, or
-     * releasing it to a pool, never ends that lease. A slice's own capacity is its length.
+     * A view of a part of this buffer, sharing its memory. It ends when this buffer's lease ends; closing it never ends
+     * that lease, and a pool refuses to release it. A slice's own capacity is its length.
      *
      * @param byteOffset where the view starts, from 0; GPUs ask for a multiple of the element size, which is not
      *     checked

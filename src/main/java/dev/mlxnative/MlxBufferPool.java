@@ -264,7 +264,8 @@ public final class MlxBufferPool implements AutoCloseable {
             throw new IllegalArgumentException(buffer + " was not made by " + this);
         }
         if (!buffer.owner().end(buffer, fence)) {
-            throw new IllegalStateException(buffer + " was released before");
+            throw new IllegalStateException(
+                    buffer + " was released before: a lease ends once, and only close() may be repeated");
         }
     }
 
@@ -620,7 +621,7 @@ public final class MlxBufferPool implements AutoCloseable {
         if (stats.activeCount() > 0) {
             LOG.log(
                     Level.WARNING,
-                    "a pool was closed while {0} buffers with {1} bytes were out; they are freed when they are closed",
+                    "a pool was closed with {0} buffer(s) of {1} bytes out; they are freed when they are closed",
                     stats.activeCount(),
                     stats.activeBytes());
         }

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Objects;
@@ -42,7 +43,8 @@ public final class MlxDevice implements AutoCloseable {
     }
 
     /**
-     * Opens the default device of a backend.
+     * Opens the default device of a backend, whatever the system property {@code mlx.backend} says; a library that
+     * {@code mlx.shim.path} names must be of this backend.
      *
      * @throws NativeLibraryException if the native library cannot be loaded
      * @throws DeviceNotFoundException if there is no such device on this machine, or this process has loaded the
@@ -58,7 +60,7 @@ public final class MlxDevice implements AutoCloseable {
         return backend;
     }
 
-    /** What is known of the device since it was opened; readable after it is closed. */
+    /** The device's properties; readable after it is closed. */
     public DeviceInfo info() {
         return info;
     }
@@ -90,8 +92,9 @@ public final class MlxDevice implements AutoCloseable {
     }
 
     /**
-     * Allocates a native buffer of exactly {@code byteLength} bytes, all zero, for the caller to close. Asks the driver
-     * each time: tens of microseconds on Metal, and so what a {@link MlxBufferPool} is for.
+     * Allocates a native buffer of exactly {@code byteLength} bytes, all zero, for the caller to close. Allocating asks
+     * the driver and closing stops every thread of the JVM for a moment, tens of microseconds together: that is what a
+     * {@link MlxBufferPool} is for.
      *
      * @param byteLength from 1 to the device's {@link DeviceInfo#maxBufferLength}
      * @param shape the dimensions, whose elements must fit {@code byteLength}; none for a scalar
@@ -160,7 +163,9 @@ public final class MlxDevice implements AutoCloseable {
      * than the device's {@link DeviceInfo#maxBufferLength}: then its slices have handles, each of a native buffer that
      * covers it, and the buffer as a whole has none.
      *
-     * @param offset where the elements start in the file, in bytes, anywhere
+     * @param offset where the elements start in the file, in bytes, anywhere; from one that is no multiple of the
+     *     element size Java reads with the unaligned layouts,
+     *     {@link java.lang.foreign.ValueLayout#JAVA_FLOAT_UNALIGNED} and its like
      * @param shape the dimensions; they decide {@link MlxBuffer#byteLength}
      * @throws IllegalArgumentException if the elements do not lie within the file, or the shape is wrong
      * @throws IOException if the file cannot be read
@@ -170,6 +175,9 @@ public final class MlxDevice implements AutoCloseable {
     public MlxBuffer map(Path file, long offset, DType dtype, long... shape) throws IOException {
         long[] dimensions = shape.clone();
         long length = Shapes.byteLength(dtype, dimensions);
+        if (Files.isDirectory(file)) {
+            throw new IOException(file + " is a directory");
+        }
         Arena pages = Arena.ofShared();
         NativeBuffer memory = null;
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {

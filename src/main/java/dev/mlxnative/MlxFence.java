@@ -13,7 +13,7 @@ public interface MlxFence {
     boolean isComplete();
 
     /**
-     * Waits until the point has been reached.
+     * Waits until the point has been reached, for ever if need be. For callers: a pool only asks {@link #isComplete}.
      *
      * @throws InterruptedException if the thread is interrupted while it waits
      */

@@ -177,9 +177,9 @@ final class NativeBuffer {
         return number;
     }
 
-    /** Ends a lease; false if it has ended before. */
+    /** Ends a lease; false if it has ended before, or the number is none of a lease. */
     boolean end(long number) {
-        return LEASE.compareAndSet(this, number, number + 1);
+        return isLease(number) && LEASE.compareAndSet(this, number, number + 1);
     }
 
     /** The number of the lease that is out, or an even number while none is. */

@@ -39,6 +39,12 @@ final class NativeLibrary {
     static final String PATH_PROPERTY = "mlx.shim.path";
     static final String BACKEND_PROPERTY = "mlx.backend";
 
+    private static final String MANIFEST_CURE =
+            " (or, for a jar that java -jar starts, put 'Enable-Native-Access: ALL-UNNAMED' into its manifest)";
+    private static final Origin NAMED = new Origin(
+            "named by -D" + PATH_PROPERTY,
+            "Name a library built for this platform, or leave the property out to use the one in the jar");
+
     private static @Nullable Backend loaded;
 
     private NativeLibrary() {}
@@ -69,16 +75,16 @@ final class NativeLibrary {
         String path = System.getProperty(PATH_PROPERTY);
         if (path != null) {
             Path file = Path.of(path).toAbsolutePath();
-            return Objects.requireNonNull(loadFile(file, "named by -D" + PATH_PROPERTY, false));
+            return Objects.requireNonNull(loadFile(file, NAMED, false));
         }
         Backend only = wanted != null ? wanted : backendProperty();
         Platform platform = Platform.current();
         List<Candidate> candidates = platform.candidates().stream()
                 .filter(candidate -> only == null || only == candidate.backend())
                 .toList();
-        String advice = "Name a library of your own with -D" + PATH_PROPERTY + "=<file>";
         if (candidates.isEmpty()) {
-            throw new DeviceNotFoundException("there is no " + only + " device on " + platform + ". " + advice);
+            throw new DeviceNotFoundException("there is no " + only + " device on " + platform + ": only macOS has one."
+                    + " Leave out -D" + BACKEND_PROPERTY + ", or ask for " + Backend.HOST);
         }
         List<Candidate> packaged = candidates.stream()
                 .filter(candidate -> NativeLibrary.class.getResource(candidate.resource()) != null)
@@ -92,7 +98,8 @@ final class NativeLibrary {
             }
         }
         throw new NativeLibraryException("this jar has no native library for " + platform + "; tried "
-                + String.join(", ", candidates.stream().map(Candidate::resource).toList()) + ". " + advice);
+                + String.join(", ", candidates.stream().map(Candidate::resource).toList())
+                + ". Name one of your own with -D" + PATH_PROPERTY + "=<file>");
     }
 
     private static @Nullable Backend backendProperty() {
@@ -118,12 +125,17 @@ final class NativeLibrary {
             directory = Files.createTempDirectory("mlx-native-");
             file = directory.resolve(resource.substring(resource.lastIndexOf('/') + 1));
             extract(resource, file);
-            return loadFile(file, "extracted from " + resource + " in the jar", needsDevice);
+            return loadFile(
+                    file,
+                    new Origin(
+                            "extracted from " + resource + " in the jar",
+                            "If its folder is mounted 'noexec', name another with -Djava.io.tmpdir=<folder>"),
+                    needsDevice);
         } catch (IOException e) {
             throw new NativeLibraryException(
                     "the library " + resource + " could not be extracted to " + System.getProperty("java.io.tmpdir")
                             + ": " + e
-                            + ". Make room there, or name another folder with -Djava.io.tmpdir=<folder>, or an"
+                            + ". Make it writable, with room, or name another folder with -Djava.io.tmpdir=<folder>, or an"
                             + " extracted library with -D" + PATH_PROPERTY + "=<file>",
                     e);
         } finally {
@@ -175,9 +187,9 @@ final class NativeLibrary {
     }
 
     /** Null if a device is needed and the library finds none; the library is then not loaded. */
-    private static @Nullable Backend loadFile(Path file, String origin, boolean needsDevice) {
+    private static @Nullable Backend loadFile(Path file, Origin origin, boolean needsDevice) {
         if (!Files.isRegularFile(file)) {
-            throw new NativeLibraryException("there is no file " + file + ", " + origin);
+            throw new NativeLibraryException("there is no file " + file + ", " + origin + ". " + origin.cure());
         }
         try {
             if (!verify(file, origin, needsDevice)) {
@@ -187,14 +199,12 @@ final class NativeLibrary {
         } catch (IllegalCallerException e) {
             throw new NativeLibraryException(
                     "native access is denied to " + accessName() + ": start the JVM with --enable-native-access="
-                            + accessName() + " (or add 'Enable-Native-Access: ALL-UNNAMED' to the manifest of the jar"
-                            + " that java -jar starts)",
+                            + accessName() + (isNamed() ? "" : MANIFEST_CURE),
                     e);
         } catch (UnsatisfiedLinkError e) {
             throw new NativeLibraryException(
                     "the library " + file + ", " + origin + ", cannot be loaded on " + Platform.current() + ": "
-                            + e.getMessage() + ". If its folder is mounted 'noexec', name another with"
-                            + " -Djava.io.tmpdir=<folder>",
+                            + e.getMessage() + ". " + origin.cure(),
                     e);
         }
         return mlxshim_h.mlxshim_backend_kind() == mlxshim_h.MLXSHIM_BACKEND_METAL() ? Backend.METAL : Backend.HOST;
@@ -202,12 +212,23 @@ final class NativeLibrary {
 
     /** What the flag {@code --enable-native-access} must name for this class. */
     private static String accessName() {
-        Module module = NativeLibrary.class.getModule();
-        return module.isNamed() ? module.getName() : "ALL-UNNAMED";
+        return isNamed() ? NativeLibrary.class.getModule().getName() : "ALL-UNNAMED";
+    }
+
+    private static boolean isNamed() {
+        return NativeLibrary.class.getModule().isNamed();
+    }
+
+    /** Where a library file comes from, and what to do when it does not load. */
+    private record Origin(String words, String cure) {
+        @Override
+        public String toString() {
+            return words;
+        }
     }
 
     /** Checks the ABI version of a library without loading it for good; false if a device is needed and not there. */
-    private static boolean verify(Path file, String origin, boolean needsDevice) {
+    private static boolean verify(Path file, Origin origin, boolean needsDevice) {
         try (Arena arena = Arena.ofConfined()) {
             SymbolLookup library = SymbolLookup.libraryLookup(file, arena);
             int version = abiVersion(library, file, origin);
@@ -224,7 +245,7 @@ final class NativeLibrary {
         }
     }
 
-    private static int abiVersion(SymbolLookup library, Path file, String origin) {
+    private static int abiVersion(SymbolLookup library, Path file, Origin origin) {
         MemorySegment function = library.find("mlxshim_abi_version")
                 .orElseThrow(() -> new NativeLibraryException("the file " + file + ", " + origin
                         + ", is no mlxshim library: it has no function mlxshim_abi_version"));

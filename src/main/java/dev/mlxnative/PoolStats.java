@@ -1,7 +1,8 @@
 package dev.mlxnative;
 
 /**
- * A pool's figures at one moment: every snapshot is consistent in itself.
+ * A pool's figures at one moment: every snapshot is consistent in itself, but for {@code deviceAllocatedBytes}, which
+ * is read just before.
  *
  * <p>These hold in each: {@code requests = hits + nativeAllocations + failedAllocations}, and {@link #footprintBytes()}
  * {@code = activeBytes + cachedBytes + parkedBytes}. Active, cached and parked bytes are whole capacities, so
@@ -21,8 +22,8 @@ package dev.mlxnative;
  * @param peakFootprintBytes the highest that {@link #footprintBytes()} has been
  * @param trimmedBytes bytes that {@link MlxBufferPool#trim} and {@link MlxBufferPool#clear} have given back so far
  * @param failedAllocations requests that ended in an exception because memory could not be had
- * @param deviceAllocatedBytes what the device counts as allocated, by this pool and everyone else in the process; 0
- *     once the device is closed and unused
+ * @param deviceAllocatedBytes what the device counts as allocated, by this pool and everyone else in the process, in
+ *     whole pages: more than the footprint, even for a pool that is alone; 0 once the device is closed and unused
  */
 public record PoolStats(
         long requests,

@@ -119,6 +119,9 @@ class MappingContractTest {
         assertThatIllegalArgumentException().isThrownBy(() -> device.map(file, 0, DType.F32, 1L << 40, 1L << 40));
         assertThatExceptionOfType(NoSuchFileException.class)
                 .isThrownBy(() -> device.map(folder.resolve("nothing"), 0, DType.U8, 1));
+        assertThatExceptionOfType(IOException.class)
+                .isThrownBy(() -> device.map(folder, 0, DType.U8, 1))
+                .withMessage(folder + " is a directory");
     }
 
     /** A mapping costs address space: nothing of it is read, so its size does not show. */

@@ -221,6 +221,18 @@ abstract class PoolContract {
             next.close();
         }
 
+        /** What a thread that looks at the memory between two leases finds there. */
+        @Test
+        void areNoneBetweenTwo() {
+            NativeBuffer memory = buffer.memory();
+            long lease = memory.currentLease();
+            assertThat(NativeBuffer.isLease(lease)).isTrue();
+            pool.release(buffer);
+            assertThat(memory.end(lease)).isFalse();
+            assertThat(memory.end(memory.currentLease())).isFalse();
+            assertThat(memory.end(memory.currentLease() + 1)).isFalse();
+        }
+
         @Test
         void ofOthersAreRefused() {
             try (MlxBufferPool other = configure(MlxBufferPool.builder(device)).build();
@@ -646,7 +658,7 @@ abstract class PoolContract {
             pool.alloc(DType.U8, 1000).close();
             try (LogRecords log = new LogRecords()) {
                 pool.close();
-                assertThat(log.with("1 buffers with 1,024 bytes were out")).hasSize(1);
+                assertThat(log.with("1 buffer(s) of 1,024 bytes out")).hasSize(1);
             }
             buffer.close();
         }
