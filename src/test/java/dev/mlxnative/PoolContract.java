@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Nested;
@@ -635,9 +636,11 @@ abstract class PoolContract {
             for (int value = 1; value <= 100; value++) {
                 pool.release(pool.alloc(DType.U8, 100), event.at(value));
             }
+            Set<Thread> before = Thread.getAllStackTraces().keySet();
             try (LogRecords log = new LogRecords()) {
                 pool.close();
                 assertThat(Thread.getAllStackTraces().keySet())
+                        .filteredOn(thread -> !before.contains(thread))
                         .filteredOn(thread -> thread.getName().equals("mlx-pool-settle"))
                         .hasSize(1);
                 event.signal(60);
