@@ -1,6 +1,5 @@
 package dev.mlxnative;
 
-import java.lang.foreign.MemorySegment;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 
@@ -18,12 +17,7 @@ final class EventFence implements RetainedFence {
     }
 
     static long signaledValue(SharedHandle event) {
-        MemorySegment handle = event.acquire();
-        try {
-            return Shim.signaledValue(handle);
-        } finally {
-            event.release();
-        }
+        return event.use(Shim::signaledValue);
     }
 
     @Override
@@ -62,12 +56,7 @@ final class EventFence implements RetainedFence {
             if (Thread.interrupted()) {
                 throw new InterruptedException("interrupted while waiting for " + this);
             }
-            MemorySegment handle = event.acquire();
-            try {
-                reached = Shim.waitFor(handle, value, WAIT_SLICE_MILLIS);
-            } finally {
-                event.release();
-            }
+            reached = event.use(handle -> Shim.waitFor(handle, value, WAIT_SLICE_MILLIS));
         }
     }
 

@@ -85,8 +85,7 @@ public final class MlxBufferPool implements AutoCloseable {
      */
     public MlxBuffer alloc(long byteLength, DType dtype, long... shape) {
         long[] dimensions = shape.clone();
-        device.requireAllocatable(byteLength);
-        Shapes.requireFits(byteLength, dtype, dimensions);
+        device.requireRequest(byteLength, dtype, dimensions);
         Arena leaseArena = checked ? Arena.ofShared() : null;
         NativeBuffer memory = take(byteLength, leaseArena, true);
         try {
@@ -308,12 +307,12 @@ public final class MlxBufferPool implements AutoCloseable {
                 parked.add(memory, pending);
                 books.parked(memory);
             }
-            late = mustSettle();
+            late = closed;
         } finally {
             lock.unlock();
         }
         if (late) {
-            settleInBackground();
+            settleParked();
         }
     }
 
@@ -414,15 +413,17 @@ public final class MlxBufferPool implements AutoCloseable {
         return true;
     }
 
-    /** With the lock held: whether the caller has to {@link #settleInBackground}. */
-    private boolean mustSettle() {
-        boolean must = closed && !settling && !parked.isEmpty();
-        settling |= must;
-        return must;
-    }
-
-    /** For a closed pool, which nobody asks any more: a thread that ends when nothing is parked. */
-    private void settleInBackground() {
+    /** Nobody asks a closed pool any more: what is parked gets a thread, which ends when nothing is. */
+    private void settleParked() {
+        lock.lock();
+        try {
+            if (settling || parked.isEmpty()) {
+                return;
+            }
+            settling = true;
+        } finally {
+            lock.unlock();
+        }
         Background.retry("mlx-pool-settle", () -> {
             reap();
             lock.lock();
@@ -626,16 +627,7 @@ public final class MlxBufferPool implements AutoCloseable {
                     stats.activeBytes());
         }
         reap();
-        boolean late;
-        lock.lock();
-        try {
-            late = mustSettle();
-        } finally {
-            lock.unlock();
-        }
-        if (late) {
-            settleInBackground();
-        }
+        settleParked();
     }
 
     private void requireOpenNow() {

@@ -66,18 +66,14 @@ public final class MlxDevice implements AutoCloseable {
     }
 
     /**
-     * Bytes of every buffer on the device that this process holds, whoever made it; pages that were wrapped or mapped
-     * are not among them.
+     * Bytes of every buffer on the device that this process holds, whoever made it. Whether pages that were wrapped or
+     * mapped count is the driver's choice, and so is how soon memory that was given back counts no more; on
+     * {@link Backend#HOST} they never do, and at once.
      *
      * @throws IllegalStateException if the device is closed and nothing of it is left
      */
     public long allocatedBytes() {
-        MemorySegment device = handle.acquire();
-        try {
-            return Shim.allocatedBytes(device);
-        } finally {
-            handle.release();
-        }
+        return handle.use(Shim::allocatedBytes);
     }
 
     /**
@@ -104,8 +100,7 @@ public final class MlxDevice implements AutoCloseable {
      */
     public MlxBuffer allocBuffer(long byteLength, DType dtype, long... shape) {
         long[] dimensions = shape.clone();
-        requireAllocatable(byteLength);
-        Shapes.requireFits(byteLength, dtype, dimensions);
+        requireRequest(byteLength, dtype, dimensions);
         return lease(allocate(byteLength), 0, byteLength, dtype, dimensions);
     }
 
@@ -204,12 +199,7 @@ public final class MlxDevice implements AutoCloseable {
      */
     public MlxSharedEvent newSharedEvent() {
         handle.requireOpen();
-        MemorySegment device = handle.acquire();
-        try {
-            return new MlxSharedEvent(Shim.createEvent(device));
-        } finally {
-            handle.release();
-        }
+        return handle.use(device -> new MlxSharedEvent(Shim.createEvent(device)));
     }
 
     /**
@@ -222,12 +212,7 @@ public final class MlxDevice implements AutoCloseable {
     public MlxResidencySet newResidencySet(String label) {
         requireText(label);
         handle.requireOpen();
-        MemorySegment device = handle.acquire();
-        try {
-            return MlxResidencySet.create(device, label);
-        } finally {
-            handle.release();
-        }
+        return handle.use(device -> MlxResidencySet.create(device, label));
     }
 
     /** Checks a label: C takes text up to its first NUL. */
@@ -301,6 +286,14 @@ public final class MlxDevice implements AutoCloseable {
         } finally {
             handle.release();
         }
+    }
+
+    /**
+     * @throws IllegalArgumentException if no buffer of the device can have this length, or the shape does not fit it
+     */
+    void requireRequest(long byteLength, DType dtype, long[] dimensions) {
+        requireAllocatable(byteLength);
+        Shapes.requireFits(byteLength, dtype, dimensions);
     }
 
     /** @throws IllegalArgumentException if no buffer of the device can have this length */

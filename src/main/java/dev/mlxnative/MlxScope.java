@@ -62,8 +62,7 @@ public final class MlxScope implements Arena {
      */
     public MlxBuffer alloc(long byteLength, DType dtype, long... shape) {
         long[] dimensions = shape.clone();
-        pool.device().requireAllocatable(byteLength);
-        Shapes.requireFits(byteLength, dtype, dimensions);
+        pool.device().requireRequest(byteLength, dtype, dimensions);
         return lease(byteLength, checked ? arenas.get() : null, dtype, dimensions);
     }
 

@@ -4,6 +4,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.util.function.Function;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -64,17 +66,8 @@ final class NativeBuffer {
      * @throws BufferAllocationException if the device has no memory left
      */
     static NativeBuffer create(SharedHandle device, long capacity) {
-        Arena access = Arena.ofShared();
         MemorySegment raw = Shim.createBuffer(device.handle(), capacity);
-        try {
-            MemorySegment segment =
-                    MemorySegment.ofAddress(Shim.contents(raw).address()).reinterpret(capacity, access, null);
-            return new NativeBuffer(
-                    device, access, segment, NativeHandles.one(new NativeHandle(raw, access, 0, capacity)));
-        } catch (Throwable e) {
-            Shim.releaseBuffer(raw);
-            throw e;
-        }
+        return takeOver(device, raw, access -> contents(raw, capacity, access), false);
     }
 
     /**
@@ -84,17 +77,10 @@ final class NativeBuffer {
      * @throws UnsupportedOperationException if the device cannot, as in virtual machines
      */
     static NativeBuffer wrap(SharedHandle device, MemorySegment segment) {
-        Arena access = Arena.ofShared();
         // By address: a segment that is confined to another thread is as good as any.
         MemorySegment pages = MemorySegment.ofAddress(segment.address());
         MemorySegment raw = Shim.wrapPages(device.handle(), pages, segment.byteSize());
-        try {
-            return new NativeBuffer(
-                    device, access, segment, NativeHandles.one(new NativeHandle(raw, access, 0, segment.byteSize())));
-        } catch (Throwable e) {
-            Shim.releaseBuffer(raw);
-            throw e;
-        }
+        return takeOver(device, raw, access -> segment, false);
     }
 
     /**
@@ -103,18 +89,29 @@ final class NativeBuffer {
      * @param device as for {@link #create}
      */
     static NativeBuffer copyOf(SharedHandle device, MemorySegment pages) {
-        long capacity = pages.byteSize();
-        Arena access = Arena.ofShared();
-        MemorySegment raw = Shim.createBuffer(device.handle(), capacity);
+        MemorySegment raw = Shim.createBuffer(device.handle(), pages.byteSize());
+        UnaryOperator<MemorySegment> protection =
+                pages.isReadOnly() ? MemorySegment::asReadOnly : UnaryOperator.identity();
+        return takeOver(
+                device,
+                raw,
+                access ->
+                        protection.apply(contents(raw, pages.byteSize(), access).copyFrom(pages)),
+                true);
+    }
+
+    private static MemorySegment contents(MemorySegment raw, long capacity, Arena access) {
+        return MemorySegment.ofAddress(Shim.contents(raw).address()).reinterpret(capacity, access, null);
+    }
+
+    /** Makes a buffer of a buffer object, which is given back if that fails. */
+    private static NativeBuffer takeOver(
+            SharedHandle device, MemorySegment raw, Function<Arena, MemorySegment> memory, boolean copy) {
         try {
-            MemorySegment segment =
-                    MemorySegment.ofAddress(Shim.contents(raw).address()).reinterpret(capacity, access, null);
-            segment.copyFrom(pages);
-            return new NativeBuffer(
-                    device,
-                    access,
-                    pages.isReadOnly() ? segment.asReadOnly() : segment,
-                    NativeHandles.oneCopy(new NativeHandle(raw, access, 0, capacity)));
+            Arena access = Arena.ofShared();
+            MemorySegment segment = memory.apply(access);
+            NativeHandle handle = new NativeHandle(raw, access, 0, segment.byteSize());
+            return new NativeBuffer(device, access, segment, NativeHandles.one(handle, copy));
         } catch (Throwable e) {
             Shim.releaseBuffer(raw);
             throw e;

@@ -10,14 +10,13 @@ import java.util.concurrent.locks.ReentrantLock;
 abstract sealed class NativeHandles {
     private static final System.Logger LOG = System.getLogger("dev.mlxnative");
 
-    /** The usual case: one object over all of it. */
-    static NativeHandles one(NativeHandle handle) {
-        return new One(handle, false);
-    }
-
-    /** As {@link #one}, over a copy of what was to be shared. */
-    static NativeHandles oneCopy(NativeHandle handle) {
-        return new One(handle, true);
+    /**
+     * The usual case: one object over all of it.
+     *
+     * @param copy whether it has a copy of what it was to share
+     */
+    static NativeHandles one(NativeHandle handle, boolean copy) {
+        return new One(handle, copy);
     }
 
     /**

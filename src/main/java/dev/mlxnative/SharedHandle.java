@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
+import java.util.function.Function;
 
 /**
  * A native handle with several users. It is destroyed once: by the last user, after its owner has closed it.
@@ -48,6 +49,20 @@ final class SharedHandle {
             }
         } while (!users.compareAndSet(count, count + 1));
         return true;
+    }
+
+    /**
+     * A single use, for the time of one call.
+     *
+     * @throws IllegalStateException if it has been destroyed
+     */
+    <T> T use(Function<MemorySegment, T> call) {
+        MemorySegment acquired = acquire();
+        try {
+            return call.apply(acquired);
+        } finally {
+            release();
+        }
     }
 
     void release() {

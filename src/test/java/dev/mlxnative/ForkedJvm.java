@@ -1,6 +1,7 @@
 package dev.mlxnative;
 
 import java.io.IOException;
+import java.net.URISyntaxException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -49,6 +50,16 @@ record ForkedJvm(int exitStatus, String out, String err) {
 
     private static String read(Path file) throws IOException {
         return Files.readString(file, StandardCharsets.UTF_8);
+    }
+
+    /** The folder of the test classes, without what they need. */
+    static String testClasses() throws URISyntaxException {
+        return Path.of(ForkedJvm.class
+                        .getProtectionDomain()
+                        .getCodeSource()
+                        .getLocation()
+                        .toURI())
+                .toString();
     }
 
     /** The library that this JVM was told to load, for a forked one to load too. */

@@ -144,18 +144,12 @@ class NativeLibraryTest {
     }
 
     private static String asModule(String option) throws Exception {
-        String tests = Path.of(OpenDevice.class
-                        .getProtectionDomain()
-                        .getCodeSource()
-                        .getLocation()
-                        .toURI())
-                .toString();
         ForkedJvm jvm = ForkedJvm.java(List.of(
                 option,
                 "--module-path",
                 Path.of("target", "classes").toString(),
                 "--patch-module",
-                "dev.mlxnative=" + tests,
+                "dev.mlxnative=" + ForkedJvm.testClasses(),
                 "--module",
                 "dev.mlxnative/dev.mlxnative.OpenDevice"));
         return jvm.out() + jvm.err();

@@ -59,16 +59,10 @@ class PackagedTest {
 
     @Test
     void worksWithNothingBesideItOnTheClassPath() throws Exception {
-        String tests = Path.of(OpenDevice.class
-                        .getProtectionDomain()
-                        .getCodeSource()
-                        .getLocation()
-                        .toURI())
-                .toString();
         ForkedJvm jvm = ForkedJvm.java(List.of(
                 "--enable-native-access=ALL-UNNAMED",
                 "-classpath",
-                JAR + File.pathSeparator + tests,
+                JAR + File.pathSeparator + ForkedJvm.testClasses(),
                 OpenDevice.class.getName()));
         assertThat(jvm.out()).containsPattern("^(HOST|METAL) 1");
         assertThat(jvm.err()).isEmpty();
