@@ -3,7 +3,10 @@ package dev.mlxnative;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** The device has no memory left for a buffer. Nothing was allocated. */
+/**
+ * There is no memory for a buffer: the device has none left, or a pool's limit allows no more. Nothing was allocated. A
+ * pool's message has all the figures that decide, and names the setting to change.
+ */
 public final class BufferAllocationException extends MlxException {
     private static final long serialVersionUID = 1L;
 
@@ -18,7 +21,8 @@ public final class BufferAllocationException extends MlxException {
     }
 
     /** A refusal to a pool, which had {@code poolStats} at that moment. */
-    BufferAllocationException(String message, long requestedBytes, PoolStats poolStats, Throwable cause) {
+    BufferAllocationException(
+            String message, long requestedBytes, PoolStats poolStats, @Nullable Throwable cause) {
         super(message, cause);
         this.requestedBytes = requestedBytes;
         this.poolStats = poolStats;

@@ -1,10 +1,9 @@
 package dev.mlxnative;
 
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,6 +12,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class FreeLists {
     private final Map<Long, ArrayDeque<NativeBuffer>> byBucket = new HashMap<>();
+    /** The buckets with memory that are no power of two, which requests of several lengths can share. */
+    private final TreeSet<Long> odd = new TreeSet<>();
+
     private int count;
     private long bytes;
     private long filings;
@@ -20,33 +22,63 @@ final class FreeLists {
     /** Files a buffer under the capacity it really has. */
     void add(NativeBuffer memory) {
         memory.filedAt = ++filings;
-        byBucket.computeIfAbsent(memory.capacity(), bucket -> new ArrayDeque<>())
-                .push(memory);
-        count++;
-        bytes += memory.capacity();
+        listOf(memory).push(memory);
     }
 
-    /** Takes a buffer of exactly this bucket; null where there is none. */
+    /** Files a buffer as if it had been there longest of all. */
+    void addAsOldest(NativeBuffer memory) {
+        memory.filedAt = 0;
+        listOf(memory).addLast(memory);
+    }
+
+    /** The list that is about to get the buffer. */
+    private ArrayDeque<NativeBuffer> listOf(NativeBuffer memory) {
+        long bucket = memory.capacity();
+        ArrayDeque<NativeBuffer> list = byBucket.computeIfAbsent(bucket, any -> new ArrayDeque<>());
+        if (list.isEmpty() && isOdd(bucket)) {
+            odd.add(bucket);
+        }
+        count++;
+        bytes += bucket;
+        return list;
+    }
+
+    /**
+     * Takes a buffer of this bucket or else the smallest odd one that serves; null where there is none.
+     *
+     * @param byteLength the least that it must have
+     * @param largest the most that it may have
+     */
     @Nullable
-    NativeBuffer take(long bucket) {
+    NativeBuffer take(long bucket, long byteLength, long largest) {
         ArrayDeque<NativeBuffer> list = byBucket.get(bucket);
         NativeBuffer memory = list == null ? null : list.poll();
-        if (memory != null) {
-            removed(memory);
+        if (memory == null && !odd.isEmpty()) {
+            Long other = odd.ceiling(byteLength);
+            list = other == null || other > largest ? null : byBucket.get(other);
+            memory = list == null ? null : list.poll();
+        }
+        if (memory != null && list != null) {
+            removed(memory, list);
         }
         return memory;
     }
 
-    /** Takes out the buffers that were filed longest ago, until at most {@code maxBytes} are left. */
-    List<NativeBuffer> evictTo(long maxBytes) {
-        List<NativeBuffer> evicted = new ArrayList<>();
-        while (bytes > maxBytes) {
-            evicted.add(evictOldest());
-        }
-        return evicted;
+    /** Takes out the buffer that was filed longest ago. There must be one. */
+    NativeBuffer evictOldest() {
+        ArrayDeque<NativeBuffer> list = oldest();
+        NativeBuffer memory = list.removeLast();
+        removed(memory, list);
+        return memory;
     }
 
-    private NativeBuffer evictOldest() {
+    /** When the oldest buffer was filed, in the count of {@link #filings}. There must be one. */
+    long oldestFiling() {
+        return oldest().getLast().filedAt;
+    }
+
+    /** The list with the buffer that was filed longest ago. */
+    private ArrayDeque<NativeBuffer> oldest() {
         ArrayDeque<NativeBuffer> oldest = null;
         for (ArrayDeque<NativeBuffer> list : byBucket.values()) {
             if (!list.isEmpty() && (oldest == null || list.getLast().filedAt < oldest.getLast().filedAt)) {
@@ -54,16 +86,24 @@ final class FreeLists {
             }
         }
         if (oldest == null) {
-            throw new AssertionError(bytes + " bytes are counted as free, but no list has a buffer");
+            throw new AssertionError(count + " buffers are counted as free, but no list has one");
         }
-        NativeBuffer memory = oldest.removeLast();
-        removed(memory);
-        return memory;
+        return oldest;
     }
 
-    private void removed(NativeBuffer memory) {
+    private void removed(NativeBuffer memory, ArrayDeque<NativeBuffer> list) {
+        long bucket = memory.capacity();
         count--;
-        bytes -= memory.capacity();
+        bytes -= bucket;
+        // There are few powers of two; the rest would pile up, one empty list for every length ever asked for.
+        if (list.isEmpty() && isOdd(bucket)) {
+            odd.remove(bucket);
+            byBucket.remove(bucket);
+        }
+    }
+
+    private static boolean isOdd(long bucket) {
+        return Long.bitCount(bucket) != 1;
     }
 
     int count() {
@@ -72,5 +112,10 @@ final class FreeLists {
 
     long bytes() {
         return bytes;
+    }
+
+    /** How many buffers have been filed so far. */
+    long filings() {
+        return filings;
     }
 }

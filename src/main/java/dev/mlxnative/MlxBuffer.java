@@ -248,6 +248,10 @@ public final class MlxBuffer implements AutoCloseable {
         return memory;
     }
 
+    IssuedLease issuedLease() {
+        return new IssuedLease(memory, lease, arenaEndsWithLease ? arena : null, byteLength());
+    }
+
     /**
      * Makes this the lease's one end; false if it has ended before.
      *

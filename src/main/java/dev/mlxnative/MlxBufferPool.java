@@ -3,65 +3,69 @@ package dev.mlxnative;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.Consumer;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Reuses native buffers, so that a step which asks for the same sizes as the one before asks the driver for none.
  *
  * <p><b>Buckets.</b> A request is served from the free list of the next power of two that holds it, at least the
- * minimum bucket and at most the device's {@link DeviceInfo#maxBufferLength}. Only that list is searched: memory of
- * other sizes is never handed out for it. A miss allocates a native buffer of the bucket's whole size, which therefore
- * serves every later request of the bucket.
+ * minimum bucket and at most the device's {@link DeviceInfo#maxBufferLength}. A miss allocates a native buffer of the
+ * bucket's whole size, which therefore serves every later request of the bucket. Requests above
+ * {@link #roundToPagesAbove()} are rounded to whole pages instead, so that large tensors waste nothing; free memory of
+ * such a size serves a request that is at most an eighth smaller.
  *
  * <p><b>Leases.</b> Each hand-out ends exactly once: by {@link #release}, {@link MlxBuffer#close}, {@link #reset}, or
  * the end of its {@link MlxScope}. These mix freely. Ending one twice, here or with a pool that did not make it, throws
- * and changes nothing; only {@code close} may be repeated.
+ * and changes nothing; only {@code close} may be repeated. A buffer that is dropped without any of them is found by
+ * {@link LeakDetection}: keep it reachable for as long as its memory is used, even if that is by a segment.
  *
  * <p><b>In flight.</b> Memory that the GPU still reads is released with a fence, and stays out of reach until the fence
  * is complete.
  *
- * <p><b>Limits.</b> There are none: free memory is kept until {@link #trim}, {@link #clear} or {@link #close}, and how
- * much is alive is bounded by the device alone.
+ * <p><b>Limits.</b> {@link #memoryLimit()} and {@link #bufferLimit()} bound what the pool takes from the device, and
+ * hold at every moment; {@link #cacheLimit()} bounds what it keeps for later, and {@link #trimIdleAfter()} how long.
+ * Each can be set while the pool is in use.
+ *
+ * <p><b>When memory runs out.</b> A request takes free memory; then that of fences that are complete by now; then, if a
+ * limit is in the way, free memory of other sizes goes back to the device, least recently used first, and the device is
+ * asked. Near a limit a request is rounded to pages. If the device refuses, everything that is free goes back and the
+ * device is asked once more. At last the request waits for parked memory, {@link #waitForParked()} at most. Then
+ * {@link BufferAllocationException} says which limit it was, with all the figures. Nothing is lost on the way, and the
+ * next request that fits succeeds.
  *
  * <p>Any number of threads may use a pool. A hit takes a lock for the time of a few field accesses; the driver is never
  * called with the lock held.
  */
 public final class MlxBufferPool implements AutoCloseable {
+    /** The value of a limit that is off. */
+    public static final long UNLIMITED = Long.MAX_VALUE;
+
+    /** As long as a timer can count. */
+    private static final Duration FOREVER = Duration.ofDays(36_500);
+
     private static final System.Logger LOG = System.getLogger("dev.mlxnative");
 
-    /** What a checked pool fills released memory with: neither zero nor text, and a strange number in every format. */
-    private static final byte RELEASED = (byte) 0xA5;
+    private static final AtomicInteger POOLS = new AtomicInteger();
 
+    private final String name;
     private final MlxDevice device;
-    private final long minBucketBytes;
-    private final Zeroing zeroing;
     private final boolean checked;
-    private final @Nullable MlxResidencySet residencySet;
+    private final PoolMemory memory;
+    private final LeakDetector leaks;
     private final BufferOwner owner = new PoolOwner();
 
-    private final ReentrantLock lock = new ReentrantLock();
-    /* Guarded by the lock. */
-    private final FreeLists free = new FreeLists();
-    private final PoolBooks books = new PoolBooks();
-    /** The memory of every lease that {@link #reset} ends: all but those of scopes. */
-    private final ArrayList<NativeBuffer> issued = new ArrayList<>();
-
-    private final Parked parked = new Parked();
-    private boolean closed;
-    /** Whether a thread waits for what is parked. */
-    private boolean settling;
-
     private MlxBufferPool(Builder builder) {
+        this.name = builder.name;
         this.device = builder.device;
-        this.minBucketBytes = builder.minBucketBytes;
-        this.zeroing = builder.zeroing;
         this.checked = builder.checked;
-        this.residencySet = builder.residencySet;
+        this.memory = new PoolMemory(builder);
+        this.leaks = new LeakDetector(builder.leakDetection, this::takeBackDropped);
     }
 
     /** A pool with the defaults of {@link #builder}. */
@@ -74,27 +78,40 @@ public final class MlxBufferPool implements AutoCloseable {
         return new Builder(Objects.requireNonNull(device, "device"));
     }
 
+    /** What the pool is called in logs, events and management. */
+    public String name() {
+        return name;
+    }
+
     /**
      * Hands out a buffer of {@code byteLength} bytes.
      *
      * @param byteLength from 1 to the device's {@link DeviceInfo#maxBufferLength}
      * @param shape the dimensions, whose elements must fit {@code byteLength}; none for a scalar
      * @throws IllegalArgumentException if the length or the shape is wrong
-     * @throws BufferAllocationException if no free memory fits and the device has none left
+     * @throws BufferAllocationException if no free memory fits and a limit or the device allows no more; also if the
+     *     thread is interrupted while it waits for parked memory, and then it still is
      * @throws IllegalStateException if the pool or its device is closed
      */
     public MlxBuffer alloc(long byteLength, DType dtype, long... shape) {
         long[] dimensions = shape.clone();
         device.requireRequest(byteLength, dtype, dimensions);
         Arena leaseArena = checked ? Arena.ofShared() : null;
-        NativeBuffer memory = take(byteLength, leaseArena, true);
+        NativeBuffer lent = memory.take(byteLength, leaseArena, true);
+        MlxBuffer buffer = null;
         try {
             MemorySegment segment = leaseArena == null
-                    ? memory.segment().asSlice(0, byteLength)
-                    : memory.segment(leaseArena, byteLength);
-            return new MlxBuffer(owner, memory, segment, leaseArena, leaseArena != null, dtype, dimensions);
+                    ? lent.segment().asSlice(0, byteLength)
+                    : lent.segment(leaseArena, byteLength);
+            buffer = new MlxBuffer(owner, lent, segment, leaseArena, leaseArena != null, dtype, dimensions);
+            if (leaks.picks()) {
+                leaks.watch(buffer, buffer.issuedLease());
+            }
+            return buffer;
         } catch (Throwable e) {
-            retireAll(List.of(memory), null);
+            if (buffer == null || buffer.endLease()) {
+                memory.retireAll(List.of(lent), null);
+            }
             throw e;
         }
     }
@@ -104,131 +121,15 @@ public final class MlxBufferPool implements AutoCloseable {
         return alloc(Shapes.byteLength(dtype, shape), dtype, shape);
     }
 
-    /**
-     * Memory for a lease of a scope's, which the scope issues, or brings back by {@link #retireAll}.
-     *
-     * @param leaseArena the arena of that lease alone, where it has one
-     */
-    NativeBuffer takeForScope(long byteLength, @Nullable Arena leaseArena) {
-        return take(byteLength, leaseArena, false);
-    }
-
-    private NativeBuffer take(long byteLength, @Nullable Arena leaseArena, boolean resettable) {
-        device.requireOpen();
-        long bucket = bucket(byteLength, minBucketBytes, device.info().maxBufferLength());
-        NativeBuffer memory = takeFree(bucket, byteLength, leaseArena, resettable);
-        if (memory == null && reap()) {
-            memory = takeFree(bucket, byteLength, leaseArena, resettable);
-        }
-        if (memory == null) {
-            return allocate(bucket, byteLength, leaseArena, resettable);
-        }
-        if (zeroing == Zeroing.ALWAYS) {
-            memory.segment().fill((byte) 0);
-        }
-        return memory;
-    }
-
-    /** The next power of two that holds {@code byteLength} bytes, within the limits. */
-    static long bucket(long byteLength, long minimum, long maximum) {
-        long powerOfTwo = byteLength == 1 ? 1 : Long.highestOneBit(byteLength - 1) << 1;
-        return Math.min(Math.max(powerOfTwo, minimum), maximum);
-    }
-
-    private @Nullable NativeBuffer takeFree(
-            long bucket, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
-        lock.lock();
-        try {
-            requireOpen();
-            issued.ensureCapacity(issued.size() + 1);
-            NativeBuffer memory = free.take(bucket);
-            if (memory != null) {
-                list(memory, byteLength, leaseArena, resettable);
-                books.hit(memory);
-            }
-            return memory;
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    private NativeBuffer allocate(long bucket, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
-        NativeBuffer memory = null;
-        boolean taken = false;
-        try {
-            memory = device.allocate(bucket);
-            if (residencySet != null) {
-                residencySet.addUnlessClosed(memory.wholeHandle());
-            }
-            lock.lock();
-            try {
-                requireOpen();
-                issued.ensureCapacity(issued.size() + 1);
-                list(memory, byteLength, leaseArena, resettable);
-                books.allocated(memory, free.bytes());
-                taken = true;
-                return memory;
-            } finally {
-                lock.unlock();
-            }
-        } catch (BufferAllocationException e) {
-            throw refused(bucket, byteLength, e);
-        } finally {
-            if (memory != null && !taken) {
-                free(List.of(memory));
-            }
-        }
-    }
-
-    private BufferAllocationException refused(long bucket, long byteLength, BufferAllocationException cause) {
-        lock.lock();
-        try {
-            books.failed();
-        } finally {
-            lock.unlock();
-        }
-        PoolStats stats = snapshot();
-        return new BufferAllocationException(
-                "no memory for " + byteLength + " bytes, for which the device was asked for " + bucket + ": "
-                        + cause.getMessage() + ". The pool has " + stats.activeBytes() + " bytes in "
-                        + stats.activeCount() + " active buffers, " + stats.cachedBytes() + " cached and "
-                        + stats.parkedBytes() + " parked; the device counts " + stats.deviceAllocatedBytes() + " of "
-                        + device.info().recommendedMaxWorkingSetSize()
-                        + " recommended. Release buffers, or call clear() to give back what is cached",
-                byteLength,
-                stats,
-                cause);
-    }
-
-    /** Gives memory back that is in no list any more. */
-    private void free(List<NativeBuffer> memories) {
-        if (residencySet != null && !memories.isEmpty()) {
-            residencySet.forget(memories.stream().map(NativeBuffer::wholeHandle).toList());
-        }
-        memories.forEach(device::free);
-    }
-
-    /** With the lock held: memory that goes out. */
-    private void list(NativeBuffer memory, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
-        memory.requestedBytes = byteLength;
-        memory.leaseArena = leaseArena;
-        if (resettable) {
-            memory.issuedIndex = issued.size();
-            issued.add(memory);
-        }
-    }
-
-    /** With the lock held: memory that comes back. */
-    private void unlist(NativeBuffer memory) {
-        int index = memory.issuedIndex;
-        if (index != NativeBuffer.NOT_LISTED) {
-            NativeBuffer last = issued.removeLast();
-            if (last != memory) {
-                issued.set(index, last);
-                last.issuedIndex = index;
-            }
-            memory.issuedIndex = NativeBuffer.NOT_LISTED;
-        }
+    /** A dropped lease or scope. */
+    private void takeBackDropped(LeakDetector.Leases leases, Throwable origin) {
+        List<NativeBuffer> ended = leases.end();
+        memory.retireLeaked(ended);
+        LOG.log(
+                Level.WARNING,
+                "leak in pool " + name + ": " + leases + " became garbage and had never been closed; memory of "
+                        + ended.size() + " buffer(s) went back to the device",
+                origin);
     }
 
     /**
@@ -278,67 +179,10 @@ public final class MlxBufferPool implements AutoCloseable {
             if (!buffer.endLease()) {
                 return false;
             }
-            retireAll(List.of(buffer.memory()), pending);
+            memory.retireAll(List.of(buffer.memory()), pending);
             return true;
         } finally {
             RetainedFence.release(fence);
-        }
-    }
-
-    /**
-     * Files memory that nobody holds any more, or parks it.
-     *
-     * @param pending what to park it with, retained by the caller, or null
-     */
-    void retireAll(List<NativeBuffer> memories, @Nullable MlxFence pending) {
-        Consumer<NativeBuffer> uncount = memory -> {
-            unlist(memory);
-            books.ended(memory);
-        };
-        if (pending == null) {
-            file(memories, uncount);
-            return;
-        }
-        boolean late;
-        lock.lock();
-        try {
-            for (NativeBuffer memory : memories) {
-                uncount.accept(memory);
-                parked.add(memory, pending);
-                books.parked(memory);
-            }
-            late = closed;
-        } finally {
-            lock.unlock();
-        }
-        if (late) {
-            settleParked();
-        }
-    }
-
-    /**
-     * Brings memory that nobody uses any more into the free lists, or back to the device where the pool is closed.
-     *
-     * @param uncount takes it out of the counts that it is still in, with the lock held
-     */
-    private void file(List<NativeBuffer> memories, Consumer<NativeBuffer> uncount) {
-        try {
-            memories.forEach(this::clean);
-        } finally {
-            boolean homeless;
-            lock.lock();
-            try {
-                memories.forEach(uncount);
-                homeless = closed;
-                if (!homeless) {
-                    memories.forEach(free::add);
-                }
-            } finally {
-                lock.unlock();
-            }
-            if (homeless) {
-                free(memories);
-            }
         }
     }
 
@@ -347,98 +191,10 @@ public final class MlxBufferPool implements AutoCloseable {
         return fence == null || fence.isComplete() ? null : fence;
     }
 
-    /** What becomes of a lease's traces. Never while a fence is pending: the GPU may still read. */
-    private void clean(NativeBuffer memory) {
-        memory.unlabel();
-        if (checked) {
-            memory.segment().fill(RELEASED);
-        }
-    }
-
-    /** Files what is parked with fences that are complete; whether there was any. */
-    private boolean reap() {
-        List<MlxFence> fences;
-        lock.lock();
-        try {
-            if (parked.isEmpty()) {
-                return false;
-            }
-            fences = parked.fences();
-        } finally {
-            lock.unlock();
-        }
-        boolean reaped = false;
-        for (MlxFence fence : fences) {
-            if (isComplete(fence)) {
-                reaped |= settle(fence);
-            }
-        }
-        return reaped;
-    }
-
-    /**
-     * Whoever asks has nothing to do with the fence, so its failure is not theirs: what it guards stays where it is.
-     */
-    private boolean isComplete(MlxFence fence) {
-        try {
-            return fence.isComplete();
-        } catch (Throwable e) {
-            boolean first;
-            lock.lock();
-            try {
-                first = parked.firstReport(fence);
-            } finally {
-                lock.unlock();
-            }
-            if (first) {
-                LOG.log(Level.WARNING, "a " + fence.getClass().getName() + " failed: what is parked with it stays", e);
-            }
-            return false;
-        }
-    }
-
-    /** Files what is parked with a fence that is complete; false if someone else did. */
-    boolean settle(MlxFence fence) {
-        List<NativeBuffer> batch;
-        lock.lock();
-        try {
-            batch = parked.remove(fence);
-        } finally {
-            lock.unlock();
-        }
-        if (batch == null) {
-            return false;
-        }
-        file(batch, books::unparked);
-        return true;
-    }
-
-    /** Nobody asks a closed pool any more: what is parked gets a thread, which ends when nothing is. */
-    private void settleParked() {
-        lock.lock();
-        try {
-            if (settling || parked.isEmpty()) {
-                return;
-            }
-            settling = true;
-        } finally {
-            lock.unlock();
-        }
-        Background.retry("mlx-pool-settle", () -> {
-            reap();
-            lock.lock();
-            try {
-                settling = !parked.isEmpty();
-                return !settling;
-            } finally {
-                lock.unlock();
-            }
-        });
-    }
-
     /**
      * Ends every lease that is out, so that all of their memory can be reused. Leases of open scopes go on: they end
-     * with their scope.
+     * with their scope. A pool that has been reset leaves leases that are dropped to the next reset: see
+     * {@link LeakDetection}.
      *
      * @throws IllegalStateException in a checked pool, if a native call is using a buffer; all others are released
      */
@@ -461,17 +217,18 @@ public final class MlxBufferPool implements AutoCloseable {
         RetainedFence.retain(fence);
         try {
             MlxFence pending = pending(fence);
+            leaks.poolIsReset();
             List<NativeBuffer> ended = new ArrayList<>();
-            for (IssuedLease lease : issuedLeases()) {
+            for (IssuedLease lease : memory.issuedLeases()) {
                 try {
-                    if (lease.end()) {
+                    if (lease.tryEnd()) {
                         ended.add(lease.memory());
                     }
                 } catch (IllegalStateException e) {
                     inUse = e;
                 }
             }
-            retireAll(ended, pending);
+            memory.retireAll(ended, pending);
         } finally {
             RetainedFence.release(fence);
         }
@@ -480,52 +237,14 @@ public final class MlxBufferPool implements AutoCloseable {
         }
     }
 
-    private List<IssuedLease> issuedLeases() {
-        lock.lock();
-        try {
-            List<IssuedLease> leases = new ArrayList<>(issued.size());
-            for (NativeBuffer memory : issued) {
-                // Read once: a thread that ends the lease does not take the lock for it. An even number belongs to a
-                // thread that is on its way out of alloc, or into release: neither has a lease to end here.
-                long number = memory.currentLease();
-                if (NativeBuffer.isLease(number)) {
-                    leases.add(new IssuedLease(memory, number, memory.leaseArena));
-                }
-            }
-            return leases;
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** A lease as the pool knows it, without the buffer that its holder has. */
-    private record IssuedLease(
-            NativeBuffer memory, long number, @Nullable Arena leaseArena) {
-        boolean end() {
-            return NativeBuffer.closeForGood(leaseArena) && memory.end(number);
-        }
-    }
-
     /** Buffers that can be handed out again without asking the device. */
     public int freeCount() {
-        reap();
-        lock.lock();
-        try {
-            return free.count();
-        } finally {
-            lock.unlock();
-        }
+        return memory.freeCount();
     }
 
     /** Bytes of those buffers. */
     public long freeBytes() {
-        reap();
-        lock.lock();
-        try {
-            return free.bytes();
-        } finally {
-            lock.unlock();
-        }
+        return memory.freeBytes();
     }
 
     /**
@@ -545,36 +264,110 @@ public final class MlxBufferPool implements AutoCloseable {
      * @throws IllegalArgumentException if {@code maxFreeBytes} is negative
      */
     public long trim(long maxFreeBytes) {
-        if (maxFreeBytes < 0) {
-            throw new IllegalArgumentException("maxFreeBytes is at least 0, not " + maxFreeBytes);
+        return memory.trim(requireNotNegative("maxFreeBytes", maxFreeBytes), TrimCause.REQUESTED);
+    }
+
+    /**
+     * Bytes that may be alive in native buffers of the pool, whatever they are used for: active, cached, parked, and
+     * those that are being allocated or given back. See {@link Builder#memoryLimit}.
+     */
+    public long memoryLimit() {
+        return memory.memoryLimit();
+    }
+
+    /** As {@link Builder#memoryLimit}. Free memory above a lower limit goes back to the device before this returns. */
+    public void setMemoryLimit(long bytes) {
+        memory.memoryLimit(requireNotNegative("memoryLimit", bytes));
+    }
+
+    /** Bytes of free memory that are kept. See {@link Builder#cacheLimit}. */
+    public long cacheLimit() {
+        return memory.cacheLimit();
+    }
+
+    /** As {@link Builder#cacheLimit}. Free memory above a lower limit goes back to the device before this returns. */
+    public void setCacheLimit(long bytes) {
+        memory.cacheLimit(requireNotNegative("cacheLimit", bytes));
+    }
+
+    /** Native buffers that may be alive. See {@link Builder#bufferLimit}. */
+    public long bufferLimit() {
+        return memory.bufferLimit();
+    }
+
+    /** As {@link Builder#bufferLimit}. Free buffers above a lower limit go back to the device before this returns. */
+    public void setBufferLimit(long buffers) {
+        memory.bufferLimit(requireNotNegative("bufferLimit", buffers));
+    }
+
+    /** The largest request, in bytes, that is rounded to a power of two. See {@link Builder#roundToPagesAbove}. */
+    public long roundToPagesAbove() {
+        return memory.roundToPagesAbove();
+    }
+
+    /** As {@link Builder#roundToPagesAbove}. Native buffers that exist keep their size, and are found by it. */
+    public void setRoundToPagesAbove(long bytes) {
+        memory.roundToPagesAbove(requireNotNegative("roundToPagesAbove", bytes));
+    }
+
+    /** How long free memory lies idle before it goes back to the device. See {@link Builder#trimIdleAfter}. */
+    public Duration trimIdleAfter() {
+        return Duration.ofNanos(memory.idleNanos());
+    }
+
+    /** As {@link Builder#trimIdleAfter}. The time begins anew for what is free. */
+    public void setTrimIdleAfter(Duration idle) {
+        memory.idleNanos(nanos("trimIdleAfter", idle));
+    }
+
+    /** How long a request waits at most for parked memory. See {@link Builder#waitForParked}. */
+    public Duration waitForParked() {
+        return Duration.ofNanos(memory.waitNanos());
+    }
+
+    /** As {@link Builder#waitForParked}, for requests from here on. */
+    public void setWaitForParked(Duration wait) {
+        memory.waitNanos(nanos("waitForParked", wait));
+    }
+
+    private static long requireNotNegative(String setting, long value) {
+        if (value < 0) {
+            throw new IllegalArgumentException(setting + " is at least 0, not " + value);
         }
-        reap();
-        List<NativeBuffer> evicted;
-        lock.lock();
-        try {
-            evicted = free.evictTo(maxFreeBytes);
-            evicted.forEach(books::trimmed);
-        } finally {
-            lock.unlock();
+        return value;
+    }
+
+    private static long nanos(String setting, Duration duration) {
+        if (duration.isNegative()) {
+            throw new IllegalArgumentException(setting + " is not negative, as " + duration + " is");
         }
-        free(evicted);
-        return evicted.stream().mapToLong(NativeBuffer::capacity).sum();
+        return duration.compareTo(FOREVER) < 0 ? duration.toNanos() : FOREVER.toNanos();
     }
 
     /** The pool's figures at this moment. */
     public PoolStats stats() {
-        reap();
-        return snapshot();
+        memory.reap();
+        return memory.snapshot();
     }
 
-    private PoolStats snapshot() {
-        long deviceAllocatedBytes = device.allocatedBytesIfAny();
-        lock.lock();
-        try {
-            return books.snapshot(free, deviceAllocatedBytes);
-        } finally {
-            lock.unlock();
-        }
+    /** Leases that {@link LeakDetection} has found dropped, and ended. */
+    public long leakedCount() {
+        return memory.leakedCount();
+    }
+
+    /**
+     * A view of the pool for JMX: figures to read, limits to set, {@code trim} and {@code clear} to invoke. Register it
+     * under its own name:
+     *
+     * <pre>{@code
+     * MlxBufferPoolMXBean bean = pool.mxBean();
+     * ManagementFactory.getPlatformMBeanServer().registerMBean(bean, bean.getObjectName());
+     * }</pre>
+     *
+     * A registered view keeps the pool reachable; unregister it when the pool is closed.
+     */
+    public MlxBufferPoolMXBean mxBean() {
+        return new PoolMXBean(this);
     }
 
     /**
@@ -584,7 +377,7 @@ public final class MlxBufferPool implements AutoCloseable {
      * @throws IllegalStateException if the pool is closed
      */
     public MlxScope scope() {
-        requireOpenNow();
+        memory.requireOpenNow();
         return MlxScope.shared(this, checked);
     }
 
@@ -594,55 +387,31 @@ public final class MlxBufferPool implements AutoCloseable {
      * @throws IllegalStateException if the pool is closed
      */
     public MlxScope confinedScope() {
-        requireOpenNow();
+        memory.requireOpenNow();
         return MlxScope.confined(this, checked);
     }
 
     /**
      * Frees all free memory and stops handing out buffers. Buffers that are still out stay valid, and are freed when
-     * they are closed; how many there are is logged as a warning. Parked memory is freed when its fence is complete, by
-     * a thread that waits for it. Closing again does nothing.
+     * they are closed; how many there are is logged as a warning, with the stack traces of those that
+     * {@link LeakDetection} watches. Parked memory is freed when its fence is complete, by a thread that waits for it.
+     * Closing again does nothing.
      */
     @Override
     public void close() {
-        List<NativeBuffer> cached;
-        PoolStats stats;
-        lock.lock();
-        try {
-            if (closed) {
-                return;
-            }
-            closed = true;
-            cached = free.evictTo(0);
-            stats = books.snapshot(free, 0);
-        } finally {
-            lock.unlock();
+        if (!memory.close()) {
+            return;
         }
-        free(cached);
+        PoolStats stats = memory.snapshot();
         if (stats.activeCount() > 0) {
             LOG.log(
                     Level.WARNING,
-                    "a pool was closed with {0} buffer(s) of {1} bytes out; they are freed when they are closed",
+                    "pool {0} was closed with {1} buffer(s) of {2} bytes out; they are freed when they are closed",
+                    name,
                     stats.activeCount(),
                     stats.activeBytes());
-        }
-        reap();
-        settleParked();
-    }
-
-    private void requireOpenNow() {
-        lock.lock();
-        try {
-            requireOpen();
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** With the lock held. */
-    private void requireOpen() {
-        if (closed) {
-            throw new IllegalStateException("the pool is closed");
+            leaks.forEachOut((leases, origin) ->
+                    LOG.log(Level.WARNING, "still out when pool " + name + " was closed: " + leases, origin));
         }
     }
 
@@ -650,11 +419,19 @@ public final class MlxBufferPool implements AutoCloseable {
         return device;
     }
 
+    PoolMemory memory() {
+        return memory;
+    }
+
+    LeakDetector leaks() {
+        return leaks;
+    }
+
     /** For people: what is active, cached and parked. */
     @Override
     public String toString() {
-        PoolStats stats = snapshot();
-        return "MlxBufferPool[" + stats.activeCount() + " active, " + stats.cachedCount() + " cached, "
+        PoolStats stats = memory.snapshot();
+        return "MlxBufferPool[" + name + ": " + stats.activeCount() + " active, " + stats.cachedCount() + " cached, "
                 + stats.parkedCount() + " parked, " + stats.footprintBytes() + " bytes]";
     }
 
@@ -674,15 +451,45 @@ public final class MlxBufferPool implements AutoCloseable {
     /** A pool's settings. Not for several threads at once. */
     public static final class Builder {
         private static final long DEFAULT_MIN_BUCKET_BYTES = 256;
+        /** Above what a step asks for in the traces of {@code bench/}, below most of a model's weights. */
+        private static final long DEFAULT_ROUND_TO_PAGES_ABOVE = 32L << 20;
+        /** Metal's, found by MLX: resources beyond it fail whatever their size. */
+        private static final long DEFAULT_BUFFER_LIMIT = 499_000;
 
-        private final MlxDevice device;
-        private long minBucketBytes = DEFAULT_MIN_BUCKET_BYTES;
-        private Zeroing zeroing = Zeroing.FRESH;
-        private boolean checked;
-        private @Nullable MlxResidencySet residencySet;
+        private static final Duration DEFAULT_IDLE = Duration.ofSeconds(60);
+        private static final Duration DEFAULT_WAIT = Duration.ofSeconds(5);
+
+        final MlxDevice device;
+        String name = "pool-" + POOLS.incrementAndGet();
+        long minBucketBytes = DEFAULT_MIN_BUCKET_BYTES;
+        long roundToPagesAbove = DEFAULT_ROUND_TO_PAGES_ABOVE;
+        long memoryLimit;
+
+        @Nullable
+        Long cacheLimit;
+
+        long bufferLimit = DEFAULT_BUFFER_LIMIT;
+        long idleNanos = DEFAULT_IDLE.toNanos();
+        long waitNanos = DEFAULT_WAIT.toNanos();
+        Zeroing zeroing = Zeroing.FRESH;
+        LeakDetection leakDetection = LeakDetection.SAMPLED;
+        boolean checked;
+
+        @Nullable
+        MlxResidencySet residencySet;
+
+        @Nullable
+        Path trace;
 
         private Builder(MlxDevice device) {
             this.device = device;
+            this.memoryLimit = PhysicalMemory.shareOf(device.info());
+        }
+
+        /** What the pool is called in logs, events and management; {@code pool-1} and so on unless set. */
+        public Builder name(String name) {
+            this.name = Objects.requireNonNull(name, "name");
+            return this;
         }
 
         /**
@@ -703,9 +510,94 @@ public final class MlxBufferPool implements AutoCloseable {
             return this;
         }
 
+        /**
+         * Requests above this many bytes are rounded to whole pages, where that is less than a power of two; 32 MiB
+         * unless set. {@link #UNLIMITED} rounds everything to powers of two. A lower one wastes less memory and finds
+         * less of it again when sizes vary: free memory of such a size serves requests that are at most an eighth
+         * smaller.
+         *
+         * @throws IllegalArgumentException if it is negative
+         */
+        public Builder roundToPagesAbove(long bytes) {
+            this.roundToPagesAbove = requireNotNegative("roundToPagesAbove", bytes);
+            return this;
+        }
+
+        /**
+         * Bytes that may be alive in native buffers of the pool: active, cached, parked, and those that are being
+         * allocated or given back. Unless set, the device's {@link DeviceInfo#recommendedMaxWorkingSetSize}, and at
+         * most nine tenths of the memory that the machine or the JVM's container has.
+         *
+         * <p>The limit is hard. What would exceed it first costs the cache, then waits for parked memory, and then
+         * throws {@link BufferAllocationException}. It is counted in capacities, as {@link PoolStats#footprintBytes}
+         * is; the driver's own rounding to pages comes on top. {@link #UNLIMITED} leaves it to the device.
+         *
+         * @throws IllegalArgumentException if it is negative
+         */
+        public Builder memoryLimit(long bytes) {
+            this.memoryLimit = requireNotNegative("memoryLimit", bytes);
+            return this;
+        }
+
+        /**
+         * Bytes of free memory that are kept for later requests; an eighth of the memory limit unless set. What is
+         * released beyond it sends what was released longest ago back to the device, which costs tens of microseconds a
+         * buffer: a limit below what a step releases makes every step pay. A buffer that is larger than the limit goes
+         * back by itself. 0 keeps nothing, {@link #UNLIMITED} everything that the memory limit allows.
+         *
+         * @throws IllegalArgumentException if it is negative
+         */
+        public Builder cacheLimit(long bytes) {
+            this.cacheLimit = requireNotNegative("cacheLimit", bytes);
+            return this;
+        }
+
+        /**
+         * Native buffers that may be alive; 499,000 unless set, which is where Metal itself ends. The limit is hard,
+         * like the memory limit, with the same steps before it throws. {@link #UNLIMITED} leaves it to the device.
+         *
+         * @throws IllegalArgumentException if it is negative
+         */
+        public Builder bufferLimit(long buffers) {
+            this.bufferLimit = requireNotNegative("bufferLimit", buffers);
+            return this;
+        }
+
+        /**
+         * Free memory that nobody has taken for this long goes back to the device, at the latest after twice the time,
+         * and parked memory whose fence is complete becomes free; a minute unless set, {@link Duration#ZERO} for never.
+         * It happens on the JDK's common pool and needs no call; a pool that is dropped rather than closed loses its
+         * free memory this way, and only then.
+         *
+         * @throws IllegalArgumentException if it is negative
+         */
+        public Builder trimIdleAfter(Duration idle) {
+            this.idleNanos = nanos("trimIdleAfter", idle);
+            return this;
+        }
+
+        /**
+         * How long a request waits at most, as its last resort, for the fences of parked memory; 5 seconds unless set,
+         * {@link Duration#ZERO} for not at all. The wait uses a thread for each of the oldest fences, up to eight, and
+         * ends with the first of them that is complete and lets the request succeed. Memory that waits for the end of a
+         * scope is not waited for: the caller may be inside it.
+         *
+         * @throws IllegalArgumentException if it is negative
+         */
+        public Builder waitForParked(Duration wait) {
+            this.waitNanos = nanos("waitForParked", wait);
+            return this;
+        }
+
         /** When memory is cleared; {@link Zeroing#FRESH} unless set. */
         public Builder zeroing(Zeroing zeroing) {
             this.zeroing = Objects.requireNonNull(zeroing, "zeroing");
+            return this;
+        }
+
+        /** How many leases are watched for being dropped; {@link LeakDetection#SAMPLED} unless set. */
+        public Builder leakDetection(LeakDetection level) {
+            this.leakDetection = Objects.requireNonNull(level, "level");
             return this;
         }
 
@@ -729,7 +621,22 @@ public final class MlxBufferPool implements AutoCloseable {
             return this;
         }
 
-        /** The pool, which holds no memory yet. */
+        /**
+         * Records every request and release in a file, in the CSV format of RMM's logs, which {@code bench/} replays:
+         * about 45 bytes a line. {@link #build} creates the file or empties it, {@link MlxBufferPool#close} completes
+         * it; what is released later is not in it. A lease ends in it when it is released, whatever fence its memory
+         * then waits for. None unless set.
+         */
+        public Builder traceTo(Path file) {
+            this.trace = Objects.requireNonNull(file, "file");
+            return this;
+        }
+
+        /**
+         * The pool, which holds no memory yet.
+         *
+         * @throws java.io.UncheckedIOException if there is a trace to record and its file cannot be created
+         */
         public MlxBufferPool build() {
             return new MlxBufferPool(this);
         }

@@ -264,10 +264,22 @@ public final class MlxDevice implements AutoCloseable {
         }
     }
 
-    /** Gives memory back, at once or as soon as no native call uses it any more. */
-    void free(NativeBuffer memory) {
-        if (!memory.tryFree()) {
-            Background.retry("mlx-free", memory::tryFree);
+    private static void free(NativeBuffer memory) {
+        free(memory, () -> {});
+    }
+
+    /** Gives memory back, at once or as soon as no native call uses it any more, and says when it is gone. */
+    static void free(NativeBuffer memory, Runnable gone) {
+        if (memory.tryFree()) {
+            gone.run();
+        } else {
+            Background.retry("mlx-free", () -> {
+                boolean freed = memory.tryFree();
+                if (freed) {
+                    gone.run();
+                }
+                return freed;
+            });
         }
     }
 
@@ -309,7 +321,7 @@ public final class MlxDevice implements AutoCloseable {
     }
 
     /** Buffers of the device itself: a lease's end frees the memory. */
-    private final class DirectOwner implements BufferOwner {
+    private static final class DirectOwner implements BufferOwner {
         @Override
         public @Nullable MlxBufferPool pool() {
             return null;

@@ -1,5 +1,7 @@
 package dev.mlxnative;
 
+import org.jspecify.annotations.Nullable;
+
 /** Something that the machine, its driver or its libraries refused. */
 public class MlxException extends RuntimeException {
     private static final long serialVersionUID = 1L;
@@ -8,7 +10,7 @@ public class MlxException extends RuntimeException {
         super(message);
     }
 
-    MlxException(String message, Throwable cause) {
+    MlxException(String message, @Nullable Throwable cause) {
         super(message, cause);
     }
 }

@@ -2,9 +2,7 @@ package dev.mlxnative;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -29,11 +27,9 @@ public final class MlxScope implements Arena {
     private final @Nullable Thread confinedTo;
 
     private final ScopeOwner owner = new ScopeOwner();
-    private final ScopeEnd end = new ScopeEnd();
-
     private final ReentrantLock lock = new ReentrantLock();
     /* Guarded by the lock. */
-    private final ArrayList<MlxBuffer> leases = new ArrayList<>();
+    private final ScopeLeases leases;
     private boolean closed;
 
     private MlxScope(MlxBufferPool pool, boolean checked, Supplier<Arena> arenas, @Nullable Thread confinedTo) {
@@ -42,6 +38,11 @@ public final class MlxScope implements Arena {
         this.arenas = arenas;
         this.arena = arenas.get();
         this.confinedTo = confinedTo;
+        this.leases = new ScopeLeases(pool.memory());
+        if (pool.leaks().picks()) {
+            // Segments and buffers of the scope hold on to this, and whoever has one may still use its memory.
+            pool.leaks().watch(arena.scope(), leases);
+        }
     }
 
     static MlxScope shared(MlxBufferPool pool, boolean checked) {
@@ -101,12 +102,12 @@ public final class MlxScope implements Arena {
         requireThread();
         requireOpen();
         // Without the lock: the driver may take its time, and fences are other people's code.
-        NativeBuffer memory = pool.takeForScope(byteLength, leaseArena);
+        NativeBuffer memory = pool.memory().take(byteLength, leaseArena, false);
         boolean issued = false;
         lock.lock();
         try {
             requireOpen();
-            leases.ensureCapacity(leases.size() + 1);
+            leases.makeRoom();
             MemorySegment segment = memory.segment(leaseArena == null ? arena : leaseArena, byteLength);
             MlxBuffer buffer = new MlxBuffer(
                     owner,
@@ -116,13 +117,13 @@ public final class MlxScope implements Arena {
                     leaseArena != null,
                     dtype,
                     dimensions);
-            leases.add(buffer);
+            leases.add(memory);
             issued = true;
             return buffer;
         } finally {
             lock.unlock();
             if (!issued) {
-                pool.retireAll(List.of(memory), null);
+                pool.memory().retireAll(List.of(memory), null);
             }
         }
     }
@@ -167,23 +168,14 @@ public final class MlxScope implements Arena {
                 return;
             }
             if (checked) {
-                // One by one, since each can be in use: those that end here wait for the scope like any other.
-                leases.forEach(buffer -> pool.endLease(buffer, end));
+                leases.endOneByOne();
             }
             arena.close();
             closed = true;
         } finally {
             lock.unlock();
         }
-        List<NativeBuffer> ended = new ArrayList<>(leases.size());
-        for (MlxBuffer buffer : leases) {
-            if (buffer.endLease()) {
-                ended.add(buffer.memory());
-            }
-        }
-        pool.retireAll(ended, null);
-        end.reached.countDown();
-        pool.settle(end);
+        pool.memory().retireAll(leases.end(), null);
     }
 
     /** For people: the number of buffers handed out so far, and the state. */
@@ -191,7 +183,7 @@ public final class MlxScope implements Arena {
     public String toString() {
         lock.lock();
         try {
-            return "MlxScope[" + leases.size() + " buffers" + (closed ? ", closed]" : "]");
+            return "MlxScope[" + leases.count() + " buffers" + (closed ? ", closed]" : "]");
         } finally {
             lock.unlock();
         }
@@ -209,49 +201,10 @@ public final class MlxScope implements Arena {
             requireThread();
             lock.lock();
             try {
-                return !closed && pool.endLease(buffer, fence == null ? end : new Both(end, fence));
+                return !closed && pool.endLease(buffer, leases.endedWith(fence));
             } finally {
                 lock.unlock();
             }
-        }
-    }
-
-    /** Complete when the scope has closed. */
-    private static final class ScopeEnd implements MlxFence {
-        private final CountDownLatch reached = new CountDownLatch(1);
-
-        @Override
-        public boolean isComplete() {
-            return reached.getCount() == 0;
-        }
-
-        @Override
-        public void await() throws InterruptedException {
-            reached.await();
-        }
-    }
-
-    /** Complete when both are. */
-    private record Both(ScopeEnd scope, MlxFence fence) implements RetainedFence {
-        @Override
-        public boolean isComplete() {
-            return scope.isComplete() && fence.isComplete();
-        }
-
-        @Override
-        public void await() throws InterruptedException {
-            scope.await();
-            fence.await();
-        }
-
-        @Override
-        public void retain() {
-            RetainedFence.retain(fence);
-        }
-
-        @Override
-        public void release() {
-            RetainedFence.release(fence);
         }
     }
 }

@@ -1,8 +1,10 @@
 package dev.mlxnative;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,17 +13,25 @@ import org.jspecify.annotations.Nullable;
  */
 final class Parked {
     private static final class Batch {
+        private final long number;
         private final List<NativeBuffer> buffers = new ArrayList<>();
         private boolean reported;
+        private boolean watched;
+
+        private Batch(long number) {
+            this.number = number;
+        }
     }
 
     private final IdentityHashMap<MlxFence, Batch> batches = new IdentityHashMap<>();
+    private long batchesSoFar;
+    private long removals;
 
     /** Parks memory with a fence, which the caller has retained, and keeps it retained until {@link #remove}. */
     void add(NativeBuffer memory, MlxFence fence) {
         Batch batch = batches.get(fence);
         if (batch == null) {
-            batch = new Batch();
+            batch = new Batch(++batchesSoFar);
             batches.put(fence, batch);
             RetainedFence.retain(fence);
         }
@@ -32,9 +42,24 @@ final class Parked {
         return batches.isEmpty();
     }
 
-    /** The fences that anything waits for. */
+    /** The fences that anything waits for, the one that came first at the head. */
     List<MlxFence> fences() {
-        return List.copyOf(batches.keySet());
+        return batches.entrySet().stream()
+                .sorted(Comparator.comparingLong(entry -> entry.getValue().number))
+                .map(Map.Entry::getKey)
+                .toList();
+    }
+
+    /** Those fences that nobody has asked for here before. */
+    List<MlxFence> unwatchedFences() {
+        List<MlxFence> unwatched = new ArrayList<>();
+        batches.forEach((fence, batch) -> {
+            if (!batch.watched) {
+                batch.watched = true;
+                unwatched.add(fence);
+            }
+        });
+        return unwatched;
     }
 
     /** Takes out what waits for a fence, and lets the fence go; null if nothing does. */
@@ -44,8 +69,14 @@ final class Parked {
         if (batch == null) {
             return null;
         }
+        removals++;
         RetainedFence.release(fence);
         return batch.buffers;
+    }
+
+    /** How many fences nothing waits for any more. */
+    long removals() {
+        return removals;
     }
 
     /** Whether this is the first time that somebody asks for this fence while something waits for it. */

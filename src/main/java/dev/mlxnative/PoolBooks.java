@@ -16,6 +16,7 @@ final class PoolBooks {
     private long peakActiveBytes;
     private long peakFootprintBytes;
     private long trimmedBytes;
+    private long leakedCount;
 
     void hit(NativeBuffer memory) {
         hits++;
@@ -58,8 +59,27 @@ final class PoolBooks {
         parkedBytes -= memory.capacity();
     }
 
+    /** Free memory goes back to the device. */
     void trimmed(NativeBuffer memory) {
         trimmedBytes += memory.capacity();
+    }
+
+    /** A lease that ended was one that nobody could have ended. */
+    void leaked() {
+        leakedCount++;
+    }
+
+    long leakedCount() {
+        return leakedCount;
+    }
+
+    /** Buffers that wait for a fence, and their bytes: what could still come back without anybody's doing. */
+    int parkedCount() {
+        return parkedCount;
+    }
+
+    long parkedBytes() {
+        return parkedBytes;
     }
 
     PoolStats snapshot(FreeLists free, long deviceAllocatedBytes) {

@@ -1,0 +1,20 @@
+package dev.mlxnative;
+
+/** Why free memory goes back to the device. */
+enum TrimCause {
+    REQUESTED("trim or clear"),
+    LIMIT("a limit"),
+    IDLE("idle"),
+    REFUSED("the device refused memory"),
+    CLOSED("the pool was closed");
+
+    private final String description;
+
+    TrimCause(String description) {
+        this.description = description;
+    }
+
+    String description() {
+        return description;
+    }
+}
