@@ -1,6 +1,7 @@
 package dev.mlxnative;
 
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.logging.Handler;
 import java.util.logging.LogRecord;
@@ -23,6 +24,14 @@ final class LogRecords extends Handler implements AutoCloseable {
                         ? record.getMessage()
                         : java.text.MessageFormat.format(record.getMessage(), record.getParameters()))
                 .filter(message -> message.contains(text))
+                .toList();
+    }
+
+    /** What was logged with the messages that have a throwable. */
+    List<Throwable> origins() {
+        return records.stream()
+                .map(LogRecord::getThrown)
+                .filter(Objects::nonNull)
                 .toList();
     }
 

@@ -1,0 +1,228 @@
+package dev.mlxnative;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Buffers and scopes that a program drops without ending them. */
+@Tag("contract")
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class LeakDetectionTest {
+    private static final String LEAK = "had never been closed";
+
+    private final MlxDevice device = MlxDevice.open();
+    private final long bytesBefore = device.allocatedBytes();
+    private final LogRecords log = new LogRecords();
+
+    @AfterEach
+    void everythingIsGivenBack() {
+        log.close();
+        DeviceMemory.assertBackTo(device, bytesBefore);
+        device.close();
+    }
+
+    private MlxBufferPool pool(LeakDetection level, boolean checked) {
+        return MlxBufferPool.builder(device)
+                .name("leaky")
+                .leakDetection(level)
+                .checked(checked)
+                .build();
+    }
+
+    /** In a method of its own, so that no local variable keeps the buffer. */
+    private static void drop(MlxBufferPool pool, int count) {
+        for (int i = 0; i < count; i++) {
+            pool.alloc(1000, DType.U8);
+        }
+    }
+
+    private static void collectUntil(BooleanSupplier condition) {
+        for (int i = 0; i < 1000 && !condition.getAsBoolean(); i++) {
+            System.gc();
+            PoolContract.sleep();
+        }
+        assertThat(condition.getAsBoolean()).isTrue();
+    }
+
+    /** Long enough for a leak to be found, if there were one. */
+    private void collectOthers() {
+        try (MlxBufferPool other = pool(LeakDetection.FULL, false)) {
+            drop(other, 1);
+            collectUntil(() -> other.leakedCount() == 1);
+        }
+        assertThat(log.with(LEAK)).hasSize(1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void fullFindsEachOnceAndBringsItsMemoryBack(boolean checked) {
+        try (MlxBufferPool pool = pool(LeakDetection.FULL, checked)) {
+            MlxBuffer kept = pool.alloc(3000, DType.U8);
+            drop(pool, 3);
+            collectUntil(() -> pool.leakedCount() == 3);
+            assertThat(pool.stats())
+                    .returns(1, PoolStats::activeCount)
+                    .returns(4096L, PoolStats::activeBytes)
+                    .returns(3000L, PoolStats::requestedBytes)
+                    .returns(0, PoolStats::cachedCount);
+            System.gc();
+            assertThat(log.with("leak in pool leaky: a buffer of 1000 bytes became garbage and " + LEAK))
+                    .hasSize(3);
+            assertThat(log.origins()).hasSize(3).allSatisfy(origin -> assertThat(origin.getStackTrace())
+                    .anyMatch(frame -> frame.getMethodName().equals("drop")));
+            kept.segment().set(JAVA_BYTE, 2999, (byte) 1);
+            kept.close();
+        }
+    }
+
+    @Test
+    void sampledFindsSome() {
+        try (MlxBufferPool pool = pool(LeakDetection.SAMPLED, false)) {
+            drop(pool, 4000);
+            collectUntil(() -> pool.leakedCount() > 0);
+            pool.reset();
+            assertThat(pool.leakedCount()).isLessThan(400);
+        }
+    }
+
+    @Test
+    void offFindsNone() {
+        try (MlxBufferPool pool = pool(LeakDetection.OFF, false)) {
+            drop(pool, 1000);
+            collectOthers();
+            assertThat(pool.leakedCount()).isZero();
+            assertThat(pool.stats().activeCount()).isEqualTo(1000);
+            pool.reset();
+        }
+    }
+
+    @Test
+    void whatWasReleasedIsNoLeak() {
+        try (MlxBufferPool pool = pool(LeakDetection.FULL, false)) {
+            for (int i = 0; i < 100; i++) {
+                pool.alloc(1000, DType.U8).close();
+            }
+            drop(pool, 50);
+            pool.reset();
+            collectOthers();
+            assertThat(pool.leakedCount()).isZero();
+        }
+    }
+
+    /** Garbage of an earlier lease must not end a later one of the same memory. */
+    @Test
+    void theNextHolderOfTheMemoryKeepsIt() {
+        try (MlxBufferPool pool = pool(LeakDetection.FULL, false)) {
+            pool.alloc(1000, DType.U8).close();
+            MlxBuffer next = pool.alloc(1000, DType.U8);
+            collectOthers();
+            assertThat(next.isReleased()).isFalse();
+            next.close();
+        }
+    }
+
+    @Test
+    void aSliceKeepsItsBuffer() {
+        try (MlxBufferPool pool = pool(LeakDetection.FULL, false)) {
+            MlxBuffer slice = pool.alloc(1000, DType.U8).slice(10, DType.U8, 5);
+            collectOthers();
+            slice.segment().set(JAVA_BYTE, 4, (byte) 1);
+            pool.reset();
+        }
+    }
+
+    @Test
+    void aSegmentOfADroppedBufferThrows() {
+        try (MlxBufferPool pool = pool(LeakDetection.FULL, false)) {
+            MemorySegment segment = pool.alloc(1000, DType.U8).segment();
+            collectUntil(() -> pool.leakedCount() == 1);
+            DeviceMemory.assertBackTo(device, bytesBefore);
+            assertThatIllegalStateException().isThrownBy(() -> segment.get(JAVA_BYTE, 0));
+        }
+    }
+
+    /** There it is the reset that ends leases, and until then GPU work may use what the program has dropped. */
+    @Test
+    void aPoolThatIsResetLeavesDroppedBuffersToTheReset() {
+        try (MlxBufferPool pool = pool(LeakDetection.FULL, false)) {
+            pool.reset();
+            drop(pool, 3);
+            collectOthers();
+            assertThat(pool.stats().activeCount()).isEqualTo(3);
+            pool.reset();
+            assertThat(pool.leakedCount()).isZero();
+            assertThat(pool.stats()).returns(0, PoolStats::activeCount).returns(3, PoolStats::cachedCount);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aDroppedScopeIsALeak(boolean confined) {
+        try (MlxBufferPool pool = pool(LeakDetection.FULL, false)) {
+            pool.reset();
+            dropScope(pool, confined);
+            collectUntil(() -> pool.leakedCount() == 2);
+            assertThat(log.with("leak in pool leaky: a scope with 3 buffer(s) became garbage and " + LEAK))
+                    .hasSize(1);
+            assertThat(pool.stats()).returns(0, PoolStats::activeCount).returns(0, PoolStats::parkedCount);
+        }
+    }
+
+    private static void dropScope(MlxBufferPool pool, boolean confined) {
+        MlxScope scope = confined ? pool.confinedScope() : pool.scope();
+        scope.alloc(1000, DType.U8);
+        scope.allocate(5000, 1);
+        scope.alloc(1000, DType.U8).close();
+    }
+
+    @Test
+    void aScopeIsKeptByWhatItHandedOut() {
+        try (MlxBufferPool pool = pool(LeakDetection.FULL, false)) {
+            List<Object> kept = new ArrayList<>();
+            kept.add(pool.scope().allocate(100, 1));
+            kept.add(pool.confinedScope().alloc(DType.F32, 5));
+            collectOthers();
+            assertThat(pool.leakedCount()).isZero();
+            ((MemorySegment) kept.getFirst()).set(JAVA_BYTE, 99, (byte) 1);
+            kept.clear();
+            collectUntil(() -> pool.leakedCount() == 2);
+        }
+    }
+
+    @Test
+    void closingThePoolTellsWhereTheBuffersComeFromThatAreOut() {
+        MlxBufferPool pool = pool(LeakDetection.FULL, false);
+        pool.reset();
+        MlxBuffer out = pool.alloc(1000, DType.U8);
+        pool.alloc(1000, DType.U8).close();
+        MlxScope scope = pool.scope();
+        scope.alloc(1000, DType.U8);
+        pool.close();
+        assertThat(log.with("pool leaky was closed with 2 buffer(s) of 2,048 bytes out")).hasSize(1);
+        assertThat(log.with("still out when pool leaky was closed: a buffer of 1000 bytes")).hasSize(1);
+        assertThat(log.with("still out when pool leaky was closed: a scope with 1 buffer(s)")).hasSize(1);
+        assertThat(log.origins()).hasSize(2).allSatisfy(origin -> assertThat(origin.getStackTrace())
+                .anyMatch(frame -> frame.getMethodName().startsWith("closingThePool")));
+        out.close();
+        scope.close();
+    }
+
+    @Test
+    void aLeakThatIsFoundAfterThePoolIsClosedIsFreed() {
+        MlxBufferPool pool = pool(LeakDetection.FULL, false);
+        drop(pool, 1);
+        pool.close();
+        collectUntil(() -> pool.leakedCount() == 1);
+    }
+}

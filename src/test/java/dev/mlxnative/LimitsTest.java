@@ -1,0 +1,597 @@
+package dev.mlxnative;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** What a pool may have and keep, and what it does at the edge. */
+@Tag("contract")
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class LimitsTest {
+    /** Longer than any test may take: a wait of this length shows. */
+    private static final Duration FOR_EVER = Duration.ofDays(1);
+
+    private final MlxDevice device = MlxDevice.open();
+    private final long bytesBefore = device.allocatedBytes();
+    private final long page = device.pageSize();
+    private final MlxBufferPool pool = MlxBufferPool.builder(device)
+            .waitForParked(FOR_EVER)
+            .trimIdleAfter(Duration.ZERO)
+            .build();
+    private final TestFence fence = new TestFence();
+
+    @AfterEach
+    void everythingIsGivenBack() {
+        pool.reset();
+        fence.complete();
+        pool.close();
+        DeviceMemory.assertBackTo(device, bytesBefore);
+        device.close();
+    }
+
+    private MlxBuffer alloc(long byteLength) {
+        return pool.alloc(byteLength, DType.U8);
+    }
+
+    /** Fills the free lists, one buffer for each length, in this order. */
+    private void cache(long... byteLengths) {
+        List<MlxBuffer> buffers = new ArrayList<>();
+        for (long byteLength : byteLengths) {
+            buffers.add(alloc(byteLength));
+        }
+        buffers.forEach(MlxBuffer::close);
+    }
+
+    private BufferAllocationException refused(long byteLength) {
+        long failed = pool.stats().failedAllocations();
+        BufferAllocationException refusal =
+                catchThrowableOfType(BufferAllocationException.class, () -> alloc(byteLength));
+        assertThat(refusal).as("refusal of %d bytes", byteLength).isNotNull();
+        assertThat(refusal.requestedBytes()).isEqualTo(byteLength);
+        assertThat(pool.stats().failedAllocations()).isEqualTo(failed + 1);
+        return refusal;
+    }
+
+    private static void eventually(BooleanSupplier condition) {
+        for (int i = 0; i < 2000 && !condition.getAsBoolean(); i++) {
+            PoolContract.sleep();
+        }
+        assertThat(condition.getAsBoolean()).isTrue();
+    }
+
+    @Test
+    void comeFromTheDevice() {
+        MlxBufferPool plain = MlxBufferPool.create(device);
+        assertThat(plain.memoryLimit()).isBetween(1L, device.info().recommendedMaxWorkingSetSize());
+        assertThat(plain.cacheLimit()).isEqualTo(plain.memoryLimit() / 8);
+        assertThat(plain.bufferLimit()).isEqualTo(499_000);
+        assertThat(plain.roundToPagesAbove()).isEqualTo(32 << 20);
+        assertThat(plain.trimIdleAfter()).isEqualTo(Duration.ofMinutes(1));
+        assertThat(plain.waitForParked()).isEqualTo(Duration.ofSeconds(5));
+        plain.close();
+    }
+
+    @Test
+    void areWhatTheBuilderOrTheSettersSay() {
+        MlxBufferPool built = MlxBufferPool.builder(device)
+                .memoryLimit(1 << 20)
+                .cacheLimit(1 << 16)
+                .bufferLimit(7)
+                .roundToPagesAbove(1 << 18)
+                .trimIdleAfter(Duration.ofSeconds(3))
+                .waitForParked(Duration.ofMillis(5))
+                .build();
+        assertThat(built)
+                .returns(1L << 20, MlxBufferPool::memoryLimit)
+                .returns(1L << 16, MlxBufferPool::cacheLimit)
+                .returns(7L, MlxBufferPool::bufferLimit)
+                .returns(1L << 18, MlxBufferPool::roundToPagesAbove)
+                .returns(Duration.ofSeconds(3), MlxBufferPool::trimIdleAfter)
+                .returns(Duration.ofMillis(5), MlxBufferPool::waitForParked);
+        built.setMemoryLimit(1);
+        built.setCacheLimit(2);
+        built.setBufferLimit(3);
+        built.setRoundToPagesAbove(4);
+        built.setTrimIdleAfter(Duration.ofNanos(5));
+        built.setWaitForParked(Duration.ofNanos(6));
+        assertThat(built)
+                .returns(1L, MlxBufferPool::memoryLimit)
+                .returns(2L, MlxBufferPool::cacheLimit)
+                .returns(3L, MlxBufferPool::bufferLimit)
+                .returns(4L, MlxBufferPool::roundToPagesAbove)
+                .returns(Duration.ofNanos(5), MlxBufferPool::trimIdleAfter)
+                .returns(Duration.ofNanos(6), MlxBufferPool::waitForParked);
+        built.close();
+    }
+
+    @Test
+    void areNeverNegative() {
+        Duration negative = Duration.ofMillis(-1);
+        MlxBufferPool.Builder builder = MlxBufferPool.builder(device);
+        List<Runnable> settings = List.of(
+                () -> builder.memoryLimit(-1),
+                () -> builder.cacheLimit(-1),
+                () -> builder.bufferLimit(-1),
+                () -> builder.roundToPagesAbove(-1),
+                () -> pool.setMemoryLimit(-1),
+                () -> pool.setCacheLimit(-1),
+                () -> pool.setBufferLimit(-1),
+                () -> pool.setRoundToPagesAbove(-1));
+        for (Runnable setting : settings) {
+            assertThatIllegalArgumentException().isThrownBy(setting::run).withMessageContaining("-1");
+        }
+        List<Runnable> times = List.of(
+                () -> builder.trimIdleAfter(negative),
+                () -> builder.waitForParked(negative),
+                () -> pool.setTrimIdleAfter(negative),
+                () -> pool.setWaitForParked(negative));
+        for (Runnable setting : times) {
+            assertThatIllegalArgumentException().isThrownBy(setting::run).withMessageContaining("PT-0.001S");
+        }
+    }
+
+    @Nested
+    class OfMemory {
+        @Test
+        void areHard() {
+            pool.setMemoryLimit(8192);
+            MlxBuffer first = alloc(4096);
+            MlxBuffer second = alloc(4096);
+            assertThat(refused(1))
+                    .hasMessageContainingAll(
+                            "no memory for 1 bytes",
+                            "of 256 was refused by the memory limit",
+                            "8192 bytes in 2 active buffers, 0 cached and 0 parked",
+                            "its limits are 8192 bytes and 499000 buffers",
+                            "raise memoryLimit")
+                    .hasNoCause();
+            assertThat(second.isReleased()).isFalse();
+            first.close();
+            assertThat(alloc(4096).capacity()).isEqualTo(4096);
+        }
+
+        @Test
+        void ofZeroRefuseEverything() {
+            pool.setMemoryLimit(0);
+            assertThat(refused(1)).hasMessageContaining("0 bytes in 0 active");
+        }
+
+        @Test
+        void costTheCacheWhatWasReleasedLongestAgo() {
+            cache(4 * page, 2 * page, page);
+            pool.setMemoryLimit(7 * page);
+            MlxBuffer large = alloc(8);
+            assertThat(large.capacity()).isEqualTo(256);
+            assertThat(pool.stats())
+                    .returns(4 * page, PoolStats::trimmedBytes)
+                    .returns(2, PoolStats::cachedCount)
+                    .returns(3 * page, PoolStats::cachedBytes)
+                    .returns(0L, PoolStats::failedAllocations);
+        }
+
+        @Test
+        void leaveTheCacheAloneWhereItCannotHelp() {
+            MlxBuffer active = alloc(4 * page);
+            cache(page);
+            pool.setMemoryLimit(5 * page);
+            refused(2 * page);
+            assertThat(pool.freeBytes()).isEqualTo(page);
+            active.close();
+            assertThat(alloc(2 * page).capacity()).isEqualTo(2 * page);
+        }
+
+        @Test
+        void roundToPagesWhereAPowerOfTwoDoesNotFit() {
+            pool.setMemoryLimit(5 * page);
+            MlxBuffer buffer = alloc(4 * page + 1);
+            assertThat(buffer.capacity()).isEqualTo(5 * page);
+            assertThat(buffer.byteLength()).isEqualTo(4 * page + 1);
+            buffer.close();
+            assertThat(alloc(4 * page + 100).capacity()).isEqualTo(5 * page);
+            assertThat(pool.stats().hits()).isEqualTo(1);
+        }
+
+        @Test
+        void thatAreLoweredTakeFreeMemoryAtOnceAndTheRestAsItComesBack() {
+            MlxBuffer active = alloc(4 * page);
+            cache(2 * page);
+            pool.setMemoryLimit(page);
+            assertThat(pool.stats().footprintBytes()).isEqualTo(4 * page);
+            refused(1);
+            active.close();
+            assertThat(pool.stats().footprintBytes()).isZero();
+            DeviceMemory.assertBackTo(device, bytesBefore);
+            assertThat(alloc(page).capacity()).isEqualTo(page);
+        }
+
+        @Test
+        void canBeSwitchedOff() {
+            pool.setMemoryLimit(0);
+            pool.setMemoryLimit(MlxBufferPool.UNLIMITED);
+            pool.setBufferLimit(MlxBufferPool.UNLIMITED);
+            pool.setCacheLimit(MlxBufferPool.UNLIMITED);
+            cache(1 << 20);
+            assertThat(pool.freeBytes()).isEqualTo(1 << 20);
+        }
+    }
+
+    @Nested
+    class OfBuffers {
+        @Test
+        void areHard() {
+            pool.setBufferLimit(2);
+            MlxBuffer first = alloc(256);
+            alloc(512);
+            assertThat(refused(1024))
+                    .hasMessageContainingAll(
+                            "refused by the limit on the number of buffers", "in 2 active buffers", "raise bufferLimit");
+            first.close();
+            assertThat(alloc(1024).capacity()).as("in the place of free memory").isEqualTo(1024);
+            assertThat(pool.stats().trimmedBytes()).isEqualTo(256);
+        }
+
+        @Test
+        void thatAreLoweredTakeFreeOnesAtOnce() {
+            cache(256, 512, 1024);
+            pool.setBufferLimit(1);
+            assertThat(pool.freeBytes()).isEqualTo(1024);
+        }
+    }
+
+    @Nested
+    class OfTheCache {
+        @Test
+        void sendBackWhatWasReleasedLongestAgo() {
+            pool.setCacheLimit(3 * page);
+            cache(page, 2 * page, page);
+            assertThat(pool.freeBytes()).isEqualTo(3 * page);
+            assertThat(pool.stats().trimmedBytes()).isEqualTo(page);
+            MlxBuffer one = alloc(page);
+            assertThat(pool.stats().hits()).isEqualTo(1);
+            one.close();
+        }
+
+        @Test
+        void ofZeroKeepNothing() {
+            pool.setCacheLimit(0);
+            cache(page);
+            assertThat(pool.freeCount()).isZero();
+            DeviceMemory.assertBackTo(device, bytesBefore);
+        }
+
+        @Test
+        void costABufferAboveThemAndNotTheOthers() {
+            pool.setCacheLimit(3 * page);
+            cache(page, 4 * page, 2 * page);
+            assertThat(pool.freeBytes()).isEqualTo(3 * page);
+            assertThat(pool.stats().trimmedBytes()).isEqualTo(4 * page);
+        }
+
+        @Test
+        void thatAreLoweredTakeFreeMemoryAtOnce() {
+            cache(page, 2 * page, 4 * page);
+            pool.setCacheLimit(5 * page);
+            assertThat(pool.freeBytes()).isEqualTo(4 * page);
+        }
+    }
+
+    @Nested
+    class OfRounding {
+        @Test
+        void giveLargeRequestsWholePages() {
+            pool.setRoundToPagesAbove(4 * page);
+            assertThat(alloc(4 * page).capacity()).isEqualTo(4 * page);
+            assertThat(alloc(4 * page + 1).capacity()).isEqualTo(5 * page);
+            assertThat(alloc(9 * page - 1).capacity()).isEqualTo(9 * page);
+            assertThat(alloc(300).capacity()).isEqualTo(512);
+        }
+
+        @Test
+        void findFreeMemoryThatIsAnEighthLargerAndNoMore() {
+            pool.setRoundToPagesAbove(4 * page);
+            alloc(18 * page).close();
+            MlxBuffer somewhatSmaller = alloc(16 * page);
+            assertThat(somewhatSmaller.capacity()).isEqualTo(18 * page);
+            somewhatSmaller.close();
+            assertThat(alloc(15 * page).capacity()).isEqualTo(15 * page);
+            assertThat(alloc(19 * page).capacity()).isEqualTo(19 * page);
+            assertThat(pool.stats()).returns(1L, PoolStats::hits).returns(18 * page, PoolStats::cachedBytes);
+        }
+
+        @Test
+        void takeTheSmallestThatFits() {
+            pool.setRoundToPagesAbove(0);
+            cache(19 * page, 18 * page, 17 * page);
+            assertThat(alloc(17 * page - 5).capacity()).isEqualTo(17 * page);
+            assertThat(alloc(17 * page - 5).capacity()).isEqualTo(18 * page);
+        }
+
+        @Test
+        void letBuffersOfEitherKindBeFoundAfterAChange() {
+            cache(5 * page);
+            pool.setRoundToPagesAbove(page);
+            assertThat(alloc(8 * page).capacity()).isEqualTo(8 * page);
+            alloc(7 * page).close();
+            pool.setRoundToPagesAbove(MlxBufferPool.UNLIMITED);
+            assertThat(alloc(5 * page).capacity()).isEqualTo(7 * page);
+            assertThat(pool.stats().hits()).isEqualTo(2);
+        }
+    }
+
+    @Nested
+    class OfTime {
+        @Test
+        void sendIdleMemoryBackByThemselves() {
+            cache(page, 2 * page);
+            pool.setTrimIdleAfter(Duration.ofMillis(20));
+            DeviceMemory.assertBackTo(device, bytesBefore);
+            assertThat(pool.stats()).returns(3 * page, PoolStats::trimmedBytes).returns(0, PoolStats::cachedCount);
+            cache(page);
+            DeviceMemory.assertBackTo(device, bytesBefore);
+        }
+
+        @Test
+        void leaveNoThreadBehind() {
+            pool.setTrimIdleAfter(Duration.ofMillis(20));
+            cache(page);
+            DeviceMemory.assertBackTo(device, bytesBefore);
+            assertThat(Thread.getAllStackTraces().keySet())
+                    .extracting(Thread::getName)
+                    .noneMatch(name -> name.startsWith("mlx-") && !name.equals("mlx-leak-detector"));
+        }
+
+        @Test
+        void leaveUsedMemoryAlone() {
+            MlxBuffer idle = alloc(4 * page);
+            idle.close();
+            pool.setTrimIdleAfter(Duration.ofMillis(300));
+            for (int i = 0; i < 2000 && pool.freeCount() > 0; i++) {
+                alloc(page).close();
+                PoolContract.sleep();
+                if (pool.stats().trimmedBytes() == 4 * page) {
+                    break;
+                }
+            }
+            assertThat(pool.stats()).returns(4 * page, PoolStats::trimmedBytes).returns(1, PoolStats::cachedCount);
+        }
+
+        @Test
+        void reachParkedMemoryThatNobodyAsksFor() {
+            pool.setTrimIdleAfter(Duration.ofMillis(20));
+            pool.release(alloc(page), fence);
+            fence.complete();
+            DeviceMemory.assertBackTo(device, bytesBefore);
+        }
+
+        @Test
+        void canBeSwitchedOff() throws InterruptedException {
+            pool.setTrimIdleAfter(Duration.ofMillis(20));
+            pool.setTrimIdleAfter(Duration.ZERO);
+            cache(page);
+            TimeUnit.MILLISECONDS.sleep(100);
+            assertThat(pool.freeBytes()).isEqualTo(page);
+        }
+    }
+
+    @Nested
+    class WithParkedMemory {
+        @Test
+        void waitForTheFence() throws Exception {
+            pool.setMemoryLimit(page);
+            pool.release(alloc(page), fence);
+            FutureTask<MlxBuffer> request = start(() -> alloc(page));
+            eventually(() -> fence.awaited() == 1);
+            fence.complete();
+            assertThat(request.get().capacity()).isEqualTo(page);
+            assertThat(pool.stats()).returns(1L, PoolStats::hits).returns(0L, PoolStats::failedAllocations);
+        }
+
+        @Test
+        void makeRoomForOtherSizesOnceTheFenceIsComplete() throws Exception {
+            pool.setMemoryLimit(4 * page);
+            pool.release(alloc(2 * page), fence);
+            FutureTask<MlxBuffer> request = start(() -> alloc(4 * page));
+            eventually(() -> fence.awaited() == 1);
+            fence.complete();
+            assertThat(request.get().capacity()).isEqualTo(4 * page);
+        }
+
+        @Test
+        void takeTheFenceThatCompletesFirst() throws Exception {
+            TestFence later = new TestFence();
+            pool.setMemoryLimit(2 * page);
+            pool.release(alloc(page), fence);
+            pool.release(alloc(page), later);
+            FutureTask<MlxBuffer> request = start(() -> alloc(page));
+            eventually(() -> later.awaited() == 1);
+            later.complete();
+            assertThat(request.get().capacity()).isEqualTo(page);
+            assertThat(pool.stats().parkedBytes()).as("the first fence's").isEqualTo(page);
+        }
+
+        @Test
+        void needNoWaitWhereTheFenceIsComplete() {
+            pool.setMemoryLimit(page);
+            pool.release(alloc(page), fence);
+            fence.complete();
+            alloc(page);
+            assertThat(fence.awaited()).isZero();
+        }
+
+        @Test
+        void giveUpInTimeOnAFenceThatNeverCompletes() {
+            pool.setMemoryLimit(page);
+            pool.setWaitForParked(Duration.ofMillis(50));
+            pool.release(alloc(page), fence);
+            assertThat(refused(page))
+                    .hasMessageContainingAll("after up to 50 ms of waiting for parked buffers", page + " parked");
+            assertThat(pool.stats().parkedBytes()).isEqualTo(page);
+            eventually(() -> fence.awaiting() == 0);
+        }
+
+        @Test
+        void doNotWaitWhereTheyAreToldNotTo() {
+            pool.setMemoryLimit(page);
+            pool.setWaitForParked(Duration.ZERO);
+            pool.release(alloc(page), fence);
+            assertThat(refused(page).getMessage()).doesNotContain("waiting");
+            assertThat(fence.awaited()).isZero();
+        }
+
+        @Test
+        void doNotWaitWhereItCannotHelp() {
+            pool.setMemoryLimit(4 * page);
+            pool.release(alloc(page), fence);
+            refused(8 * page);
+            assertThat(fence.awaited()).isZero();
+        }
+
+        @Test
+        void giveUpOnAFenceThatFails() {
+            pool.setMemoryLimit(page);
+            pool.release(alloc(page), fence);
+            fence.failing = true;
+            try (LogRecords log = new LogRecords()) {
+                refused(page);
+                assertThat(log.with("TestFence failed: what is parked with it stays")).hasSize(1);
+            }
+            fence.failing = false;
+        }
+
+        @Test
+        void doNotSpinOnAFenceThatOnlySaysThatItIsComplete() {
+            pool.setMemoryLimit(page);
+            MlxFence liar = new MlxFence() {
+                @Override
+                public boolean isComplete() {
+                    return fence.isComplete();
+                }
+
+                @Override
+                public void await() {}
+            };
+            pool.release(alloc(page), liar);
+            refused(page);
+        }
+
+        @Test
+        void giveUpWhenTheThreadIsInterrupted() throws Exception {
+            pool.setMemoryLimit(page);
+            pool.release(alloc(page), fence);
+            boolean[] interrupted = new boolean[1];
+            Thread thread = Thread.ofPlatform().start(() -> {
+                refused(page);
+                interrupted[0] = Thread.currentThread().isInterrupted();
+            });
+            eventually(() -> fence.awaited() == 1);
+            thread.interrupt();
+            thread.join();
+            assertThat(interrupted[0]).isTrue();
+            assertThat(pool.stats().parkedBytes()).isEqualTo(page);
+        }
+
+        /** Whoever asks is the one who could close the scope. */
+        @Test
+        void doNotWaitForAScope() {
+            pool.setMemoryLimit(2 * page);
+            TestFence withScope = new TestFence();
+            try (MlxScope scope = pool.confinedScope()) {
+                scope.alloc(page, DType.U8).close();
+                pool.release(scope.alloc(page, DType.U8), withScope);
+                assertThatExceptionOfType(BufferAllocationException.class)
+                        .isThrownBy(() -> scope.alloc(page, DType.U8))
+                        .withMessageContaining(2 * page + " parked");
+                assertThat(withScope.awaited()).isZero();
+            }
+            assertThat(alloc(page).capacity()).isEqualTo(page);
+            withScope.complete();
+        }
+
+        @Test
+        void areRefusedWhenThePoolClosesMeanwhile() {
+            pool.setMemoryLimit(page);
+            pool.release(alloc(page), fence);
+            FutureTask<MlxBuffer> request = start(() -> alloc(page));
+            eventually(() -> fence.awaited() == 1);
+            pool.close();
+            fence.complete();
+            assertThatExceptionOfType(java.util.concurrent.ExecutionException.class)
+                    .isThrownBy(request::get)
+                    .withCauseInstanceOf(IllegalStateException.class);
+            DeviceMemory.assertBackTo(device, bytesBefore);
+        }
+
+        /** More threads than buffers, on a pool that never has enough, and fences that complete out of order. */
+        @Test
+        void serveManyVirtualThreads() throws Exception {
+            int threads = 50;
+            pool.setMemoryLimit(4 * page);
+            List<TestFence> fences = new ArrayList<>();
+            CountDownLatch done = new CountDownLatch(threads);
+            try (ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor()) {
+                List<Future<?>> requests = new ArrayList<>();
+                for (int i = 0; i < threads; i++) {
+                    requests.add(executor.submit(() -> {
+                        MlxBuffer buffer = allocOnceThereIsRoom();
+                        TestFence inFlight = new TestFence();
+                        synchronized (fences) {
+                            fences.add(inFlight);
+                        }
+                        pool.release(buffer, inFlight);
+                        done.countDown();
+                    }));
+                }
+                while (!done.await(1, TimeUnit.MILLISECONDS)) {
+                    TestFence last;
+                    synchronized (fences) {
+                        last = fences.isEmpty() ? null : fences.removeLast();
+                    }
+                    if (last != null) {
+                        last.complete();
+                    }
+                }
+                for (Future<?> request : requests) {
+                    request.get();
+                }
+            }
+            fences.forEach(TestFence::complete);
+            assertThat(pool.stats())
+                    .returns(0, PoolStats::activeCount)
+                    .returns(0, PoolStats::parkedCount)
+                    .satisfies(stats -> assertThat(stats.peakFootprintBytes()).isLessThanOrEqualTo(4 * page));
+        }
+
+        private MlxBuffer allocOnceThereIsRoom() {
+            while (true) {
+                try {
+                    return alloc(page);
+                } catch (BufferAllocationException allAreActive) {
+                    Thread.yield();
+                }
+            }
+        }
+
+        private FutureTask<MlxBuffer> start(java.util.concurrent.Callable<MlxBuffer> request) {
+            FutureTask<MlxBuffer> task = new FutureTask<>(request);
+            Thread.ofPlatform().daemon().start(task);
+            return task;
+        }
+    }
+}

@@ -1,0 +1,218 @@
+package dev.mlxnative;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import java.time.Duration;
+import java.util.concurrent.FutureTask;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Each step of a request for which the device has no memory left. Needs a test build of the library. */
+@Tag("faults")
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class ShortageTest {
+    private static final Duration FOR_EVER = Duration.ofDays(1);
+
+    private final MlxDevice device = MlxDevice.open();
+    private final long page = device.pageSize();
+    private final MlxBufferPool pool =
+            MlxBufferPool.builder(device).waitForParked(FOR_EVER).build();
+    private final TestFence fence = new TestFence();
+
+    @BeforeEach
+    void thereAreNoFaults() {
+        NativeFaults.clear();
+    }
+
+    @AfterEach
+    void theBooksBalanceAndNothingIsLeft() {
+        pool.setMemoryLimit(MlxBufferPool.UNLIMITED);
+        long available = 64 * page;
+        NativeFaults.byteBudget(device.allocatedBytes() + available);
+        pool.alloc(available, DType.U8).close();
+        NativeFaults.clear();
+        pool.reset();
+        fence.complete();
+        PoolStats stats = pool.stats();
+        assertThat(stats.requests()).isEqualTo(stats.hits() + stats.nativeAllocations() + stats.failedAllocations());
+        assertThat(stats)
+                .returns(0, PoolStats::activeCount)
+                .returns(0L, PoolStats::requestedBytes)
+                .returns(0, PoolStats::parkedCount)
+                .returns(stats.cachedBytes(), PoolStats::footprintBytes);
+        assertThat(NativeFaults.liveBuffers()).isEqualTo(stats.cachedCount());
+        pool.close();
+        device.close();
+        assertThat(NativeFaults.liveBuffers()).isZero();
+        assertThat(NativeFaults.liveDevices()).isZero();
+    }
+
+    private MlxBuffer alloc(long byteLength) {
+        return pool.alloc(byteLength, DType.U8);
+    }
+
+    private BufferAllocationException refused(long byteLength) {
+        BufferAllocationException refusal =
+                catchThrowableOfType(BufferAllocationException.class, () -> alloc(byteLength));
+        assertThat(refusal).isNotNull();
+        return refusal;
+    }
+
+    /** The device has no more than it has given out. */
+    private void exhaust() {
+        NativeFaults.byteBudget(device.allocatedBytes());
+    }
+
+    @Test
+    void freeMemoryIsTakenFirst() {
+        alloc(page).close();
+        exhaust();
+        alloc(page).close();
+        assertThat(pool.stats()).returns(1L, PoolStats::hits).returns(0L, PoolStats::trimmedBytes);
+    }
+
+    @Test
+    void thenMemoryWhoseFenceIsComplete() {
+        alloc(2 * page).close();
+        pool.release(alloc(page), fence);
+        fence.complete();
+        exhaust();
+        alloc(page).close();
+        assertThat(pool.stats()).returns(1L, PoolStats::hits).returns(0L, PoolStats::trimmedBytes);
+    }
+
+    @Test
+    void thenTheDeviceIsAsked() {
+        alloc(page).close();
+        alloc(2 * page).close();
+        assertThat(pool.stats()).returns(2L, PoolStats::nativeAllocations).returns(0L, PoolStats::trimmedBytes);
+    }
+
+    @Test
+    void thenItIsAskedAgainWithoutACache() {
+        MlxBuffer active = alloc(page);
+        alloc(4 * page).close();
+        exhaust();
+        MlxBuffer buffer = alloc(2 * page);
+        assertThat(buffer.capacity()).isEqualTo(2 * page);
+        assertThat(active.isReleased()).isFalse();
+        assertThat(pool.stats())
+                .returns(4 * page, PoolStats::trimmedBytes)
+                .returns(3L, PoolStats::nativeAllocations)
+                .returns(0L, PoolStats::failedAllocations)
+                .returns(3 * page, PoolStats::activeBytes);
+    }
+
+    @Test
+    void aSingleRefusalDoesNoHarm() {
+        NativeFaults.failCreate(1, 1);
+        assertThat(alloc(3 * page).capacity()).as("rounded to pages at the second try").isEqualTo(3 * page);
+        assertThat(pool.stats()).returns(1L, PoolStats::requests).returns(1L, PoolStats::nativeAllocations);
+    }
+
+    @Test
+    void itIsAskedForPagesThen() {
+        MlxBuffer active = alloc(4 * page);
+        NativeFaults.byteBudget(device.allocatedBytes() + 5 * page);
+        assertThat(alloc(5 * page).capacity()).isEqualTo(5 * page);
+        active.close();
+    }
+
+    @Test
+    void thenParkedMemoryIsWaitedFor() throws Exception {
+        pool.release(alloc(page), fence);
+        exhaust();
+        FutureTask<MlxBuffer> request = start(page);
+        while (fence.awaited() == 0) {
+            PoolContract.sleep();
+        }
+        fence.complete();
+        assertThat(request.get().capacity()).isEqualTo(page);
+        assertThat(pool.stats()).returns(1L, PoolStats::hits).returns(0L, PoolStats::failedAllocations);
+    }
+
+    @Test
+    void parkedMemoryOfAnotherSizeGoesBackForIt() throws Exception {
+        pool.release(alloc(4 * page), fence);
+        exhaust();
+        FutureTask<MlxBuffer> request = start(2 * page);
+        while (fence.awaited() == 0) {
+            PoolContract.sleep();
+        }
+        fence.complete();
+        assertThat(request.get().capacity()).isEqualTo(2 * page);
+        assertThat(pool.stats())
+                .returns(4 * page, PoolStats::trimmedBytes)
+                .returns(2L, PoolStats::nativeAllocations)
+                .returns(0L, PoolStats::failedAllocations);
+    }
+
+    @Test
+    void atLastTheMessageSaysAllThereIsToKnow() {
+        MlxBuffer active = alloc(3 * page);
+        alloc(page).close();
+        pool.release(alloc(2 * page), fence);
+        pool.setWaitForParked(Duration.ofMillis(20));
+        NativeFaults.byteBudget(0);
+        BufferAllocationException refusal = refused(100 * page);
+        PoolStats stats = refusal.poolStats().orElseThrow();
+        assertThat(refusal.requestedBytes()).isEqualTo(100 * page);
+        assertThat(stats)
+                .returns(4 * page, PoolStats::activeBytes)
+                .returns(0L, PoolStats::cachedBytes)
+                .returns(page, PoolStats::trimmedBytes)
+                .returns(2 * page, PoolStats::parkedBytes)
+                .returns(1L, PoolStats::failedAllocations);
+        assertThat(refusal)
+                .hasMessageContainingAll(
+                        "no memory for " + 100 * page + " bytes",
+                        "a native buffer of " + 100 * page + " was refused by the device",
+                        "after up to 20 ms of waiting",
+                        "The pool " + pool.name() + " has " + 4 * page + " bytes in 1 active buffers, 0 cached and "
+                                + 2 * page + " parked",
+                        "its limits are " + pool.memoryLimit() + " bytes and 499000 buffers",
+                        "the device counts " + stats.deviceAllocatedBytes() + " of "
+                                + device.info().recommendedMaxWorkingSetSize() + " recommended",
+                        "Release buffers earlier",
+                        "memoryLimit")
+                .hasCauseInstanceOf(BufferAllocationException.class);
+        assertThat(active.isReleased()).isFalse();
+    }
+
+    @Test
+    void theNextRequestThatFitsSucceeds() {
+        MlxBuffer active = alloc(4 * page);
+        exhaust();
+        refused(2 * page);
+        refused(1);
+        active.close();
+        assertThat(alloc(2 * page).capacity()).isEqualTo(2 * page);
+        assertThat(pool.stats())
+                .returns(4L, PoolStats::requests)
+                .returns(2L, PoolStats::failedAllocations)
+                .returns(2L, PoolStats::nativeAllocations)
+                .returns(4 * page, PoolStats::trimmedBytes);
+    }
+
+    /** What was counted in for a buffer that the device then refused is counted out again. */
+    @Test
+    void refusalsDoNotEatIntoTheMemoryLimit() {
+        pool.setMemoryLimit(4 * page);
+        NativeFaults.byteBudget(0);
+        for (int i = 0; i < 10; i++) {
+            refused(4 * page);
+        }
+        NativeFaults.clear();
+        assertThat(alloc(4 * page).capacity()).isEqualTo(4 * page);
+    }
+
+    private FutureTask<MlxBuffer> start(long byteLength) {
+        FutureTask<MlxBuffer> request = new FutureTask<>(() -> alloc(byteLength));
+        Thread.ofPlatform().daemon().start(request);
+        return request;
+    }
+}
