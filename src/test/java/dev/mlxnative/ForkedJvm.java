@@ -10,11 +10,11 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /** A JVM of its own, for what this one cannot show: refused access, other properties, what goes to standard error. */
-record ForkedJvm(int exitStatus, String out, String err) {
+public record ForkedJvm(int exitStatus, String out, String err) {
     private static final long LIMIT_SECONDS = 120;
 
     /** Runs a class of the test class path. */
-    static ForkedJvm run(List<String> options, Class<?> main, String... arguments) throws Exception {
+    public static ForkedJvm run(List<String> options, Class<?> main, String... arguments) throws Exception {
         List<String> command = new ArrayList<>(options);
         command.addAll(List.of("-classpath", System.getProperty("java.class.path"), main.getName()));
         command.addAll(List.of(arguments));

@@ -9,7 +9,7 @@ import java.util.Arrays;
  * so that a timed pass measures the allocator and neither a hash map nor the garbage collector. A slot is taken again
  * once its buffer is freed; there are therefore as many slots as buffers were ever live at once.
  */
-final class Trace {
+public final class Trace {
 
     private final String name;
 
@@ -45,11 +45,11 @@ final class Trace {
     }
 
     /** How many allocations and frees there are to replay. */
-    int events() {
+    public int events() {
         return slots.length;
     }
 
-    boolean isAllocation(int event) {
+    public boolean isAllocation(int event) {
         return slots[event] >= 0;
     }
 
@@ -60,12 +60,12 @@ final class Trace {
     }
 
     /** The bytes that an allocation asks for; 0 for a free. */
-    long size(int event) {
+    public long size(int event) {
         return sizes[event];
     }
 
     /** How many allocations there are to replay. */
-    int requests() {
+    public int requests() {
         return requests;
     }
 

@@ -36,7 +36,7 @@ import java.util.zip.ZipException;
  * <p>Everything else must be in order, down to the columns that a replay has no use for: a file that is wrong in one
  * place was not written by a recorder, or not wholly, and numbers from it would mean nothing.
  */
-final class TraceReader {
+public final class TraceReader {
 
     private static final List<String> COLUMNS = List.of("Thread", "Time", "Action", "Pointer", "Size", "Stream");
 
@@ -67,7 +67,7 @@ final class TraceReader {
      * @throws MalformedTraceException if it is not a trace from its first line to its last
      * @throws IOException if it cannot be read
      */
-    static Trace read(Path file) throws IOException {
+    public static Trace read(Path file) throws IOException {
         return new TraceReader(file).read();
     }
 
