@@ -1,0 +1,156 @@
+package dev.mlxnative.bench.jmh;
+
+import dev.mlxnative.MlxBuffer;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import org.jspecify.annotations.Nullable;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.Group;
+import org.openjdk.jmh.annotations.Level;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
+import org.openjdk.jmh.infra.Control;
+
+/**
+ * What does a hit cost when several threads want one?
+ *
+ * <p>One run for each number of threads, with no more of them than the machine has cores:
+ *
+ * <pre>
+ * mvn -q -B test-compile exec:exec@jmh -Djmh.args="ThreadsBenchmark.*Pool -t 1"
+ * mvn -q -B test-compile exec:exec@jmh -Djmh.args="ThreadsBenchmark.*Pool -t 2"
+ * mvn -q -B test-compile exec:exec@jmh -Djmh.args="ThreadsBenchmark.*Pool -t 4"
+ * mvn -q -B test-compile exec:exec@jmh -Djmh.args="ThreadsBenchmark.handOver"
+ * </pre>
+ *
+ * <p>The figures are what one thread waits for one operation. In {@code handOver} one thread leases and another
+ * releases; {@code handOverAlone} passes the same buffer on without the pool, and is to be subtracted. The other
+ * allocators with several threads: {@code HitBenchmark -t 2}.
+ */
+public class ThreadsBenchmark extends Defaults {
+
+    private static final long BYTES = 4096;
+
+    /** A pool that no other thread uses. */
+    @State(Scope.Thread)
+    public static class OwnPool extends Allocators.Pool {}
+
+    @Benchmark
+    public MlxBuffer sharedPool(Allocators.Pool pool) {
+        return pool.cycle(BYTES);
+    }
+
+    @Benchmark
+    public MlxBuffer ownPool(OwnPool pool) {
+        return pool.cycle(BYTES);
+    }
+
+    /** From one thread to one other. A queue of the JDK's would cost more than the pool. */
+    @State(Scope.Group)
+    public static class Mailbox {
+
+        private static final int SLOTS = 1024;
+
+        private final AtomicReferenceArray<@Nullable MlxBuffer> slots = new AtomicReferenceArray<>(SLOTS);
+
+        /** False if there was no room until the end of the measurement. */
+        boolean offer(Cursor cursor, MlxBuffer buffer, Control control) {
+            while (slots.getAcquire(cursor.slot) != null) {
+                if (control.stopMeasurement) {
+                    return false;
+                }
+                Thread.onSpinWait();
+            }
+            slots.setRelease(cursor.slot, buffer);
+            cursor.slot = (cursor.slot + 1) % SLOTS;
+            return true;
+        }
+
+        /** Null if there was nothing until the end of the measurement. */
+        @Nullable
+        MlxBuffer poll(Cursor cursor, Control control) {
+            MlxBuffer buffer = slots.getAcquire(cursor.slot);
+            while (buffer == null) {
+                if (control.stopMeasurement) {
+                    return null;
+                }
+                Thread.onSpinWait();
+                buffer = slots.getAcquire(cursor.slot);
+            }
+            slots.setRelease(cursor.slot, null);
+            cursor.slot = (cursor.slot + 1) % SLOTS;
+            return buffer;
+        }
+
+        /** What is under way when the threads stop; closed and not released, since a parcel is here many times. */
+        @TearDown(Level.Iteration)
+        public void empty() {
+            for (int slot = 0; slot < SLOTS; slot++) {
+                MlxBuffer buffer = slots.getAndSet(slot, null);
+                if (buffer != null) {
+                    buffer.close();
+                }
+            }
+        }
+    }
+
+    /** Where a thread is in its mailbox; of its own, since the other one must not wait for the cache line. */
+    @State(Scope.Thread)
+    public static class Cursor {
+
+        private int slot;
+
+        @Setup(Level.Iteration)
+        public void rewind() {
+            slot = 0;
+        }
+    }
+
+    @Benchmark
+    @Group("handOver")
+    public void lease(Allocators.Pool pool, Mailbox mailbox, Cursor cursor, Control control) {
+        MlxBuffer buffer = pool.allocate(BYTES);
+        if (!mailbox.offer(cursor, buffer, control)) {
+            pool.release(buffer);
+        }
+    }
+
+    @Benchmark
+    @Group("handOver")
+    public void release(Allocators.Pool pool, Mailbox mailbox, Cursor cursor, Control control) {
+        MlxBuffer buffer = mailbox.poll(cursor, control);
+        if (buffer != null) {
+            pool.release(buffer);
+        }
+    }
+
+    /** What is passed on where nothing is leased. */
+    @State(Scope.Group)
+    public static class Parcel {
+
+        private MlxBuffer buffer;
+
+        @Setup
+        public void lease(Allocators.Pool pool) {
+            buffer = pool.allocate(BYTES);
+        }
+
+        @TearDown
+        public void close() {
+            buffer.close();
+        }
+    }
+
+    @Benchmark
+    @Group("handOverAlone")
+    public boolean send(Parcel parcel, Mailbox mailbox, Cursor cursor, Control control) {
+        return mailbox.offer(cursor, parcel.buffer, control);
+    }
+
+    @Benchmark
+    @Group("handOverAlone")
+    public @Nullable MlxBuffer receive(Mailbox mailbox, Cursor cursor, Control control) {
+        return mailbox.poll(cursor, control);
+    }
+}
