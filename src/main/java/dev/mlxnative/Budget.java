@@ -46,6 +46,15 @@ final class Budget {
         bufferLimit = buffers;
     }
 
+    /**
+     * Whether leases of so many bytes leave too little for rounding requests to powers of two. Those up to half of the
+     * limit waste no more than half of that, and the later ones an eighth, so that a limit of 1.5 times what is live
+     * serves every request: 1/2 limit + 9/8 (live - 1/4 limit) is then less than the limit.
+     */
+    boolean isTight(long activeBytes) {
+        return activeBytes > memoryLimit / 2;
+    }
+
     /** Whether a buffer of this capacity may be created. */
     boolean admits(long capacity) {
         return capacity <= memoryLimit - bytes && count < bufferLimit;

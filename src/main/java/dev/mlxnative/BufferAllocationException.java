@@ -21,8 +21,7 @@ public final class BufferAllocationException extends MlxException {
     }
 
     /** A refusal to a pool, which had {@code poolStats} at that moment. */
-    BufferAllocationException(
-            String message, long requestedBytes, PoolStats poolStats, @Nullable Throwable cause) {
+    BufferAllocationException(String message, long requestedBytes, PoolStats poolStats, @Nullable Throwable cause) {
         super(message, cause);
         this.requestedBytes = requestedBytes;
         this.poolStats = poolStats;

@@ -24,8 +24,9 @@ final class FenceWait {
      * @throws InterruptedException if the calling thread is interrupted meanwhile
      */
     static boolean anyOf(List<MlxFence> fences, long nanos) throws InterruptedException {
-        List<Callable<Boolean>> waits =
-                fences.stream().<Callable<Boolean>>map(fence -> () -> isReached(fence)).toList();
+        List<Callable<Boolean>> waits = fences.stream()
+                .<Callable<Boolean>>map(fence -> () -> isReached(fence))
+                .toList();
         ExecutorService threads = Executors.newThreadPerTaskExecutor(THREADS);
         try {
             return threads.invokeAny(waits, nanos, TimeUnit.NANOSECONDS);

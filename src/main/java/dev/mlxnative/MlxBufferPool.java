@@ -34,10 +34,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>When memory runs out.</b> A request takes free memory; then that of fences that are complete by now; then, if a
  * limit is in the way, free memory of other sizes goes back to the device, least recently used first, and the device is
- * asked. Near a limit a request is rounded to pages. If the device refuses, everything that is free goes back and the
- * device is asked once more. At last the request waits for parked memory, {@link #waitForParked()} at most. Then
- * {@link BufferAllocationException} says which limit it was, with all the figures. Nothing is lost on the way, and the
- * next request that fits succeeds.
+ * asked. Where half of the memory limit is active, requests are rounded to pages. If the device refuses, everything
+ * that is free goes back and the device is asked once more. At last the request waits for parked memory,
+ * {@link #waitForParked()} at most. Then {@link BufferAllocationException} says which limit it was, with all the
+ * figures. Nothing is lost on the way, and the next request that fits succeeds.
  *
  * <p>Any number of threads may use a pool. A hit takes a lock for the time of a few field accesses; the driver is never
  * called with the lock held.
@@ -100,9 +100,8 @@ public final class MlxBufferPool implements AutoCloseable {
         NativeBuffer lent = memory.take(byteLength, leaseArena, true);
         MlxBuffer buffer = null;
         try {
-            MemorySegment segment = leaseArena == null
-                    ? lent.segment().asSlice(0, byteLength)
-                    : lent.segment(leaseArena, byteLength);
+            MemorySegment segment =
+                    leaseArena == null ? lent.segment().asSlice(0, byteLength) : lent.segment(leaseArena, byteLength);
             buffer = new MlxBuffer(owner, lent, segment, leaseArena, leaseArena != null, dtype, dimensions);
             if (leaks.picks()) {
                 leaks.watch(buffer, buffer.issuedLease());
@@ -531,6 +530,10 @@ public final class MlxBufferPool implements AutoCloseable {
          * <p>The limit is hard. What would exceed it first costs the cache, then waits for parked memory, and then
          * throws {@link BufferAllocationException}. It is counted in capacities, as {@link PoolStats#footprintBytes}
          * is; the driver's own rounding to pages comes on top. {@link #UNLIMITED} leaves it to the device.
+         *
+         * <p>From half of the limit on, requests are rounded to pages and not to powers of two: one and a half times
+         * the bytes that are ever live at once is a limit that serves every request, as long as most of them are in
+         * buffers of a page or more and little is parked.
          *
          * @throws IllegalArgumentException if it is negative
          */

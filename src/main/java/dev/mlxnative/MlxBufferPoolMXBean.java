@@ -3,8 +3,8 @@ package dev.mlxnative;
 import java.lang.management.PlatformManagedObject;
 
 /**
- * A pool as JMX shows it: the figures of {@link PoolStats}, each read on its own, and the limits. Sizes are bytes, times
- * milliseconds.
+ * A pool as JMX shows it: the figures of {@link PoolStats}, each read on its own, and the limits. Sizes are bytes,
+ * times milliseconds.
  */
 public interface MlxBufferPoolMXBean extends PlatformManagedObject {
     /** {@link MlxBufferPool#name}. */

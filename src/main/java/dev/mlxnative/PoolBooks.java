@@ -69,6 +69,10 @@ final class PoolBooks {
         leakedCount++;
     }
 
+    long activeBytes() {
+        return activeBytes;
+    }
+
     long leakedCount() {
         return leakedCount;
     }

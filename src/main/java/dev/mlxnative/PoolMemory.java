@@ -96,6 +96,7 @@ final class PoolMemory {
         /** What the device said when it was asked last, if that was the last thing that happened. */
         private @Nullable BufferAllocationException refusal;
 
+        private boolean tight;
         private boolean waited;
 
         private Request(long byteLength, @Nullable Arena leaseArena, boolean resettable, Buckets buckets) {
@@ -106,7 +107,7 @@ final class PoolMemory {
         }
 
         private long capacity() {
-            return buckets.capacity(byteLength);
+            return buckets.capacity(byteLength, tight);
         }
 
         private long leastCapacity() {
@@ -153,8 +154,9 @@ final class PoolMemory {
         try {
             requireOpen();
             issued.ensureCapacity(issued.size() + 1);
-            memory = free.take(
-                    sizes.capacity(request.byteLength), request.byteLength, sizes.largest(request.byteLength));
+            request.tight = budget.isTight(books.activeBytes() + sizes.capacity(request.byteLength, false));
+            memory =
+                    free.take(request.capacity(), request.byteLength, sizes.largest(request.byteLength, request.tight));
             if (memory == null) {
                 return null;
             }

@@ -72,7 +72,8 @@ final class ScopeLeases implements LeakDetector.Leases {
         try {
             return lease(memory).tryEnd();
         } catch (WrongThreadException | IllegalStateException e) {
-            // A lease of a checked scope whose own arena is confined to a thread, or used by a native call: its segments
+            // A lease of a checked scope whose own arena is confined to a thread, or used by a native call: its
+            // segments
             // can outlive the scope's, so the memory has to stay.
             return false;
         }

@@ -79,8 +79,10 @@ class LeakDetectionTest {
             System.gc();
             assertThat(log.with("leak in pool leaky: a buffer of 1000 bytes became garbage and " + LEAK))
                     .hasSize(3);
-            assertThat(log.origins()).hasSize(3).allSatisfy(origin -> assertThat(origin.getStackTrace())
-                    .anyMatch(frame -> frame.getMethodName().equals("drop")));
+            assertThat(log.origins())
+                    .hasSize(3)
+                    .allSatisfy(origin -> assertThat(origin.getStackTrace())
+                            .anyMatch(frame -> frame.getMethodName().equals("drop")));
             kept.segment().set(JAVA_BYTE, 2999, (byte) 1);
             kept.close();
         }
@@ -209,11 +211,16 @@ class LeakDetectionTest {
         MlxScope scope = pool.scope();
         scope.alloc(1000, DType.U8);
         pool.close();
-        assertThat(log.with("pool leaky was closed with 2 buffer(s) of 2,048 bytes out")).hasSize(1);
-        assertThat(log.with("still out when pool leaky was closed: a buffer of 1000 bytes")).hasSize(1);
-        assertThat(log.with("still out when pool leaky was closed: a scope with 1 buffer(s)")).hasSize(1);
-        assertThat(log.origins()).hasSize(2).allSatisfy(origin -> assertThat(origin.getStackTrace())
-                .anyMatch(frame -> frame.getMethodName().startsWith("closingThePool")));
+        assertThat(log.with("pool leaky was closed with 2 buffer(s) of 2,048 bytes out"))
+                .hasSize(1);
+        assertThat(log.with("still out when pool leaky was closed: a buffer of 1000 bytes"))
+                .hasSize(1);
+        assertThat(log.with("still out when pool leaky was closed: a scope with 1 buffer(s)"))
+                .hasSize(1);
+        assertThat(log.origins())
+                .hasSize(2)
+                .allSatisfy(origin -> assertThat(origin.getStackTrace())
+                        .anyMatch(frame -> frame.getMethodName().startsWith("closingThePool")));
         out.close();
         scope.close();
     }

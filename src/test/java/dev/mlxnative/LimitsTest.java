@@ -208,6 +208,19 @@ class LimitsTest {
             assertThat(pool.stats().hits()).isEqualTo(1);
         }
 
+        /** Free memory of powers of two would bring back what the rounding is to save. */
+        @Test
+        void roundToPagesFromHalfOn() {
+            cache(8 * page);
+            pool.setMemoryLimit(28 * page);
+            MlxBuffer first = alloc(5 * page);
+            assertThat(first.capacity()).isEqualTo(8 * page);
+            cache(8 * page);
+            assertThat(alloc(5 * page).capacity()).isEqualTo(5 * page);
+            first.close();
+            assertThat(alloc(5 * page).capacity()).isEqualTo(8 * page);
+        }
+
         @Test
         void thatAreLoweredTakeFreeMemoryAtOnceAndTheRestAsItComesBack() {
             MlxBuffer active = alloc(4 * page);
@@ -241,7 +254,9 @@ class LimitsTest {
             alloc(512);
             assertThat(refused(1024))
                     .hasMessageContainingAll(
-                            "refused by the limit on the number of buffers", "in 2 active buffers", "raise bufferLimit");
+                            "refused by the limit on the number of buffers",
+                            "in 2 active buffers",
+                            "raise bufferLimit");
             first.close();
             assertThat(alloc(1024).capacity()).as("in the place of free memory").isEqualTo(1024);
             assertThat(pool.stats().trimmedBytes()).isEqualTo(256);
@@ -470,7 +485,8 @@ class LimitsTest {
             fence.failing = true;
             try (LogRecords log = new LogRecords()) {
                 refused(page);
-                assertThat(log.with("TestFence failed: what is parked with it stays")).hasSize(1);
+                assertThat(log.with("TestFence failed: what is parked with it stays"))
+                        .hasSize(1);
             }
             fence.failing = false;
         }

@@ -110,7 +110,9 @@ class ShortageTest {
     @Test
     void aSingleRefusalDoesNoHarm() {
         NativeFaults.failCreate(1, 1);
-        assertThat(alloc(3 * page).capacity()).as("rounded to pages at the second try").isEqualTo(3 * page);
+        assertThat(alloc(3 * page).capacity())
+                .as("rounded to pages at the second try")
+                .isEqualTo(3 * page);
         assertThat(pool.stats()).returns(1L, PoolStats::requests).returns(1L, PoolStats::nativeAllocations);
     }
 

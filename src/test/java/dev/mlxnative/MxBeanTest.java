@@ -1,0 +1,111 @@
+package dev.mlxnative;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.lang.management.ManagementFactory;
+import java.time.Duration;
+import java.util.Arrays;
+import javax.management.Attribute;
+import javax.management.MBeanAttributeInfo;
+import javax.management.MBeanServer;
+import javax.management.ObjectName;
+import javax.management.RuntimeMBeanException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** A pool as a management console sees it. */
+class MxBeanTest {
+    private final MBeanServer server = ManagementFactory.getPlatformMBeanServer();
+    private final MlxDevice device = MlxDevice.open();
+    private final MlxBufferPool pool =
+            MlxBufferPool.builder(device).name("decode, step=1").build();
+    private ObjectName name;
+
+    @BeforeEach
+    void register() throws Exception {
+        MlxBufferPoolMXBean bean = pool.mxBean();
+        name = bean.getObjectName();
+        server.registerMBean(bean, name);
+    }
+
+    @AfterEach
+    void unregister() throws Exception {
+        server.unregisterMBean(name);
+        pool.reset();
+        pool.close();
+        device.close();
+    }
+
+    private Object get(String attribute) throws Exception {
+        return server.getAttribute(name, attribute);
+    }
+
+    @Test
+    void isFoundByTheNameOfThePool() {
+        assertThat(name).hasToString("dev.mlxnative:type=MlxBufferPool,name=\"decode, step=1\"");
+        assertThat(server.queryNames(name, null)).containsExactly(name);
+    }
+
+    @Test
+    void showsTheStatistics() throws Exception {
+        pool.alloc(3000, DType.U8);
+        pool.alloc(9000, DType.U8).close();
+        pool.alloc(9000, DType.U8).close();
+        TestFence fence = new TestFence();
+        pool.release(pool.alloc(300, DType.U8), fence);
+        PoolStats stats = pool.stats();
+        assertThat(get("Name")).isEqualTo("decode, step=1");
+        assertThat(get("Requests")).isEqualTo(4L);
+        assertThat(get("Hits")).isEqualTo(1L);
+        assertThat(get("HitRate")).isEqualTo(0.25);
+        assertThat(get("NativeAllocations")).isEqualTo(3L);
+        assertThat(get("FailedAllocations")).isEqualTo(0L);
+        assertThat(get("ActiveCount")).isEqualTo(1);
+        assertThat(get("ActiveBytes")).isEqualTo(4096L);
+        assertThat(get("RequestedBytes")).isEqualTo(3000L);
+        assertThat(get("CachedCount")).isEqualTo(1);
+        assertThat(get("CachedBytes")).isEqualTo(16384L);
+        assertThat(get("ParkedCount")).isEqualTo(1);
+        assertThat(get("ParkedBytes")).isEqualTo(512L);
+        assertThat(get("FootprintBytes")).isEqualTo(stats.footprintBytes());
+        assertThat(get("PeakActiveBytes")).isEqualTo(stats.peakActiveBytes());
+        assertThat(get("PeakFootprintBytes")).isEqualTo(stats.peakFootprintBytes());
+        assertThat(get("TrimmedBytes")).isEqualTo(0L);
+        assertThat(get("LeakedCount")).isEqualTo(0L);
+        assertThat(get("DeviceAllocatedBytes")).isEqualTo(device.allocatedBytes());
+        fence.complete();
+    }
+
+    @Test
+    void setsTheLimits() throws Exception {
+        for (MBeanAttributeInfo attribute : Arrays.stream(
+                        server.getMBeanInfo(name).getAttributes())
+                .filter(MBeanAttributeInfo::isWritable)
+                .toList()) {
+            server.setAttribute(name, new Attribute(attribute.getName(), 12_000L));
+            assertThat(get(attribute.getName())).as(attribute.getName()).isEqualTo(12_000L);
+        }
+        assertThat(pool)
+                .returns(12_000L, MlxBufferPool::memoryLimit)
+                .returns(12_000L, MlxBufferPool::cacheLimit)
+                .returns(12_000L, MlxBufferPool::bufferLimit)
+                .returns(12_000L, MlxBufferPool::roundToPagesAbove)
+                .returns(Duration.ofSeconds(12), MlxBufferPool::trimIdleAfter)
+                .returns(Duration.ofSeconds(12), MlxBufferPool::waitForParked);
+        assertThatThrownBy(() -> server.setAttribute(name, new Attribute("MemoryLimit", -1L)))
+                .isInstanceOf(RuntimeMBeanException.class)
+                .hasRootCauseInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
+    void trims() throws Exception {
+        pool.alloc(3000, DType.U8).close();
+        pool.alloc(9000, DType.U8).close();
+        assertThat(server.invoke(name, "trim", new Object[] {16384L}, new String[] {"long"}))
+                .isEqualTo(4096L);
+        assertThat(server.invoke(name, "clear", null, null)).isEqualTo(16384L);
+        assertThat(pool.freeCount()).isZero();
+    }
+}
