@@ -19,7 +19,7 @@ final class FlightEvents {
 
     @Category("mlx-native")
     @Enabled(false)
-    private abstract static class PoolEvent extends Event {
+    abstract static class PoolEvent extends Event {
         @Label("Pool")
         String pool;
 
@@ -84,13 +84,20 @@ final class FlightEvents {
     @Name("dev.mlxnative.NativeAllocated")
     @Label("Native Buffer Allocated")
     @Description("The device created a buffer")
-    private static final class NativeAllocated extends PoolEvent {
+    static final class NativeAllocated extends PoolEvent {
         @Label("Capacity")
         @DataAmount
         long capacity;
 
+        /** Begins the event, which has a duration. */
         NativeAllocated(String pool) {
             super(pool);
+            begin();
+        }
+
+        void commit(NativeBuffer memory) {
+            capacity = memory.capacity();
+            commit();
         }
     }
 
@@ -175,21 +182,6 @@ final class FlightEvents {
         if (event.isEnabled()) {
             event.commit(memory);
         }
-    }
-
-    /** Begins an event that lasts until {@link NativeAllocation#end}. */
-    static NativeAllocation nativeAllocation(String pool) {
-        var event = new NativeAllocated(pool);
-        event.begin();
-        return capacity -> {
-            event.capacity = capacity;
-            event.commit();
-        };
-    }
-
-    @FunctionalInterface
-    interface NativeAllocation {
-        void end(long capacity);
     }
 
     static void trimmed(String pool, TrimCause cause, List<NativeBuffer> memories) {

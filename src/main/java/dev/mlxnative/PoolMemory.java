@@ -228,9 +228,9 @@ final class PoolMemory {
         NativeBuffer memory = null;
         boolean taken = false;
         try {
-            FlightEvents.NativeAllocation event = FlightEvents.nativeAllocation(name);
+            var event = new FlightEvents.NativeAllocated(name);
             memory = device.allocate(capacity);
-            event.end(capacity);
+            event.commit(memory);
             if (residencySet != null) {
                 residencySet.addUnlessClosed(memory.wholeHandle());
             }
