@@ -48,6 +48,8 @@ class ReadmeTest {
                 .isZero();
         ForkedJvm jvm = ForkedJvm.java(List.of(
                 "--enable-native-access=ALL-UNNAMED",
+                // Micrometer finds the SLF4J of other tests' libraries, which warns that nobody listens.
+                "-Dslf4j.internal.verbosity=ERROR",
                 "-classpath",
                 folder + File.pathSeparator + libraries,
                 "Example"));
