@@ -87,31 +87,24 @@ final class PoolMemory {
         trace = settings.trace == null ? null : new TraceWriter(settings.trace);
     }
 
-    /** A request on its way through everything that can serve it. */
+    /** A request that no free memory serves, on its way through everything else. */
     private static final class Request {
         private final long byteLength;
         private final @Nullable Arena leaseArena;
         private final boolean resettable;
-        private final Buckets buckets;
+        /** The capacity that a new buffer for it should have, and the smallest that it can have. */
+        private long capacity;
+
+        private long leastCapacity;
         /** What the device said when it was asked last, if that was the last thing that happened. */
         private @Nullable BufferAllocationException refusal;
 
-        private boolean tight;
         private boolean waited;
 
-        private Request(long byteLength, @Nullable Arena leaseArena, boolean resettable, Buckets buckets) {
+        private Request(long byteLength, @Nullable Arena leaseArena, boolean resettable) {
             this.byteLength = byteLength;
             this.leaseArena = leaseArena;
             this.resettable = resettable;
-            this.buckets = buckets;
-        }
-
-        private long capacity() {
-            return buckets.capacity(byteLength, tight);
-        }
-
-        private long leastCapacity() {
-            return buckets.pages(byteLength);
         }
     }
 
@@ -125,42 +118,37 @@ final class PoolMemory {
      */
     NativeBuffer take(long byteLength, @Nullable Arena leaseArena, boolean resettable) {
         device.requireOpen();
-        var request = new Request(byteLength, leaseArena, resettable, buckets);
-        NativeBuffer memory = reuse(request);
+        NativeBuffer memory = reuse(byteLength, leaseArena, resettable);
         if (memory == null && reap()) {
-            memory = reuse(request);
+            memory = reuse(byteLength, leaseArena, resettable);
         }
-        boolean hit = memory != null;
-        if (memory == null) {
-            memory = grow(request);
+        if (memory != null) {
+            return memory;
         }
+        var request = new Request(byteLength, leaseArena, resettable);
+        memory = grow(request);
         if (memory == null) {
             memory = awaitParked(request);
         }
         if (memory == null) {
             throw refused(request);
         }
-        if (trace != null) {
-            trace.allocated(memory);
-        }
-        FlightEvents.allocated(name, memory, hit);
         return memory;
     }
 
-    private @Nullable NativeBuffer reuse(Request request) {
-        Buckets sizes = request.buckets;
+    private @Nullable NativeBuffer reuse(long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+        Buckets sizes = buckets;
         NativeBuffer memory;
         lock.lock();
         try {
             requireOpen();
             issued.ensureCapacity(issued.size() + 1);
-            request.tight = budget.isTight(books.activeBytes() + sizes.capacity(request.byteLength, false));
-            memory =
-                    free.take(request.capacity(), request.byteLength, sizes.largest(request.byteLength, request.tight));
+            boolean tight = isTight(sizes, byteLength);
+            memory = free.take(sizes.capacity(byteLength, tight), byteLength, sizes.largest(byteLength, tight));
             if (memory == null) {
                 return null;
             }
-            list(memory, request);
+            list(memory, byteLength, leaseArena, resettable);
             books.hit(memory);
         } finally {
             lock.unlock();
@@ -168,23 +156,39 @@ final class PoolMemory {
         if (zeroing == Zeroing.ALWAYS) {
             memory.segment().fill((byte) 0);
         }
+        record(memory, true);
         return memory;
+    }
+
+    /** With the lock held. */
+    private boolean isTight(Buckets sizes, long byteLength) {
+        return budget.isTight(books.activeBytes() + sizes.capacity(byteLength, false));
+    }
+
+    private void record(NativeBuffer memory, boolean hit) {
+        if (trace != null) {
+            trace.allocated(memory);
+        }
+        FlightEvents.allocated(name, memory, hit);
     }
 
     /** Asks the device, within the limits; null if they or the device refuse, though nothing is cached any more. */
     private @Nullable NativeBuffer grow(Request request) {
+        Buckets sizes = buckets;
+        request.capacity = get(() -> sizes.capacity(request.byteLength, isTight(sizes, request.byteLength)));
+        request.leastCapacity = sizes.pages(request.byteLength);
         NativeBuffer memory = allocate(request, admit(request));
         if (memory == null && request.refusal != null) {
             trim(0, TrimCause.REFUSED);
             // Rounding up is a luxury that nobody can afford any more.
-            memory = allocate(request, admit(request.leastCapacity()));
+            memory = allocate(request, admit(request.leastCapacity));
         }
         return memory;
     }
 
     private long admit(Request request) {
-        long capacity = admit(request.capacity());
-        return capacity == NOT_ADMITTED ? admit(request.leastCapacity()) : capacity;
+        long capacity = admit(request.capacity);
+        return capacity == NOT_ADMITTED ? admit(request.leastCapacity) : capacity;
     }
 
     /**
@@ -238,13 +242,14 @@ final class PoolMemory {
             try {
                 requireOpen();
                 issued.ensureCapacity(issued.size() + 1);
-                list(memory, request);
+                list(memory, request.byteLength, request.leaseArena, request.resettable);
                 books.allocated(memory, free.bytes());
                 taken = true;
-                return memory;
             } finally {
                 lock.unlock();
             }
+            record(memory, false);
+            return memory;
         } catch (BufferAllocationException e) {
             request.refusal = e;
             return null;
@@ -293,7 +298,7 @@ final class PoolMemory {
             reap();
             // A fence that says that it is complete, and is not, would keep a processor busy.
             goOn &= get(parked::removals) != removals;
-            NativeBuffer memory = reuse(request);
+            NativeBuffer memory = reuse(request.byteLength, request.leaseArena, request.resettable);
             if (memory == null) {
                 memory = grow(request);
             }
@@ -312,7 +317,7 @@ final class PoolMemory {
             requireOpen();
             long goneBytes = free.bytes() + books.parkedBytes();
             long goneCount = (long) free.count() + books.parkedCount();
-            if (!budget.admitsWithout(goneBytes, goneCount, request.leastCapacity())) {
+            if (!budget.admitsWithout(goneBytes, goneCount, request.leastCapacity)) {
                 return List.of();
             }
             fences = parked.fences();
@@ -349,7 +354,7 @@ final class PoolMemory {
         FlightEvents.failed(name, request.byteLength, refusal.reason(), stats, memoryLimit);
         return new BufferAllocationException(
                 "no memory for " + request.byteLength + " bytes: a native buffer of "
-                        + (refusal == Refusal.DEVICE ? request.leastCapacity() : request.capacity())
+                        + (refusal == Refusal.DEVICE ? request.leastCapacity : request.capacity)
                         + " was refused by " + refusal.reason()
                         + (request.refusal == null ? "" : " (" + request.refusal.getMessage() + ")")
                         + (request.waited
@@ -371,10 +376,10 @@ final class PoolMemory {
     }
 
     /** With the lock held: memory that goes out. */
-    private void list(NativeBuffer memory, Request request) {
-        memory.requestedBytes = request.byteLength;
-        memory.leaseArena = request.leaseArena;
-        if (request.resettable) {
+    private void list(NativeBuffer memory, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+        memory.requestedBytes = byteLength;
+        memory.leaseArena = leaseArena;
+        if (resettable) {
             memory.issuedIndex = issued.size();
             issued.add(memory);
         }
@@ -496,21 +501,22 @@ final class PoolMemory {
 
     /** With the lock held: takes out the free memory that the limits do not allow; all of it in a closed pool. */
     private List<NativeBuffer> evictSurplus() {
-        return evictWhile(() -> closed || free.bytes() > budget.cacheLimit() || budget.isExceeded());
+        return isSurplus() ? evictWhile(this::isSurplus) : List.of();
+    }
+
+    private boolean isSurplus() {
+        return closed || free.bytes() > budget.cacheLimit() || budget.isExceeded();
     }
 
     /** With the lock held: takes out free memory, least recently used first, for as long as there is too much. */
     private List<NativeBuffer> evictWhile(BooleanSupplier tooMuch) {
-        if (free.count() == 0 || !tooMuch.getAsBoolean()) {
-            return List.of();
-        }
         List<NativeBuffer> evicted = new ArrayList<>();
-        do {
+        while (free.count() > 0 && tooMuch.getAsBoolean()) {
             NativeBuffer memory = free.evictOldest();
             budget.leaving(memory.capacity());
             books.trimmed(memory);
             evicted.add(memory);
-        } while (free.count() > 0 && tooMuch.getAsBoolean());
+        }
         return evicted;
     }
 
