@@ -21,6 +21,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Pools on the traces of real models: what they record of them, and what they need for them. */
@@ -106,6 +107,26 @@ class RecordedTracesTest {
         assertThatExceptionOfType(UncheckedIOException.class)
                 .isThrownBy(builder::build)
                 .withMessageContaining(folder.toString());
+    }
+
+    /** An upgrade that takes more memory, or finds less of it again, is noticed here. */
+    @ParameterizedTest
+    @CsvSource({
+        "gpt2-medium-prefill128-decode64.csv.gz, 2.22, 0.996",
+        "llama-3.2-1b-prefill512-decode48.csv.gz, 2.05, 0.996",
+        "moe-8x-prefill256-decode32.csv.gz, 2.04, 0.994",
+        "vit-base-images.csv.gz, 3.86, 0.994"
+    })
+    void aPoolAsItComesTakesNoMoreThanIsKnown(String name, double footprintOverLive, double hitRate)
+            throws IOException {
+        Trace trace = TraceReader.read(Path.of("bench", "traces", name));
+        try (var pool = MlxBufferPool.create(device)) {
+            new Pass<>(trace, new PoolAllocator(pool)).time();
+            PoolStats stats = pool.stats();
+            assertThat((double) stats.peakFootprintBytes() / trace.peakLiveBytes())
+                    .isLessThan(footprintOverLive);
+            assertThat(stats.hitRate()).isGreaterThan(hitRate);
+        }
     }
 
     @ParameterizedTest
