@@ -13,7 +13,8 @@ public interface MlxFence {
     boolean isComplete();
 
     /**
-     * Waits until the point has been reached, for ever if need be. For callers: a pool only asks {@link #isComplete}.
+     * Waits until the point has been reached, for ever if need be. A pool waits too, on threads of its own: for parked
+     * memory when none is left, which it ends by interrupting, and for what is parked when it closes.
      *
      * @throws InterruptedException if the thread is interrupted while it waits
      */

@@ -96,15 +96,18 @@ final class PoolMemory {
         private long capacity;
 
         private long leastCapacity;
+        /** How many buffers had been filed when the free lists had none for it. */
+        private final long filings;
         /** What the device said when it was asked last, if that was the last thing that happened. */
         private @Nullable BufferAllocationException refusal;
 
         private boolean waited;
 
-        private Request(long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+        private Request(long byteLength, @Nullable Arena leaseArena, boolean resettable, long filings) {
             this.byteLength = byteLength;
             this.leaseArena = leaseArena;
             this.resettable = resettable;
+            this.filings = filings;
         }
     }
 
@@ -125,7 +128,7 @@ final class PoolMemory {
         if (memory != null) {
             return memory;
         }
-        var request = new Request(byteLength, leaseArena, resettable);
+        var request = new Request(byteLength, leaseArena, resettable, get(free::filings));
         memory = grow(request);
         if (memory == null) {
             memory = awaitParked(request);
@@ -280,33 +283,34 @@ final class PoolMemory {
     /** Waits for fences that others will complete, for as long as the request may and they can help. */
     private @Nullable NativeBuffer awaitParked(Request request) {
         long start = System.nanoTime();
-        boolean goOn = true;
-        while (goOn) {
+        while (true) {
             long removals = get(parked::removals);
             List<MlxFence> fences = fencesThatHelp(request);
             long remaining = waitNanos - (System.nanoTime() - start);
             if (fences.isEmpty() || remaining <= 0) {
-                return null;
+                // What came back while the device or a limit refused more was looked for in vain.
+                return get(free::filings) == request.filings ? null : retry(request);
             }
             request.waited = true;
+            boolean reached;
             try {
-                goOn = FenceWait.anyOf(fences, remaining);
+                reached = FenceWait.anyOf(fences, remaining);
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 return null;
             }
-            reap();
+            NativeBuffer memory = retry(request);
             // A fence that says that it is complete, and is not, would keep a processor busy.
-            goOn &= get(parked::removals) != removals;
-            NativeBuffer memory = reuse(request.byteLength, request.leaseArena, request.resettable);
-            if (memory == null) {
-                memory = grow(request);
-            }
-            if (memory != null) {
+            if (memory != null || !reached || get(parked::removals) == removals) {
                 return memory;
             }
         }
-        return null;
+    }
+
+    private @Nullable NativeBuffer retry(Request request) {
+        reap();
+        NativeBuffer memory = reuse(request.byteLength, request.leaseArena, request.resettable);
+        return memory != null ? memory : grow(request);
     }
 
     /** The fences to wait for; none where no parked memory could make up for what is missing. */
