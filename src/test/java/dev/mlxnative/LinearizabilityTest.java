@@ -1,0 +1,451 @@
+package dev.mlxnative;
+
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.List;
+import java.util.logging.Level;
+import java.util.logging.Logger;
+import java.util.stream.Stream;
+import org.jetbrains.kotlinx.lincheck.Actor;
+import org.jetbrains.kotlinx.lincheck.execution.ExecutionScenario;
+import org.jetbrains.lincheck.datastructures.IntGen;
+import org.jetbrains.lincheck.datastructures.ManagedStrategyGuaranteeKt;
+import org.jetbrains.lincheck.datastructures.ModelCheckingOptions;
+import org.jetbrains.lincheck.datastructures.Operation;
+import org.jetbrains.lincheck.datastructures.Param;
+import org.jetbrains.lincheck.datastructures.StressOptions;
+import org.jetbrains.lincheck.datastructures.ThreadIdGen;
+import org.jetbrains.lincheck.datastructures.Validate;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/**
+ * Whatever two threads do to one pool, each call's result is that of some order of the calls.
+ *
+ * <p>Three specifications, since the pool promises no order across them: a lease ends before its memory is counted as
+ * free, and {@code reset} ends the leases that it finds one by one.
+ */
+@Tag("contract")
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class LinearizabilityTest {
+    private static final int LENGTH = 256;
+
+    /** Held, since a logger that nobody holds forgets its level. */
+    private static final Logger LOG = Logger.getLogger("dev.mlxnative");
+
+    private static final ExecutionScenario TWO_ENDS = scenario(
+            List.of(call(LeaseNumber.class, "issue")),
+            List.of(call(LeaseNumber.class, "end", 1), call(LeaseNumber.class, "issue")),
+            List.of(call(LeaseNumber.class, "endCurrent"), call(LeaseNumber.class, "isLive", 3)));
+
+    private final long bytesBefore = Shared.device().allocatedBytes();
+
+    /** A class of its own, so that the model checker neither steps through the device nor restores its state. */
+    private static final class Shared {
+        private static final MlxDevice DEVICE = MlxDevice.open();
+
+        static MlxDevice device() {
+            return DEVICE;
+        }
+    }
+
+    /** The handlers of a logger are many steps more, and what they do depends on the clock. */
+    @BeforeAll
+    static void silence() {
+        LOG.setLevel(Level.OFF);
+    }
+
+    @AfterAll
+    static void speak() {
+        LOG.setLevel(null);
+        Shared.device().close();
+    }
+
+    @AfterEach
+    void nothingIsLeft() {
+        DeviceMemory.assertBackTo(Shared.device(), bytesBefore);
+    }
+
+    @Test
+    void leasesEndOnce() {
+        modelChecking()
+                .sequentialSpecification(SequentialLeases.class)
+                // A reset is passed by a release and a new lease in few of the orders.
+                .iterations(1)
+                .invocationsPerIteration(300)
+                .addCustomScenario(scenario(
+                        List.of(),
+                        List.of(call(Leases.class, "release", 0), call(Leases.class, "alloc")),
+                        List.of(call(Leases.class, "reset"))))
+                .addCustomScenario(scenario(
+                        List.of(),
+                        List.of(call(Leases.class, "close", 0), call(Leases.class, "alloc")),
+                        List.of(call(Leases.class, "release", 0), call(Leases.class, "release", 1))))
+                .addCustomScenario(scenario(
+                        List.of(call(Leases.class, "park", 0)),
+                        List.of(call(Leases.class, "complete"), call(Leases.class, "alloc")),
+                        List.of(call(Leases.class, "complete"), call(Leases.class, "reset"))))
+                .check(Leases.class);
+    }
+
+    @Test
+    void freeMemoryIsCountedOnce() {
+        modelChecking()
+                .sequentialSpecification(SequentialFreeMemory.class)
+                .addCustomScenario(scenario(
+                        List.of(call(FreeMemory.class, "alloc", 0), call(FreeMemory.class, "alloc", 1)),
+                        List.of(call(FreeMemory.class, "release", 0), call(FreeMemory.class, "freeCount")),
+                        List.of(call(FreeMemory.class, "release", 1), call(FreeMemory.class, "freeCount"))))
+                .addCustomScenario(scenario(
+                        List.of(call(FreeMemory.class, "alloc", 0), call(FreeMemory.class, "release", 0)),
+                        List.of(call(FreeMemory.class, "alloc", 0), call(FreeMemory.class, "freeCount")),
+                        List.of(call(FreeMemory.class, "clear"), call(FreeMemory.class, "alloc", 1))))
+                .addCustomScenario(scenario(
+                        List.of(call(FreeMemory.class, "alloc", 0)),
+                        List.of(call(FreeMemory.class, "release", 0), call(FreeMemory.class, "freeCount")),
+                        List.of(call(FreeMemory.class, "close"), call(FreeMemory.class, "alloc", 1))))
+                .check(FreeMemory.class);
+    }
+
+    @Test
+    void leaseNumbersAreModelChecked() {
+        modelChecking()
+                .sequentialSpecification(SequentialNumber.class)
+                .addCustomScenario(TWO_ENDS)
+                .check(LeaseNumber.class);
+    }
+
+    /** What the model checker takes for granted, sequential consistency, the machine does not give. */
+    @Test
+    void leaseNumbersAreStressed() {
+        new StressOptions()
+                .iterations(3)
+                .invocationsPerIteration(500)
+                .threads(2)
+                .actorsPerThread(3)
+                .actorsBefore(1)
+                .actorsAfter(1)
+                .sequentialSpecification(SequentialNumber.class)
+                .addCustomScenario(TWO_ENDS)
+                .check(LeaseNumber.class);
+    }
+
+    private static ModelCheckingOptions modelChecking() {
+        return new ModelCheckingOptions()
+                .iterations(3)
+                .invocationsPerIteration(100)
+                .threads(2)
+                .actorsPerThread(3)
+                .actorsBefore(1)
+                .actorsAfter(1)
+                // The device is called with none of the pool's locks held, and has its own.
+                .addGuarantee(ManagedStrategyGuaranteeKt.forClasses(
+                                "dev.mlxnative.LinearizabilityTest$Shared",
+                                "dev.mlxnative.MlxDevice",
+                                "dev.mlxnative.Shim",
+                                "dev.mlxnative.ffi.mlxshim_h")
+                        .allMethods()
+                        .ignore())
+                // The checker fails to restore the constants behind immutable lists.
+                .addGuarantee(ManagedStrategyGuaranteeKt.forClasses("java.util.List", "java.util.ImmutableCollections")
+                        .allMethods()
+                        .ignore());
+    }
+
+    private static ExecutionScenario scenario(List<Actor> before, List<Actor> thread, List<Actor> other) {
+        return new ExecutionScenario(before, List.of(thread, other), List.of(), null);
+    }
+
+    private static Actor call(Class<?> operations, String name, Object... arguments) {
+        return Stream.of(operations.getMethods())
+                .filter(method -> method.getName().equals(name))
+                .map(method -> new Actor(method, Arrays.asList(arguments)))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private static void require(boolean holds, PoolStats stats) {
+        if (!holds) {
+            throw new IllegalStateException(stats.toString());
+        }
+    }
+
+    /** Leases that may share their memory, at most one of them live: a reset of more is not one step. */
+    @Param(name = "lease", gen = IntGen.class, conf = "0:1")
+    public static class Leases {
+        static final int MOST = 4;
+
+        private final MlxBufferPool pool = MlxBufferPool.create(Shared.device());
+        private final TestFence fence = new TestFence();
+        private final MlxBuffer[] leases = new MlxBuffer[MOST];
+        private volatile int count = 1;
+
+        public Leases() {
+            leases[0] = pool.alloc(LENGTH, DType.U8);
+        }
+
+        @Operation(nonParallelGroup = "alloc")
+        public boolean alloc() {
+            if (count == MOST || isLive(count - 1)) {
+                return false;
+            }
+            leases[count] = pool.alloc(LENGTH, DType.U8);
+            count++;
+            return true;
+        }
+
+        @Operation(params = "lease")
+        public boolean release(int lease) {
+            return lease < count && succeeds(() -> pool.release(leases[lease]));
+        }
+
+        @Operation(params = "lease")
+        public boolean park(int lease) {
+            return lease < count && succeeds(() -> pool.release(leases[lease], fence));
+        }
+
+        private static boolean succeeds(Runnable release) {
+            try {
+                release.run();
+                return true;
+            } catch (IllegalStateException endedBefore) {
+                return false;
+            }
+        }
+
+        @Operation(params = "lease")
+        public void close(int lease) {
+            if (lease < count) {
+                leases[lease].close();
+            }
+        }
+
+        @Operation(params = "lease")
+        public boolean isLive(int lease) {
+            return lease < count && !leases[lease].isReleased();
+        }
+
+        @Operation
+        public void reset() {
+            pool.reset();
+        }
+
+        @Operation
+        public void complete() {
+            fence.complete();
+            pool.freeCount();
+        }
+
+        @Validate
+        public void everyBufferIsInOnePlace() {
+            PoolStats stats = pool.stats();
+            require(stats.activeCount() == (isLive(count - 1) ? 1 : 0), stats);
+            require(
+                    stats.activeCount() + stats.cachedCount() + stats.parkedCount() == stats.nativeAllocations(),
+                    stats);
+            fence.complete();
+            pool.reset();
+            PoolStats last = pool.stats();
+            require(last.cachedCount() == last.nativeAllocations(), last);
+            require(last.cachedBytes() == last.footprintBytes() && last.requestedBytes() == 0, last);
+            pool.close();
+        }
+    }
+
+    public static class SequentialLeases {
+        private int count = 1;
+        private boolean live = true;
+
+        public boolean alloc() {
+            if (count == Leases.MOST || live) {
+                return false;
+            }
+            count++;
+            live = true;
+            return true;
+        }
+
+        public boolean release(int lease) {
+            if (!isLive(lease)) {
+                return false;
+            }
+            live = false;
+            return true;
+        }
+
+        public boolean park(int lease) {
+            return release(lease);
+        }
+
+        public void close(int lease) {
+            release(lease);
+        }
+
+        public boolean isLive(int lease) {
+            return live && lease == count - 1;
+        }
+
+        public void reset() {
+            live = false;
+        }
+
+        public void complete() {}
+    }
+
+    /** Each thread releases what it has itself. */
+    @Param(name = "thread", gen = ThreadIdGen.class)
+    public static class FreeMemory {
+        static final int MOST_THREADS = 4;
+
+        private final MlxBufferPool pool = MlxBufferPool.create(Shared.device());
+        private final List<Deque<MlxBuffer>> held = Stream.generate(
+                        () -> (Deque<MlxBuffer>) new ArrayDeque<MlxBuffer>())
+                .limit(MOST_THREADS)
+                .toList();
+
+        @Operation(params = "thread")
+        public boolean alloc(int thread) {
+            try {
+                held.get(thread).add(pool.alloc(LENGTH, DType.U8));
+                return true;
+            } catch (IllegalStateException closed) {
+                return false;
+            }
+        }
+
+        @Operation(params = "thread")
+        public boolean release(int thread) {
+            MlxBuffer buffer = held.get(thread).poll();
+            if (buffer == null) {
+                return false;
+            }
+            pool.release(buffer);
+            return true;
+        }
+
+        @Operation
+        public int freeCount() {
+            return pool.freeCount();
+        }
+
+        @Operation
+        public long clear() {
+            return pool.clear();
+        }
+
+        @Operation
+        public void close() {
+            pool.close();
+        }
+
+        @Validate
+        public void whatIsHeldIsActive() {
+            PoolStats stats = pool.stats();
+            int count = held.stream().mapToInt(Deque::size).sum();
+            require(stats.activeCount() == count && stats.activeBytes() == LENGTH * count, stats);
+            held.forEach(buffers -> buffers.forEach(MlxBuffer::close));
+            pool.close();
+            PoolStats last = pool.stats();
+            require(last.footprintBytes() == 0, last);
+        }
+    }
+
+    public static class SequentialFreeMemory {
+        private final int[] held = new int[FreeMemory.MOST_THREADS];
+        private int free;
+        private boolean closed;
+
+        public boolean alloc(int thread) {
+            if (closed) {
+                return false;
+            }
+            free = Math.max(free - 1, 0);
+            held[thread]++;
+            return true;
+        }
+
+        public boolean release(int thread) {
+            if (held[thread] == 0) {
+                return false;
+            }
+            held[thread]--;
+            free += closed ? 0 : 1;
+            return true;
+        }
+
+        public int freeCount() {
+            return free;
+        }
+
+        public long clear() {
+            long bytes = (long) free * LENGTH;
+            free = 0;
+            return bytes;
+        }
+
+        public void close() {
+            closed = true;
+            free = 0;
+        }
+    }
+
+    /** The number of a lease under its owner, the holders of all numbers, and a reset's way to end what is there. */
+    @Param(name = "number", gen = IntGen.class, conf = "0:3")
+    public static class LeaseNumber {
+        private final NativeBuffer memory = Shared.device().allocate(LENGTH);
+
+        @Operation(nonParallelGroup = "owner")
+        public long issue() {
+            return NativeBuffer.isLease(memory.currentLease()) ? 0 : memory.issue();
+        }
+
+        @Operation(params = "number")
+        public boolean end(int number) {
+            return memory.end(number);
+        }
+
+        @Operation
+        public boolean endCurrent() {
+            return memory.end(memory.currentLease());
+        }
+
+        @Operation(params = "number")
+        public boolean isLive(int number) {
+            return memory.isLive(number);
+        }
+
+        @Validate
+        public void free() {
+            Shared.device().free(memory);
+        }
+    }
+
+    public static class SequentialNumber {
+        private long current;
+
+        public long issue() {
+            return NativeBuffer.isLease(current) ? 0 : ++current;
+        }
+
+        public boolean end(int number) {
+            if (number != current || !NativeBuffer.isLease(number)) {
+                return false;
+            }
+            current++;
+            return true;
+        }
+
+        public boolean endCurrent() {
+            return end((int) current);
+        }
+
+        public boolean isLive(int number) {
+            return number == current;
+        }
+    }
+}
