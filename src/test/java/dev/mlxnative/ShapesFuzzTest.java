@@ -1,0 +1,30 @@
+package dev.mlxnative;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import com.code_intelligence.jazzer.junit.FuzzTest;
+import com.code_intelligence.jazzer.mutation.annotation.NotNull;
+import com.code_intelligence.jazzer.mutation.annotation.WithLength;
+import java.math.BigInteger;
+import java.util.Arrays;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.Tag;
+
+@Tag("fuzz")
+class ShapesFuzzTest {
+    private static final BigInteger MOST = BigInteger.valueOf(Long.MAX_VALUE);
+
+    @FuzzTest
+    void bytesAreTheProductOrRefused(@NotNull DType dtype, long @NotNull @WithLength(max = 8) [] shape) {
+        BigInteger bytes = LongStream.of(shape)
+                .mapToObj(BigInteger::valueOf)
+                .reduce(BigInteger.valueOf(dtype.byteSize()), BigInteger::multiply);
+        boolean positive = Arrays.stream(shape).allMatch(dimension -> dimension >= 1);
+        if (positive && bytes.compareTo(MOST) <= 0) {
+            assertThat(Shapes.byteLength(dtype, shape)).isEqualTo(bytes.longValueExact());
+        } else {
+            assertThatIllegalArgumentException().isThrownBy(() -> Shapes.byteLength(dtype, shape));
+        }
+    }
+}
