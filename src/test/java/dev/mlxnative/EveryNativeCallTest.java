@@ -1,0 +1,285 @@
+package dev.mlxnative;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A run that makes native objects of every kind, in which one creation after the other fails. */
+@Tag("faults")
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class EveryNativeCallTest {
+    private static final int STEPS = 3;
+    private static final int LIMIT_IN_PAGES = 16;
+    private static final int BUFFER_LIMIT = 6;
+    private static final long FAR_AWAY = 10_000;
+
+    @TempDir
+    Path folder;
+
+    private final MlxDevice witness = MlxDevice.open();
+    private final long bytesBefore = witness.allocatedBytes();
+    private Path file;
+
+    @BeforeEach
+    void writeFile() throws IOException {
+        file = Files.write(folder.resolve("weights"), new byte[10_000]);
+    }
+
+    @AfterEach
+    void end() {
+        NativeFaults.clear();
+        witness.close();
+    }
+
+    @Test
+    void aRefusalAloneCostsNoPoolARequest() throws Exception {
+        long creations = creationsOfARun();
+        assertThat(creations).isGreaterThan(40);
+        for (long nth = 1; nth <= creations; nth++) {
+            try (Run run = new Run()) {
+                NativeFaults.failCreate(nth, 1);
+                run.all();
+                assertThat(run.refusedToPools)
+                        .as("refusals after creation %d", nth)
+                        .isZero();
+                assertThat(run.refusedDirectly)
+                        .as("refusals of creation %d", nth)
+                        .isLessThanOrEqualTo(1);
+                run.succeedsNow();
+            }
+            nothingIsLeft();
+        }
+    }
+
+    @Test
+    void refusalsFromAnyMomentOnEndWithTheFault() throws Exception {
+        long creations = creationsOfARun();
+        for (long nth = 1; nth <= creations; nth++) {
+            try (Run run = new Run()) {
+                NativeFaults.failCreate(nth, FAR_AWAY);
+                run.all();
+                assertThat(run.refusedToPools + run.refusedDirectly)
+                        .as("refusals from creation %d on", nth)
+                        .isPositive();
+                run.succeedsNow();
+            }
+            nothingIsLeft();
+        }
+    }
+
+    /** What is left of a fault that lies beyond the run tells how many creations there were before. */
+    private long creationsOfARun() throws Exception {
+        try (Run run = new Run()) {
+            NativeFaults.failCreate(FAR_AWAY, 1);
+            run.all();
+            assertThat(run.refusedToPools + run.refusedDirectly).isZero();
+            long left = 1;
+            while (createsAnEvent()) {
+                left++;
+            }
+            run.succeedsNow();
+            return FAR_AWAY - left;
+        } finally {
+            nothingIsLeft();
+        }
+    }
+
+    private boolean createsAnEvent() {
+        try {
+            witness.newSharedEvent().close();
+            return true;
+        } catch (MlxException e) {
+            return false;
+        }
+    }
+
+    private void nothingIsLeft() {
+        DeviceMemory.assertBackTo(witness, bytesBefore);
+        assertThat(NativeFaults.liveBuffers()).isZero();
+        assertThat(NativeFaults.liveEvents()).isZero();
+        assertThat(NativeFaults.liveResidencySets()).isZero();
+        assertThat(NativeFaults.liveDevices()).as("devices but the witness").isEqualTo(1);
+    }
+
+    /** One run, with what it was refused. */
+    private final class Run implements AutoCloseable {
+        private final MlxDevice device = MlxDevice.open();
+        private final long page = device.pageSize();
+        private final Arena arena = Arena.ofShared();
+        private final MemorySegment pages = arena.allocate(2 * page, page);
+        private final List<MlxBuffer> direct = new ArrayList<>();
+        private final List<MlxBufferPool> pools = new ArrayList<>();
+        private Optional<MlxSharedEvent> event = Optional.empty();
+        private Optional<MlxResidencySet> set = Optional.empty();
+        private int refusedDirectly;
+        private int refusedToPools;
+        private int refusedByLimits;
+
+        void all() throws Exception {
+            event = directly(device::newSharedEvent);
+            set = directly(() -> device.newResidencySet("run"));
+            makeDirectBuffers();
+            direct.forEach(buffer -> set.ifPresent(all -> all.add(buffer)));
+
+            MlxBufferPool.Builder resident = MlxBufferPool.builder(device).waitForParked(Duration.ZERO);
+            set.ifPresent(resident::residencySet);
+            pools.add(resident.build());
+            pools.add(MlxBufferPool.builder(device)
+                    .minBucketBytes(page)
+                    .memoryLimit(LIMIT_IN_PAGES * page)
+                    .cacheLimit(MlxBufferPool.UNLIMITED)
+                    .bufferLimit(BUFFER_LIMIT)
+                    .waitForParked(Duration.ZERO)
+                    .build());
+            pools.add(MlxBufferPool.builder(device)
+                    .checked(true)
+                    .waitForParked(Duration.ZERO)
+                    .roundToPagesAbove(page)
+                    .leakDetection(LeakDetection.FULL)
+                    .build());
+            for (int step = 1; step <= STEPS; step++) {
+                for (MlxBufferPool pool : pools) {
+                    use(pool, step);
+                }
+                balance();
+                long value = step;
+                event.ifPresent(reached -> reached.signal(value));
+                set.ifPresent(MlxResidencySet::commit);
+                balance();
+            }
+            limitsRefuse();
+
+            NativeFaults.emptyWrap();
+            makeDirectBuffers();
+        }
+
+        private void makeDirectBuffers() throws Exception {
+            directly(() -> device.allocBuffer(DType.U8, 5000)).ifPresent(direct::add);
+            directly(() -> device.wrap(pages, DType.U8, 10)).ifPresent(direct::add);
+            directly(() -> device.map(file, page + 1, DType.U8, 100)).ifPresent(direct::add);
+        }
+
+        /** Takes memory in every way, and ends the leases in every way. */
+        private void use(MlxBufferPool pool, int step) throws Exception {
+            List<MlxBuffer> held = new ArrayList<>();
+            for (long bytes : new long[] {100, page + 1, 3 * page}) {
+                fromAPool(() -> pool.alloc(bytes, DType.U8)).ifPresent(held::add);
+            }
+            if (!held.isEmpty()) {
+                MlxBuffer first = held.removeFirst();
+                if (event.isPresent()) {
+                    pool.release(first, event.get().at(step));
+                } else {
+                    pool.release(first);
+                }
+            }
+            try (MlxScope scope = pool.scope()) {
+                fromAPool(() -> scope.alloc(DType.F32, 10)).ifPresent(MlxBuffer::close);
+                fromAPool(() -> scope.allocate(100, 2 * page));
+            }
+            try (MlxScope scope = pool.confinedScope()) {
+                fromAPool(() -> scope.alloc(2 * page, DType.U8));
+            }
+            if (!held.isEmpty()) {
+                held.removeFirst().close();
+            }
+            pool.reset();
+            pool.trim(4 * page);
+        }
+
+        /** Not for lack of memory on the device, so that it has no part in the faults. */
+        private void limitsRefuse() throws Exception {
+            MlxBufferPool limited = pools.get(1);
+            int before = refusedToPools;
+            assertThat(fromAPool(() -> limited.alloc((LIMIT_IN_PAGES + 1) * page, DType.U8)))
+                    .isEmpty();
+            refusedByLimits += refusedToPools - before;
+            refusedToPools = before;
+        }
+
+        private <T> Optional<T> directly(Callable<T> creation) throws Exception {
+            try {
+                return Optional.of(creation.call());
+            } catch (BufferAllocationException e) {
+                assertThat(e.poolStats()).isEmpty();
+                refusedDirectly++;
+                return Optional.empty();
+            }
+        }
+
+        private <T> Optional<T> fromAPool(Callable<T> request) throws Exception {
+            try {
+                return Optional.of(request.call());
+            } catch (BufferAllocationException e) {
+                assertThat(e.poolStats()).isPresent();
+                refusedToPools++;
+                return Optional.empty();
+            }
+        }
+
+        private void balance() {
+            long alive = direct.size();
+            long failed = 0;
+            for (MlxBufferPool pool : pools) {
+                PoolStats stats = pool.stats();
+                assertThat(stats.requests())
+                        .isEqualTo(stats.hits() + stats.nativeAllocations() + stats.failedAllocations());
+                assertThat(stats)
+                        .returns(0, PoolStats::activeCount)
+                        .returns(0L, PoolStats::activeBytes)
+                        .returns(0L, PoolStats::requestedBytes);
+                alive += stats.cachedCount() + stats.parkedCount();
+                failed += stats.failedAllocations();
+            }
+            assertThat(NativeFaults.liveBuffers()).isEqualTo(alive);
+            assertThat(failed).isEqualTo(refusedToPools + refusedByLimits);
+        }
+
+        /** Without the fault, everything can be had again, and limits to the last page. */
+        void succeedsNow() {
+            NativeFaults.clear();
+            balance();
+            for (MlxBufferPool pool : pools) {
+                pool.alloc(5 * page, DType.U8).close();
+            }
+            pools.forEach(MlxBufferPool::clear);
+            balance();
+            MlxBufferPool limited = pools.get(1);
+            limited.alloc(LIMIT_IN_PAGES * page, DType.U8).close();
+            for (int i = 0; i < BUFFER_LIMIT; i++) {
+                limited.alloc(1, DType.U8);
+            }
+            limited.reset();
+            balance();
+            device.newSharedEvent().close();
+            device.newResidencySet("after").close();
+            device.allocBuffer(DType.U8, 5000).close();
+        }
+
+        @Override
+        public void close() {
+            NativeFaults.clear();
+            pools.forEach(MlxBufferPool::close);
+            direct.forEach(MlxBuffer::close);
+            set.ifPresent(MlxResidencySet::close);
+            event.ifPresent(MlxSharedEvent::close);
+            device.close();
+            arena.close();
+        }
+    }
+}
