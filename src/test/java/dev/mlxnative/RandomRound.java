@@ -1,0 +1,413 @@
+package dev.mlxnative;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/** A pool, the threads that use it at random, and whether its books are right when they have ended. */
+final class RandomRound {
+    static final long ROUND_TO_PAGES_ABOVE = 1 << 18;
+
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final int PROBES = 10;
+
+    /**
+     * What happens in a round.
+     *
+     * @param configuration of the pool
+     * @param zeroed whether the pool is one whose leases all begin zeroed
+     * @param hard whether the pool's limits bound the device's count too, because all of its memory is whole pages
+     * @param watched whether every lease that is dropped is found
+     * @param resets whether leases end by resets of other threads
+     * @param moves whether settings change
+     * @param faults whether the device fails now and then
+     * @param closes whether the pool is closed in the middle
+     */
+    record Plan(
+            Consumer<MlxBufferPool.Builder> configuration,
+            boolean zeroed,
+            boolean hard,
+            boolean watched,
+            int threads,
+            boolean virtual,
+            boolean resets,
+            boolean moves,
+            boolean faults,
+            boolean closes) {}
+
+    @FunctionalInterface
+    interface Use {
+        void run(RandomUser user) throws Exception;
+    }
+
+    final Plan plan;
+    final MlxBufferPool pool;
+    final MlxBufferPool stranger;
+    final MlxScope sharedScope;
+    final List<Flight> flights;
+    final AtomicReference<@Nullable MarkedLease> contested = new AtomicReference<>();
+
+    private final long seed;
+    private final long devicesBefore = NativeFaults.liveDevices();
+    private final long eventsBefore = NativeFaults.liveEvents();
+    private final MlxDevice device = MlxDevice.open();
+    private final long page = device.pageSize();
+    private final long bytesBefore = device.allocatedBytes();
+    private final long buffersBefore = NativeFaults.liveBuffers();
+    private final long memoryLimit;
+    private final long bufferLimit;
+    private final List<RandomUser> users;
+    private final AtomicReference<@Nullable MarkedLease> handedOver = new AtomicReference<>();
+    private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
+    /** A reset may come between a lease's beginning and its mark, which is then the next holder's to write. */
+    private final ReentrantReadWriteLock marksAndResets = new ReentrantReadWriteLock();
+
+    RandomRound(Plan plan, long seed) {
+        this.plan = plan;
+        this.seed = seed;
+        MlxBufferPool.Builder builder = MlxBufferPool.builder(device)
+                .roundToPagesAbove(ROUND_TO_PAGES_ABOVE)
+                .waitForParked(Duration.ofMillis(1));
+        plan.configuration().accept(builder);
+        this.pool = builder.build();
+        this.stranger = MlxBufferPool.create(device);
+        this.sharedScope = pool.scope();
+        this.memoryLimit = pool.memoryLimit();
+        this.bufferLimit = pool.bufferLimit();
+        this.flights =
+                Stream.generate(() -> new Flight(device)).limit(plan.threads()).toList();
+        this.users = IntStream.range(0, plan.threads())
+                .mapToObj(index -> new RandomUser(this, index, seed))
+                .toList();
+    }
+
+    /** Has all threads do this, then checks everything; returns the operations. */
+    long run(Use use) throws InterruptedException {
+        try {
+            runThreads(use);
+            NativeFaults.clear();
+            List<MarkedLease> live = requireBalance();
+            requireParkingByReset(live);
+            requireNothingLost();
+            if (!plan.closes()) {
+                requireLimitsToThePage();
+                requireLeaksFound();
+            }
+        } finally {
+            NativeFaults.clear();
+            pool.close();
+            stranger.close();
+            device.close();
+        }
+        requireNothingNative();
+        return users.stream().mapToLong(user -> user.operations).sum();
+    }
+
+    /** Requests that were refused. */
+    long refusals() {
+        return users.stream().mapToLong(user -> user.failed).sum();
+    }
+
+    private void runThreads(Use use) throws InterruptedException {
+        ThreadFactory factory = plan.virtual()
+                ? Thread.ofVirtual().factory()
+                : Thread.ofPlatform().daemon().factory();
+        List<Thread> threads = new ArrayList<>();
+        for (RandomUser user : users) {
+            threads.add(factory.newThread(() -> {
+                try {
+                    use.run(user);
+                } catch (Throwable e) {
+                    failure.compareAndSet(null, e);
+                }
+            }));
+        }
+        threads.forEach(Thread::start);
+        for (Thread thread : threads) {
+            if (!thread.join(PATIENCE)) {
+                AssertionError stuck = new AssertionError("a thread does not end: " + thread);
+                stuck.setStackTrace(thread.getStackTrace());
+                failure.compareAndSet(null, stuck);
+            }
+        }
+        Throwable first = failure.get();
+        if (first != null) {
+            throw new AssertionError("in a thread: " + first.getMessage(), first);
+        }
+    }
+
+    /** Whether a thread has failed, so that the others can stop. */
+    boolean isOver() {
+        return failure.get() != null;
+    }
+
+    /** Marks a new lease as its holder's. */
+    void mark(MarkedLease lease) {
+        if (!plan.resets()) {
+            begin(lease);
+            return;
+        }
+        marksAndResets.readLock().lock();
+        try {
+            if (!lease.buffer.isReleased()) {
+                begin(lease);
+            }
+        } finally {
+            marksAndResets.readLock().unlock();
+        }
+    }
+
+    private void begin(MarkedLease lease) {
+        if (plan.zeroed()) {
+            lease.requireZero();
+        }
+        lease.write();
+    }
+
+    void reset(Runnable reset) {
+        marksAndResets.writeLock().lock();
+        try {
+            reset.run();
+        } finally {
+            marksAndResets.writeLock().unlock();
+        }
+    }
+
+    /** Gives a lease to whichever thread comes next, and returns what the last one gave. */
+    @Nullable
+    MarkedLease handOver(MarkedLease lease) {
+        return handedOver.getAndSet(lease);
+    }
+
+    void changeFaults(SplittableRandom random) {
+        if (!plan.faults()) {
+            return;
+        }
+        switch (random.nextInt(3)) {
+            case 0 -> NativeFaults.clear();
+            case 1 -> NativeFaults.failCreate(1 + random.nextInt(20), 1 + random.nextInt(10));
+            default -> NativeFaults.byteBudget(device.allocatedBytes() + random.nextLong(1 << 20));
+        }
+    }
+
+    /** What holds in every snapshot, at any moment. */
+    void requireConsistent(PoolStats stats) {
+        if (stats.requests() != stats.hits() + stats.nativeAllocations() + stats.failedAllocations()
+                || stats.footprintBytes() != stats.activeBytes() + stats.cachedBytes() + stats.parkedBytes()
+                || stats.requestedBytes() < 0
+                || stats.activeBytes() < stats.requestedBytes()
+                || stats.cachedCount() < 0
+                || stats.cachedBytes() < stats.cachedCount()
+                || stats.parkedCount() < 0
+                || stats.parkedBytes() < stats.parkedCount()
+                || stats.activeCount() < 0
+                || stats.activeBytes() < stats.activeCount()
+                || stats.peakActiveBytes() < stats.activeBytes()
+                || stats.peakFootprintBytes() < stats.footprintBytes()) {
+            throw new AssertionError("inconsistent: " + stats);
+        }
+        if (plan.moves()) {
+            return;
+        }
+        if (stats.footprintBytes() > memoryLimit
+                || stats.activeCount() + stats.cachedCount() + stats.parkedCount() > bufferLimit) {
+            throw new AssertionError("above " + memoryLimit + " bytes or " + bufferLimit + " buffers: " + stats);
+        }
+        if (plan.hard() && stats.deviceAllocatedBytes() - bytesBefore > memoryLimit) {
+            throw new AssertionError("the device has more than " + memoryLimit + " bytes of the pool's: " + stats);
+        }
+    }
+
+    /** Compares the pool's books with the users', and returns the leases that a reset would end. */
+    private List<MarkedLease> requireBalance() {
+        List<MarkedLease> parked =
+                flights.stream().flatMap(flight -> flight.waiting().stream()).toList();
+        pool.setTrimIdleAfter(Duration.ZERO);
+        if (!plan.resets()) {
+            // A sweep that is under way may be filing what has landed.
+            await(() -> pool.stats().parkedCount() == parked.size(), () -> parked.size() + " parked in " + pool);
+        }
+        PoolStats stats = pool.stats();
+        requireConsistent(stats);
+        long granted = users.stream().mapToLong(user -> user.granted).sum();
+        long failed = refusals();
+        long ended = users.stream().mapToLong(user -> user.ended).sum();
+        List<MarkedLease> held = new ArrayList<>(users.stream()
+                .flatMap(user -> Stream.concat(user.held.stream(), user.contested.stream()))
+                .toList());
+        MarkedLease onItsWay = handedOver.get();
+        if (onItsWay != null) {
+            held.add(onItsWay);
+        }
+        List<MarkedLease> live =
+                held.stream().filter(lease -> !lease.buffer.isReleased()).toList();
+        List<MarkedLease> ofScope =
+                users.stream().flatMap(user -> user.ofSharedScope.stream()).toList();
+        List<MarkedLease> active =
+                Stream.concat(live.stream(), ofScope.stream()).toList();
+        active.forEach(MarkedLease::requireUntouched);
+
+        assertThat(stats.hits() + stats.nativeAllocations()).as("leases").isEqualTo(granted);
+        assertThat(stats.failedAllocations()).as("refusals").isEqualTo(failed);
+        assertThat(stats.requests()).as("requests").isEqualTo(granted + failed);
+        assertThat(stats.activeCount()).as("leases that are out").isEqualTo(active.size());
+        assertThat(stats.requestedBytes())
+                .as("bytes that were asked for")
+                .isEqualTo(active.stream()
+                        .mapToLong(lease -> lease.buffer.byteLength())
+                        .sum());
+        assertThat(stats.activeBytes())
+                .as("bytes of leases")
+                .isEqualTo(active.stream()
+                        .mapToLong(lease -> lease.buffer.capacity())
+                        .sum());
+        long parkedBytes =
+                parked.stream().mapToLong(lease -> lease.buffer.capacity()).sum();
+        if (plan.resets()) {
+            assertThat(granted - ended).as("leases not ended by a release").isGreaterThanOrEqualTo(active.size());
+            assertThat(stats.parkedCount()).as("parked").isGreaterThanOrEqualTo(parked.size());
+            assertThat(stats.parkedBytes()).as("parked bytes").isGreaterThanOrEqualTo(parkedBytes);
+        } else {
+            assertThat(granted - ended).as("leases that did not end").isEqualTo(active.size());
+            assertThat(stats.parkedBytes()).as("parked bytes").isEqualTo(parkedBytes);
+        }
+        await(() -> ownBuffers() == footprintCount(), () -> "native buffers " + ownBuffers() + " in " + pool.stats());
+        return live;
+    }
+
+    private long ownBuffers() {
+        return NativeFaults.liveBuffers() - buffersBefore;
+    }
+
+    private long footprintCount() {
+        PoolStats stats = pool.stats();
+        return stats.activeCount() + stats.cachedCount() + stats.parkedCount();
+    }
+
+    /** What a reset parks is nobody's until the fence is complete. */
+    private void requireParkingByReset(List<MarkedLease> live) {
+        flights.forEach(flight -> flight.land(false, true));
+        await(() -> pool.stats().parkedCount() == 0, () -> "parked with no fence: " + pool);
+        Flight last = new Flight(device);
+        last.reset(pool);
+        assertThat(pool.stats().parkedCount()).as("parked by a reset").isEqualTo(live.size());
+        live.forEach(lease -> assertThat(lease.buffer.isReleased()).isTrue());
+        if (!plan.closes()) {
+            pool.setMemoryLimit(MlxBufferPool.UNLIMITED);
+            pool.setBufferLimit(MlxBufferPool.UNLIMITED);
+            List<MlxBuffer> probes = new ArrayList<>();
+            for (long bytes = 1; bytes <= 2 * ROUND_TO_PAGES_ABOVE; bytes *= 4) {
+                for (int i = 0; i < PROBES; i++) {
+                    MlxBuffer probe = pool.alloc(bytes, DType.U8);
+                    probe.segment().fill((byte) 0x55);
+                    probes.add(probe);
+                }
+            }
+            probes.forEach(MlxBuffer::close);
+        }
+        live.forEach(MarkedLease::requireUntouched);
+        last.land(false, true);
+        await(() -> pool.stats().parkedCount() == 0, () -> "parked with no fence: " + pool);
+    }
+
+    private void requireNothingLost() {
+        sharedScope.close();
+        if (plan.closes()) {
+            await(() -> pool.stats().footprintBytes() == 0, () -> "a closed pool has " + pool.stats());
+        }
+        assertThat(pool.stats())
+                .returns(0, PoolStats::activeCount)
+                .returns(0L, PoolStats::activeBytes)
+                .returns(0L, PoolStats::requestedBytes)
+                .returns(0, PoolStats::parkedCount)
+                .returns(0L, PoolStats::parkedBytes);
+        assertThat(pool.leakedCount()).as("leaks").isZero();
+        pool.clear();
+        assertThat(pool.stats().footprintBytes()).as("footprint").isZero();
+        await(() -> ownBuffers() == 0, () -> ownBuffers() + " native buffers after clear");
+    }
+
+    /** What the pool counts towards its limits is what it has: nothing. */
+    private void requireLimitsToThePage() {
+        pool.setTrimIdleAfter(Duration.ZERO);
+        pool.setWaitForParked(Duration.ZERO);
+        pool.setMemoryLimit(4 * page);
+        pool.setBufferLimit(2);
+        MlxBuffer first = pool.alloc(2 * page, DType.U8);
+        MlxBuffer second = pool.alloc(page, DType.U8);
+        requireRefused(1);
+        pool.setBufferLimit(3);
+        requireRefused(page + 1);
+        MlxBuffer third = pool.alloc(page, DType.U8);
+        pool.setBufferLimit(MlxBufferPool.UNLIMITED);
+        requireRefused(1);
+        List.of(first, second, third).forEach(pool::release);
+        pool.alloc(4 * page, DType.U8).close();
+        pool.clear();
+    }
+
+    private void requireRefused(long bytes) {
+        assertThatExceptionOfType(BufferAllocationException.class).isThrownBy(() -> pool.alloc(bytes, DType.U8));
+    }
+
+    /** After a reset, dropped leases are no leaks: only scopes are. */
+    private void requireLeaksFound() {
+        if (!plan.watched()) {
+            return;
+        }
+        pool.setMemoryLimit(MlxBufferPool.UNLIMITED);
+        for (int i = 0; i < PROBES; i++) {
+            pool.scope().alloc(DType.U8, 1);
+        }
+        await(
+                () -> {
+                    System.gc();
+                    return pool.leakedCount() == PROBES;
+                },
+                () -> pool.leakedCount() + " leaks of " + PROBES);
+        assertThat(pool.stats().activeCount()).isZero();
+    }
+
+    private void requireNothingNative() {
+        await(
+                () -> ownBuffers() == 0
+                        && NativeFaults.liveEvents() == eventsBefore
+                        && NativeFaults.liveDevices() == devicesBefore,
+                () -> NativeFaults.liveBuffers() + " buffers, " + NativeFaults.liveEvents() + " events, "
+                        + NativeFaults.liveDevices() + " devices are left");
+    }
+
+    private static void await(BooleanSupplier condition, Supplier<String> otherwise) {
+        long deadline = System.nanoTime() + PATIENCE.toNanos();
+        while (!condition.getAsBoolean()) {
+            if (System.nanoTime() - deadline > 0) {
+                throw new AssertionError(otherwise.get());
+            }
+            try {
+                TimeUnit.MILLISECONDS.sleep(1);
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+        }
+    }
+
+    /** With what a failure can be had again, as far as the threads let it. */
+    @Override
+    public String toString() {
+        return "seed " + seed + ", " + plan;
+    }
+}

@@ -1,0 +1,142 @@
+package dev.mlxnative;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.function.Consumer;
+import java.util.logging.Level;
+import java.util.logging.Logger;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Threads that use a pool at random, with faults, in every way there is: no two leases share a byte, what waits for a
+ * fence stays as it is, and the books are those that the threads have kept.
+ *
+ * <p>{@code -Dmlx.test.seeds=7,8} runs these seeds instead of the usual ones, and {@code -Dmlx.test.operations=100000}
+ * so many operations. What a seed decides is what each thread does, not how they meet.
+ */
+@Tag("faults")
+@Timeout(value = 600, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class RandomisedPoolTest {
+    private static final long OPERATIONS = Long.getLong("mlx.test.operations", 10_000_000);
+    private static final long[] SEEDS = Arrays.stream(
+                    System.getProperty("mlx.test.seeds", "1,2,3,4").split(","))
+            .mapToLong(Long::parseLong)
+            .toArray();
+    private static final int THREADS = 4;
+    private static final int STEPS = 600;
+    /** Each lease of a checked pool, and each watched one, costs as much as a hundred others. */
+    private static final int SLOW_STEPS = 200;
+
+    private final Logger log = Logger.getLogger("dev.mlxnative");
+
+    @BeforeEach
+    void silence() {
+        log.setLevel(Level.OFF);
+    }
+
+    @AfterEach
+    void end() {
+        log.setLevel(null);
+        NativeFaults.clear();
+    }
+
+    enum Kind {
+        DEFAULT(builder -> {}, STEPS),
+        ZEROED(builder -> builder.zeroing(Zeroing.ALWAYS), STEPS),
+        CHECKED(builder -> builder.checked(true), SLOW_STEPS),
+        WATCHED(builder -> builder.leakDetection(LeakDetection.FULL), SLOW_STEPS),
+        LIMITED(
+                builder -> {
+                    long page = builder.device.pageSize();
+                    builder.minBucketBytes(page)
+                            .memoryLimit(64 * page)
+                            .cacheLimit(32 * page)
+                            .bufferLimit(50)
+                            .trimIdleAfter(Duration.ofMillis(10));
+                },
+                SLOW_STEPS);
+
+        private final Consumer<MlxBufferPool.Builder> configuration;
+        private final int steps;
+
+        Kind(Consumer<MlxBufferPool.Builder> configuration, int steps) {
+            this.configuration = configuration;
+            this.steps = steps;
+        }
+    }
+
+    static Stream<Arguments> seedsOfEachKindOfThread() {
+        return LongStream.of(SEEDS)
+                .boxed()
+                .flatMap(seed -> Stream.of(Arguments.of(seed, false), Arguments.of(seed, true)));
+    }
+
+    static Stream<Arguments> seedsOfEachKindOfPool() {
+        return LongStream.of(SEEDS)
+                .boxed()
+                .flatMap(seed -> Stream.of(Kind.values()).map(kind -> Arguments.of(seed, kind)));
+    }
+
+    @ParameterizedTest
+    @MethodSource("seedsOfEachKindOfThread")
+    void millionsOfLeasesLeaveNothing(long seed, boolean virtual) {
+        long share = OPERATIONS / SEEDS.length / 2;
+        long operations = 0;
+        while (operations < share) {
+            // Each step is a lease that begins, and in the long run one that ends.
+            int steps = Math.toIntExact(Math.min(share - operations, 1_000_000) / THREADS / 2 + 1);
+            RandomRound round = new RandomRound(plan(Kind.DEFAULT, THREADS, virtual, 0), seed + operations);
+            operations += run(round, user -> user.work(steps));
+        }
+        assertThat(operations).isGreaterThanOrEqualTo(share);
+    }
+
+    @ParameterizedTest
+    @MethodSource("seedsOfEachKindOfPool")
+    void whateverHappensTheBooksAreRight(long seed, Kind kind) {
+        long operations = 0;
+        long refusals = 0;
+        for (int events = 0; events < 16; events++) {
+            boolean virtual = (events + seed) % 2 == 0;
+            RandomRound round = new RandomRound(plan(kind, THREADS, virtual, events), seed);
+            operations += run(round, user -> user.rove(kind.steps));
+            refusals += round.refusals();
+        }
+        operations += run(new RandomRound(plan(kind, 1, false, 0), seed), user -> user.rove(kind.steps));
+        assertThat(operations).isGreaterThanOrEqualTo(16L * THREADS * kind.steps);
+        assertThat(refusals).as("requests that ran out of memory").isPositive();
+    }
+
+    /** @param events what happens, one bit each */
+    private static RandomRound.Plan plan(Kind kind, int threads, boolean virtual, int events) {
+        return new RandomRound.Plan(
+                kind.configuration,
+                kind == Kind.ZEROED,
+                kind == Kind.LIMITED,
+                kind == Kind.WATCHED,
+                threads,
+                virtual,
+                (events & 1) != 0,
+                (events & 2) != 0,
+                (events & 4) != 0,
+                (events & 8) != 0);
+    }
+
+    private static long run(RandomRound round, RandomRound.Use use) {
+        try {
+            return round.run(use);
+        } catch (Throwable e) {
+            throw new AssertionError(round + ": " + e.getMessage(), e);
+        }
+    }
+}
