@@ -6,8 +6,8 @@ import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 
-/** How far a replay has come, for whoever is watching. */
-interface Progress extends AutoCloseable {
+/** How far a program has come, for whoever is watching. */
+public interface Progress extends AutoCloseable {
 
     /** What is being replayed from now on. */
     void trace(String name);
@@ -18,11 +18,15 @@ interface Progress extends AutoCloseable {
     @Override
     void close();
 
-    /** A bar on standard error if somebody sits at a terminal that can redraw a line; otherwise nothing at all. */
-    static Progress ofRequests(long total) {
+    /**
+     * A bar on standard error if somebody sits at a terminal that can redraw a line; otherwise nothing at all.
+     *
+     * @param task the name in front of it
+     */
+    static Progress of(String task, long total) {
         Console console = System.console();
         boolean terminal = console != null && console.isTerminal() && !"dumb".equals(System.getenv("TERM"));
-        return terminal ? new Bar(total) : new Silent();
+        return terminal ? new Bar(task, total) : new Silent();
     }
 
     /** A bar that is redrawn in place. */
@@ -33,9 +37,9 @@ interface Progress extends AutoCloseable {
 
         private final ProgressBar bar;
 
-        private Bar(long total) {
+        private Bar(String task, long total) {
             bar = new ProgressBarBuilder()
-                    .setTaskName("replay")
+                    .setTaskName(task)
                     .setInitialMax(total)
                     .setStyle(ProgressBarStyle.ASCII)
                     .setUpdateIntervalMillis(200)

@@ -4,10 +4,6 @@ import dev.mlxnative.MlxDevice;
 import dev.mlxnative.MlxException;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.FileSystemException;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,11 +28,6 @@ import picocli.CommandLine.Spec;
         })
 public final class ReplayCommand implements Callable<Integer> {
 
-    /** The system property that names the directory of the traces to replay when none are given. */
-    private static final String TRACES_PROPERTY = "replay.traces";
-
-    private static final String DEFAULT_TRACES = "bench/traces";
-
     @Spec
     private CommandSpec spec = CommandSpec.create();
 
@@ -55,7 +46,7 @@ public final class ReplayCommand implements Callable<Integer> {
     @Parameters(
             paramLabel = "TRACE",
             arity = "0..*",
-            description = "Traces to replay, gzip or plain; by default all in " + DEFAULT_TRACES + ".")
+            description = "Traces to replay, gzip or plain; by default all in " + TraceFiles.DEFAULT_DIRECTORY + ".")
     private List<Path> files = new ArrayList<>();
 
     public static void main(String[] args) {
@@ -65,79 +56,48 @@ public final class ReplayCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         try {
-            List<Trace> traces = readTraces(files.isEmpty() ? defaultFiles() : files);
+            List<Trace> traces = TraceFiles.read(files);
             List<ReplayResult> results = json == null ? replay(traces) : replay(traces, json);
             return report(results);
-        } catch (Failure e) {
+        } catch (CommandFailure e) {
             err().println(e.getMessage());
             err().flush();
-            return e.exitCode;
+            return e.exitCode();
         }
     }
 
-    /** Reads every trace before the first is replayed, so that a malformed one does not cost the time of the others. */
-    private static List<Trace> readTraces(List<Path> files) throws Failure {
-        var traces = new ArrayList<Trace>();
-        for (Path file : files) {
-            try {
-                traces.add(TraceReader.read(file));
-            } catch (MalformedTraceException e) {
-                throw new Failure(String.valueOf(e.getMessage()), CommandLine.ExitCode.USAGE, e);
-            } catch (IOException e) {
-                throw new Failure(file, e);
-            }
-        }
-        return traces;
-    }
-
-    private static List<Path> defaultFiles() throws Failure {
-        Path directory = Path.of(System.getProperty(TRACES_PROPERTY, DEFAULT_TRACES));
-        try (var entries = Files.list(directory)) {
-            List<Path> files = entries.filter(Files::isRegularFile)
-                    .filter(file -> !file.getFileName().toString().startsWith("."))
-                    .sorted()
-                    .toList();
-            if (files.isEmpty()) {
-                throw new IOException("no traces in it");
-            }
-            return files;
-        } catch (IOException e) {
-            throw new Failure(directory, e);
-        }
-    }
-
-    private static List<ReplayResult> replay(List<Trace> traces, Path json) throws Failure {
+    private static List<ReplayResult> replay(List<Trace> traces, Path json) throws CommandFailure {
         try (var file = ResultFile.open(json)) {
             List<ReplayResult> results = replay(traces);
             file.write(results);
             return results;
         } catch (IOException e) {
-            throw new Failure(json, e);
+            throw new CommandFailure(json, e);
         }
     }
 
-    private static List<ReplayResult> replay(List<Trace> traces) throws Failure {
+    private static List<ReplayResult> replay(List<Trace> traces) throws CommandFailure {
         long total = traces.stream().mapToLong(Replayer::progressOf).sum();
         var results = new ArrayList<ReplayResult>();
         try (var device = openDevice();
-                var progress = Progress.ofRequests(total)) {
+                var progress = Progress.of("replay", total)) {
             var replayer = new Replayer(device);
             for (Trace trace : traces) {
                 try {
                     results.add(replayer.replay(trace, progress));
                 } catch (MlxException | IllegalArgumentException e) { // no memory left; no buffer can be as large
-                    throw new Failure(trace.name() + ": " + e.getMessage(), CommandLine.ExitCode.SOFTWARE, e);
+                    throw new CommandFailure(trace.name() + ": " + e.getMessage(), CommandLine.ExitCode.SOFTWARE, e);
                 }
             }
         }
         return results;
     }
 
-    private static MlxDevice openDevice() throws Failure {
+    private static MlxDevice openDevice() throws CommandFailure {
         try {
             return MlxDevice.open();
         } catch (MlxException e) {
-            throw new Failure(String.valueOf(e.getMessage()), CommandLine.ExitCode.SOFTWARE, e);
+            throw new CommandFailure(String.valueOf(e.getMessage()), CommandLine.ExitCode.SOFTWARE, e);
         }
     }
 
@@ -162,34 +122,5 @@ public final class ReplayCommand implements Callable<Integer> {
 
     private PrintWriter err() {
         return spec.commandLine().getErr();
-    }
-
-    /** The replay cannot go on. The message says all that there is to say, so nobody needs to see a stack trace. */
-    private static final class Failure extends Exception {
-
-        private static final long serialVersionUID = 1L;
-
-        private final int exitCode;
-
-        Failure(String message, int exitCode, Exception cause) {
-            super(message, cause);
-            this.exitCode = exitCode;
-        }
-
-        /** A file that the user named cannot be used. */
-        Failure(Path file, IOException cause) {
-            this(file + ": " + reason(cause), CommandLine.ExitCode.USAGE, cause);
-        }
-
-        private static String reason(IOException e) {
-            if (e instanceof NoSuchFileException) {
-                return "no such file or directory";
-            }
-            if (e instanceof AccessDeniedException) {
-                return "access denied";
-            }
-            String reason = e instanceof FileSystemException failure ? failure.getReason() : e.getMessage();
-            return reason != null ? reason : e.toString();
-        }
     }
 }

@@ -9,12 +9,12 @@ import java.util.List;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A file of JSON Lines, one {@link ReplayResult} a line, which has all of them or does not exist.
+ * A file of JSON Lines, one record a line, which has all of them or does not exist.
  *
  * <p>Opening it creates a file beside the one that is meant, so that a directory that cannot be written to is known
- * before the replay and not after it. Only a complete file takes the name, in one step.
+ * before a run and not after it. Only a complete file takes the name, in one step.
  */
-final class ResultFile implements AutoCloseable {
+public final class ResultFile implements AutoCloseable {
 
     /** Writes a record's components in their order. */
     private static final JsonMapper JSON = JsonMapper.shared();
@@ -27,7 +27,7 @@ final class ResultFile implements AutoCloseable {
         this.draft = draft;
     }
 
-    static ResultFile open(Path file) throws IOException {
+    public static ResultFile open(Path file) throws IOException {
         if (Files.isDirectory(file)) {
             throw new IOException("is a directory");
         }
@@ -40,9 +40,9 @@ final class ResultFile implements AutoCloseable {
         return new ResultFile(target, Files.write(draft, new byte[0]));
     }
 
-    void write(List<ReplayResult> results) throws IOException {
+    public void write(List<? extends Record> results) throws IOException {
         var lines = new StringBuilder();
-        for (ReplayResult result : results) {
+        for (Record result : results) {
             lines.append(JSON.writeValueAsString(result)).append('\n');
         }
         Files.writeString(draft, lines, StandardCharsets.UTF_8);

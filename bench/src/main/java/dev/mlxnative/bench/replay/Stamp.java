@@ -2,6 +2,7 @@ package dev.mlxnative.bench.replay;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 
 /**
  * Eight bytes, repeated through the whole of a buffer, that tell its lease from every other.
@@ -11,16 +12,18 @@ import java.lang.foreign.ValueLayout;
  * bits alike, so buffers shorter than eight bytes differ too, as far as they can: two of a single byte look the same
  * only if their numbers differ by a multiple of 256.
  */
-record Stamp(long pattern) {
+public record Stamp(long pattern) {
 
     private static final long ODD = 0x9E3779B97F4A7C15L;
 
-    static Stamp ofLease(long number) {
+    private static final ValueLayout.OfLong BYTES = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    public static Stamp ofLease(long number) {
         return new Stamp(number * ODD);
     }
 
     /** Writes every byte of {@code contents}; by copying what is there already, twice as much each time. */
-    void write(MemorySegment contents) {
+    public void write(MemorySegment contents) {
         long size = contents.byteSize();
         long written = Math.min(size, Long.BYTES);
         for (int i = 0; i < written; i++) {
@@ -34,7 +37,7 @@ record Stamp(long pattern) {
     }
 
     /** Whether every byte of {@code contents} is still as {@link #write} left it. */
-    boolean isIntact(MemorySegment contents) {
+    public boolean isIntact(MemorySegment contents) {
         long size = contents.byteSize();
         for (int i = 0; i < Math.min(size, Long.BYTES); i++) {
             if (contents.get(ValueLayout.JAVA_BYTE, i) != patternByte(i)) {
@@ -44,6 +47,25 @@ record Stamp(long pattern) {
         // What begins with the pattern and equals itself moved by the pattern's length is the pattern throughout.
         return size <= Long.BYTES
                 || MemorySegment.mismatch(contents, 0, size - Long.BYTES, contents, Long.BYTES, size) < 0;
+    }
+
+    /** Writes the first and the last eight bytes alone: leases of whole buffers share these if they share any. */
+    public void writeEnds(MemorySegment contents) {
+        long last = contents.byteSize() - Long.BYTES;
+        if (last < Long.BYTES) {
+            write(contents);
+        } else {
+            contents.set(BYTES, 0, pattern);
+            contents.set(BYTES, last, pattern);
+        }
+    }
+
+    /** Whether {@code contents} is still as {@link #writeEnds} left it, as far as that wrote. */
+    public boolean hasIntactEnds(MemorySegment contents) {
+        long last = contents.byteSize() - Long.BYTES;
+        return last < Long.BYTES
+                ? isIntact(contents)
+                : contents.get(BYTES, 0) == pattern && contents.get(BYTES, last) == pattern;
     }
 
     private byte patternByte(int index) {

@@ -54,7 +54,7 @@ public final class Trace {
     }
 
     /** The slot of the buffer that the event creates or ends, below {@link #peakLiveCount()}. */
-    int slot(int event) {
+    public int slot(int event) {
         int slot = slots[event];
         return slot >= 0 ? slot : ~slot;
     }
@@ -75,11 +75,11 @@ public final class Trace {
     }
 
     /** The most bytes that were live at once: what no allocator can do with less than. */
-    long peakLiveBytes() {
+    public long peakLiveBytes() {
         return peakLiveBytes;
     }
 
-    int peakLiveCount() {
+    public int peakLiveCount() {
         return peakLiveCount;
     }
 

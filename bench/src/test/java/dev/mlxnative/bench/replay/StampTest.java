@@ -28,6 +28,26 @@ class StampTest {
     }
 
     @ParameterizedTest
+    @ValueSource(ints = {1, 7, 8, 9, 15, 16, 17, 4099})
+    void noticesAnotherStampOnEitherEnd(int size) {
+        var contents = MemorySegment.ofArray(new byte[size]);
+        var stamp = Stamp.ofLease(42);
+        stamp.writeEnds(contents);
+        assertThat(stamp.hasIntactEnds(contents)).isTrue();
+
+        for (int i : new int[] {0, size - 1}) {
+            byte before = contents.get(ValueLayout.JAVA_BYTE, i);
+            contents.set(ValueLayout.JAVA_BYTE, i, (byte) (before ^ 1));
+            assertThat(stamp.hasIntactEnds(contents))
+                    .as("byte %d of %d", i, size)
+                    .isFalse();
+            contents.set(ValueLayout.JAVA_BYTE, i, before);
+        }
+        Stamp.ofLease(43).writeEnds(contents);
+        assertThat(stamp.hasIntactEnds(contents)).isFalse();
+    }
+
+    @ParameterizedTest
     @ValueSource(ints = {1, 3, 8, 100})
     void tellsEveryTwoOf256LeasesInARowApart(int size) {
         var seen = new HashSet<String>();

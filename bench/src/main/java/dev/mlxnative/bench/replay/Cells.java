@@ -1,0 +1,39 @@
+package dev.mlxnative.bench.replay;
+
+import com.github.freva.asciitable.Column;
+import com.github.freva.asciitable.ColumnData;
+import com.github.freva.asciitable.HorizontalAlign;
+import java.util.Locale;
+import java.util.function.Function;
+
+/** What the cells of the tables look like, whatever the language of the machine. */
+public final class Cells {
+
+    private Cells() {}
+
+    /** A column of numbers, one below the other. */
+    public static <T> ColumnData<T> number(String header, Function<T, String> cell) {
+        return new Column()
+                .header(header)
+                .headerAlign(HorizontalAlign.RIGHT)
+                .dataAlign(HorizontalAlign.RIGHT)
+                .with(cell);
+    }
+
+    public static String count(long value) {
+        return format("%,d", value);
+    }
+
+    public static String mebibytes(long bytes) {
+        return format("%,.1f MiB", bytes / 0x1p20);
+    }
+
+    /** What is divided by zero has no ratio. */
+    public static String ratio(String pattern, double dividend, double divisor) {
+        return divisor == 0 ? "-" : format(pattern, dividend / divisor);
+    }
+
+    public static String format(String pattern, Object value) {
+        return String.format(Locale.ROOT, pattern, value);
+    }
+}

@@ -1,0 +1,54 @@
+package dev.mlxnative.bench.replay;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import picocli.CommandLine;
+
+/** The traces that a command works on: those that it was given, or all that were recorded. */
+public final class TraceFiles {
+
+    public static final String DEFAULT_DIRECTORY = "bench/traces";
+
+    /** The system property that names the directory of the traces when none are given. */
+    private static final String DIRECTORY_PROPERTY = "replay.traces";
+
+    private TraceFiles() {}
+
+    /**
+     * Reads every trace before the first is used, so that a malformed one does not cost the time of the others.
+     *
+     * @param files if empty, every file of the default directory
+     */
+    public static List<Trace> read(List<Path> files) throws CommandFailure {
+        var traces = new ArrayList<Trace>();
+        for (Path file : files.isEmpty() ? defaultFiles() : files) {
+            try {
+                traces.add(TraceReader.read(file));
+            } catch (MalformedTraceException e) {
+                throw new CommandFailure(String.valueOf(e.getMessage()), CommandLine.ExitCode.USAGE, e);
+            } catch (IOException e) {
+                throw new CommandFailure(file, e);
+            }
+        }
+        return traces;
+    }
+
+    private static List<Path> defaultFiles() throws CommandFailure {
+        Path directory = Path.of(System.getProperty(DIRECTORY_PROPERTY, DEFAULT_DIRECTORY));
+        try (var entries = Files.list(directory)) {
+            List<Path> files = entries.filter(Files::isRegularFile)
+                    .filter(file -> !file.getFileName().toString().startsWith("."))
+                    .sorted()
+                    .toList();
+            if (files.isEmpty()) {
+                throw new IOException("no traces in it");
+            }
+            return files;
+        } catch (IOException e) {
+            throw new CommandFailure(directory, e);
+        }
+    }
+}
