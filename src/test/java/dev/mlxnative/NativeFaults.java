@@ -8,7 +8,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
 /** native/include/mlxshim_faults.h: what the test build of a library has and a shipped one has not. */
-final class NativeFaults {
+public final class NativeFaults {
     private static final MethodHandle CLEAR;
     private static final MethodHandle SET_NO_DEVICE;
     private static final MethodHandle SET_BYTE_BUDGET;
@@ -52,7 +52,7 @@ final class NativeFaults {
                         descriptor);
     }
 
-    static void clear() {
+    public static void clear() {
         call(CLEAR);
     }
 
@@ -61,12 +61,12 @@ final class NativeFaults {
     }
 
     /** Bytes that may be alive in buffers. */
-    static void byteBudget(long bytes) {
+    public static void byteBudget(long bytes) {
         call(SET_BYTE_BUDGET, bytes);
     }
 
     /** The nth creation from here fails, and the {@code count} - 1 after it. */
-    static void failCreate(long nth, long count) {
+    public static void failCreate(long nth, long count) {
         call(FAIL_CREATE, nth, count);
     }
 
@@ -83,19 +83,19 @@ final class NativeFaults {
         call(SET_EMPTY_WRAP, 1);
     }
 
-    static long liveResidencySets() {
+    public static long liveResidencySets() {
         return (long) call(LIVE_RESIDENCY_SETS);
     }
 
-    static long liveDevices() {
+    public static long liveDevices() {
         return (long) call(LIVE_DEVICES);
     }
 
-    static long liveBuffers() {
+    public static long liveBuffers() {
         return (long) call(LIVE_BUFFERS);
     }
 
-    static long liveEvents() {
+    public static long liveEvents() {
         return (long) call(LIVE_EVENTS);
     }
 

@@ -1,0 +1,259 @@
+package dev.mlxnative.bench.soak;
+
+import dev.mlxnative.LeakDetection;
+import dev.mlxnative.MlxDevice;
+import dev.mlxnative.MlxException;
+import dev.mlxnative.bench.replay.CommandFailure;
+import dev.mlxnative.bench.replay.Progress;
+import dev.mlxnative.bench.replay.ResultFile;
+import dev.mlxnative.bench.replay.Trace;
+import dev.mlxnative.bench.replay.TraceFiles;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.lang.foreign.SymbolLookup;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.format.DateTimeParseException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.SplittableRandom;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
+
+/** The command line: how to soak, where the result goes, and how it ended. */
+@Command(
+        name = "soak",
+        description =
+                "Replays recorded allocation traces from several threads on one pool, under low limits and faults.",
+        sortOptions = false,
+        exitCodeListHeading = "Exit status:%n",
+        exitCodeList = {
+            "0:all is well",
+            "1:something was lost, overlapped, grew or was above its limit; standard error says what",
+            "2:wrong usage, or a trace that is malformed or cannot be read"
+        })
+public final class SoakCommand implements Callable<Integer> {
+
+    private static final Duration DEFAULT_DURATION = Duration.ofMinutes(2);
+
+    private static final long MEBIBYTE = 1 << 20;
+
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
+
+    @ArgGroup
+    private Length length = new Length();
+
+    /** One or the other says when it is over. */
+    static final class Length {
+
+        @Option(
+                names = "--duration",
+                paramLabel = "TIME",
+                converter = Durations.class,
+                description = "How long it goes on, such as 30s, 2m or PT2M; 2 minutes unless given.")
+        private @Nullable Duration duration;
+
+        @Option(
+                names = "--operations",
+                paramLabel = "N",
+                description = "Go on until this many leases have begun or ended, instead.")
+        private @Nullable Long operations;
+    }
+
+    @Option(
+            names = "--threads",
+            paramLabel = "N",
+            description = "How many share the pool, every other one virtual; two for each core unless given.")
+    private int threads = 2 * Runtime.getRuntime().availableProcessors();
+
+    @Option(
+            names = "--memory-limit-factor",
+            paramLabel = "X",
+            description = "The memory limit over the sum of the traces' peaks; ${DEFAULT-VALUE} unless given.")
+    private double memoryLimitFactor = 1.2;
+
+    @Option(
+            names = "--faults",
+            paramLabel = "on|off",
+            description = "Whether the device fails now and then; on unless given.")
+    private Switch faults = Switch.ON;
+
+    enum Switch {
+        ON,
+        OFF
+    }
+
+    @Option(names = "--checked", description = "Soak checked pools, which are far slower.")
+    private boolean checked;
+
+    @Option(
+            names = "--leak-detection",
+            paramLabel = "LEVEL",
+            description = "The pools' leak detection: ${COMPLETION-CANDIDATES}; ${DEFAULT-VALUE} unless given.")
+    private LeakDetection leakDetection = LeakDetection.SAMPLED;
+
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            description = "Where the random choices begin; by default each soak has another.")
+    private long seed = new SplittableRandom().nextLong();
+
+    @Option(
+            names = "--growth-limit",
+            paramLabel = "MIB",
+            description = "How much the heap and the process may grow; ${DEFAULT-VALUE} unless given.")
+    private long growthLimit = 16;
+
+    @Option(names = "--json", paramLabel = "FILE", description = "Write the result to this file too, as a JSON object.")
+    private @Nullable Path json;
+
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            description = "Show this help and exit.")
+    private boolean help;
+
+    @Parameters(
+            paramLabel = "TRACE",
+            arity = "0..*",
+            description = "Traces to replay, gzip or plain; by default all in " + TraceFiles.DEFAULT_DIRECTORY + ".")
+    private List<Path> files = new ArrayList<>();
+
+    public static void main(String[] args) {
+        System.exit(commandLine().execute(args));
+    }
+
+    static CommandLine commandLine() {
+        return new CommandLine(new SoakCommand()).setCaseInsensitiveEnumValuesAllowed(true);
+    }
+
+    @Override
+    public Integer call() {
+        SoakSettings settings = settings();
+        try {
+            List<Trace> traces = TraceFiles.read(files).stream()
+                    .filter(trace -> trace.requests() > 0)
+                    .toList();
+            if (traces.isEmpty()) {
+                throw new CommandFailure("no trace has a request", CommandLine.ExitCode.USAGE, null);
+            }
+            return json == null ? report(soak(traces, settings)) : soak(traces, settings, json);
+        } catch (CommandFailure e) {
+            err().println(e.getMessage());
+            err().flush();
+            return e.exitCode();
+        }
+    }
+
+    private SoakSettings settings() {
+        require(threads >= 1, "--threads", threads);
+        require(memoryLimitFactor > 0 && memoryLimitFactor <= 1000, "--memory-limit-factor", memoryLimitFactor);
+        require(growthLimit >= 0 && growthLimit <= Long.MAX_VALUE / MEBIBYTE, "--growth-limit", growthLimit);
+        Duration duration = length.duration;
+        Long operations = length.operations;
+        if (duration == null) {
+            duration = operations == null ? DEFAULT_DURATION : Duration.ofDays(1000);
+        }
+        require(duration.isPositive() && duration.toDays() <= 1000, "--duration", duration);
+        require(operations == null || operations >= 1, "--operations", operations);
+        return new SoakSettings(
+                threads,
+                duration,
+                operations == null ? Long.MAX_VALUE : operations,
+                memoryLimitFactor,
+                faults == Switch.ON,
+                checked,
+                leakDetection,
+                seed,
+                growthLimit * MEBIBYTE);
+    }
+
+    private void require(boolean valid, String option, @Nullable Object value) {
+        if (!valid) {
+            throw new ParameterException(spec.commandLine(), "Invalid value for option '" + option + "': " + value);
+        }
+    }
+
+    private int soak(List<Trace> traces, SoakSettings settings, Path json) throws CommandFailure {
+        try (var file = ResultFile.open(json)) {
+            SoakResult result = soak(traces, settings);
+            file.write(List.of(result));
+            return report(result);
+        } catch (IOException e) {
+            throw new CommandFailure(json, e);
+        }
+    }
+
+    private SoakResult soak(List<Trace> traces, SoakSettings settings) throws CommandFailure {
+        long total =
+                settings.operations() == Long.MAX_VALUE ? settings.duration().toMillis() : settings.operations();
+        try (var progress = Progress.of("soak", total)) {
+            requireFaultsLibrary();
+            var soak = new Soak(traces, settings);
+            SoakResult result = soak.run(progress);
+            soak.notes().forEach(err()::println);
+            soak.errors().all().stream().limit(1).forEach(error -> error.printStackTrace(err()));
+            return result;
+        } catch (MlxException e) {
+            throw new CommandFailure(String.valueOf(e.getMessage()), CommandLine.ExitCode.SOFTWARE, e);
+        }
+    }
+
+    private static void requireFaultsLibrary() throws CommandFailure {
+        MlxDevice.open().close(); // loads the library
+        if (SymbolLookup.loaderLookup().find("mlxshim_faults_clear").isEmpty()) {
+            throw new CommandFailure(
+                    "-Dmlx.shim.path must name a test build of the native library", CommandLine.ExitCode.USAGE, null);
+        }
+    }
+
+    /** Prints the table, and then what is wrong: the exit status tells whether anything is. */
+    int report(SoakResult result) {
+        out().printf(
+                        "%s, %d threads, seed %d, faults %s%s, leak detection %s%n",
+                        result.device(),
+                        result.threads(),
+                        result.seed(),
+                        result.faults() ? "on" : "off",
+                        result.checked() ? ", checked" : "",
+                        result.leakDetection());
+        out().println(SoakTable.of(result));
+        out().flush();
+        result.failures().forEach(err()::println);
+        err().flush();
+        return result.failures().isEmpty() ? CommandLine.ExitCode.OK : CommandLine.ExitCode.SOFTWARE;
+    }
+
+    private PrintWriter out() {
+        return spec.commandLine().getOut();
+    }
+
+    private PrintWriter err() {
+        return spec.commandLine().getErr();
+    }
+
+    /** ISO 8601, with or without what all durations here begin with. */
+    static final class Durations implements ITypeConverter<Duration> {
+        @Override
+        public Duration convert(String value) {
+            String time = value.toUpperCase(Locale.ROOT);
+            try {
+                return Duration.parse(time.startsWith("P") ? time : "PT" + time);
+            } catch (DateTimeParseException e) {
+                throw new TypeConversionException("'" + value + "' is no time such as 30s, 2m or PT2M");
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+package dev.mlxnative.bench.soak;
+
+import dev.mlxnative.MlxBufferPool;
+import dev.mlxnative.PoolStats;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Looks at a pool's figures while it works, and notes which contradict each other or the limits. */
+final class Watch {
+
+    /** As many say what is wrong; the rest only count. */
+    private static final int MOST_NOTES = 10;
+
+    private final MlxBufferPool pool;
+    private final long memoryLimit;
+    private final long bufferLimit;
+    private final List<String> notes = new ArrayList<>();
+    private PoolStats last;
+    private long samples;
+    private long violations;
+    private long peakFootprintBytes;
+    private int peakBuffers;
+
+    /**
+     * The pool's limits, but for the cache's, may get lower than they are now, and never higher; only the thread that
+     * samples sets them.
+     */
+    Watch(MlxBufferPool pool) {
+        this.pool = pool;
+        this.memoryLimit = pool.memoryLimit();
+        this.bufferLimit = pool.bufferLimit();
+        this.last = pool.stats();
+    }
+
+    long samples() {
+        return samples;
+    }
+
+    long violations() {
+        return violations;
+    }
+
+    List<String> notes() {
+        return notes;
+    }
+
+    long peakFootprintBytes() {
+        return Math.max(peakFootprintBytes, last.peakFootprintBytes());
+    }
+
+    int peakBuffers() {
+        return peakBuffers;
+    }
+
+    PoolStats sample() {
+        PoolStats now = pool.stats();
+        samples++;
+        peakFootprintBytes = Math.max(peakFootprintBytes, now.footprintBytes());
+        int buffers = now.activeCount() + now.cachedCount() + now.parkedCount();
+        peakBuffers = Math.max(peakBuffers, buffers);
+
+        require(now.requests() == now.hits() + now.nativeAllocations() + now.failedAllocations(), "requests", now);
+        require(
+                now.hits() >= last.hits()
+                        && now.nativeAllocations() >= last.nativeAllocations()
+                        && now.failedAllocations() >= last.failedAllocations()
+                        && now.trimmedBytes() >= last.trimmedBytes()
+                        && now.peakActiveBytes() >= last.peakActiveBytes()
+                        && now.peakFootprintBytes() >= last.peakFootprintBytes(),
+                "a count that fell",
+                now);
+        require(now.activeCount() >= 0 && now.cachedCount() >= 0 && now.parkedCount() >= 0, "a count below 0", now);
+        require((now.activeCount() == 0) == (now.activeBytes() == 0), "active bytes", now);
+        require((now.cachedCount() == 0) == (now.cachedBytes() == 0), "cached bytes", now);
+        require((now.parkedCount() == 0) == (now.parkedBytes() == 0), "parked bytes", now);
+        require(now.requestedBytes() <= now.activeBytes(), "requested bytes", now);
+        require(now.activeBytes() <= now.peakActiveBytes(), "peak of active bytes", now);
+        require(now.footprintBytes() <= now.peakFootprintBytes(), "peak of the footprint", now);
+        require(now.peakFootprintBytes() <= memoryLimit, "memory limit", now);
+        require(now.cachedBytes() <= pool.cacheLimit(), "cache limit", now);
+        require(buffers <= bufferLimit, "buffer limit", now);
+        last = now;
+        return now;
+    }
+
+    /** With every lease ended and every fence complete: what the threads counted is what the pool counts. */
+    void sampleAtRest(Tally tally) {
+        PoolStats now = sample();
+        require(now.activeCount() == 0 && now.parkedCount() == 0, "leases at rest", now);
+        require(now.hits() + now.nativeAllocations() == tally.begun, tally.begun + " requests served", now);
+        require(now.failedAllocations() == tally.refused(), tally.refused() + " requests refused", now);
+        require(pool.leakedCount() == 0, pool.leakedCount() + " leases taken for dropped", now);
+    }
+
+    private void require(boolean holds, String what, PoolStats stats) {
+        if (!holds) {
+            violation(what + ": " + stats);
+        }
+    }
+
+    void violation(String note) {
+        violations++;
+        if (notes.size() < MOST_NOTES) {
+            notes.add(pool.name() + ": " + note);
+        }
+    }
+}
