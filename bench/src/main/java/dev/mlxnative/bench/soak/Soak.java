@@ -31,6 +31,7 @@ final class Soak {
 
     private static final long STEP_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(30);
+    private static final long PATIENCE_AFTER_ERRORS_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     /** A request waits for parked memory, and not so long that the soak would only wait. */
     private static final Duration WAIT = Duration.ofMillis(5);
@@ -274,7 +275,7 @@ final class Soak {
     }
 
     private void join(List<Thread> threads) {
-        long deadline = System.nanoTime() + PATIENCE_NANOS;
+        long deadline = System.nanoTime() + patienceNanos();
         try {
             for (Thread thread : threads) {
                 if (!thread.join(Duration.ofNanos(Math.max(1, deadline - System.nanoTime())))) {
@@ -353,9 +354,14 @@ final class Soak {
         fence.complete();
     }
 
+    /** After an error not much can be waited for in earnest. */
+    private long patienceNanos() {
+        return errors.any() ? PATIENCE_AFTER_ERRORS_NANOS : PATIENCE_NANOS;
+    }
+
     /** What another thread is about to do; if it does not, the figures will tell. */
-    private static void await(BooleanSupplier condition) {
-        long deadline = System.nanoTime() + PATIENCE_NANOS;
+    private void await(BooleanSupplier condition) {
+        long deadline = System.nanoTime() + patienceNanos();
         while (!condition.getAsBoolean() && System.nanoTime() - deadline < 0) {
             LockSupport.parkNanos(STEP_NANOS);
         }
