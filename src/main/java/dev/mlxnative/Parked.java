@@ -1,10 +1,9 @@
 package dev.mlxnative;
 
 import java.util.ArrayList;
-import java.util.Comparator;
+import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,14 +11,21 @@ import org.jspecify.annotations.Nullable;
  * nothing, and none of its code runs. Not thread-safe.
  */
 final class Parked {
-    private static final class Batch {
+    private static final class Batch implements Comparable<Batch> {
+        private final MlxFence fence;
         private final long number;
         private final List<NativeBuffer> buffers = new ArrayList<>();
         private boolean reported;
         private boolean watched;
 
-        private Batch(long number) {
+        private Batch(MlxFence fence, long number) {
+            this.fence = fence;
             this.number = number;
+        }
+
+        @Override
+        public int compareTo(Batch other) {
+            return Long.compare(number, other.number);
         }
     }
 
@@ -31,7 +37,7 @@ final class Parked {
     void add(NativeBuffer memory, MlxFence fence) {
         Batch batch = batches.get(fence);
         if (batch == null) {
-            batch = new Batch(++batchesSoFar);
+            batch = new Batch(fence, ++batchesSoFar);
             batches.put(fence, batch);
             RetainedFence.retain(fence);
         }
@@ -44,21 +50,24 @@ final class Parked {
 
     /** The fences that anything waits for, the one that came first at the head. */
     List<MlxFence> fences() {
-        return batches.entrySet().stream()
-                .sorted(Comparator.comparingLong(entry -> entry.getValue().number))
-                .map(Map.Entry::getKey)
-                .toList();
+        Batch[] oldestFirst = batches.values().toArray(new Batch[0]);
+        Arrays.sort(oldestFirst);
+        List<MlxFence> fences = new ArrayList<>(oldestFirst.length);
+        for (Batch batch : oldestFirst) {
+            fences.add(batch.fence);
+        }
+        return fences;
     }
 
     /** Those fences that nobody has asked for here before. */
     List<MlxFence> unwatchedFences() {
         List<MlxFence> unwatched = new ArrayList<>();
-        batches.forEach((fence, batch) -> {
+        for (Batch batch : batches.values()) {
             if (!batch.watched) {
                 batch.watched = true;
-                unwatched.add(fence);
+                unwatched.add(batch.fence);
             }
-        });
+        }
         return unwatched;
     }
 

@@ -562,7 +562,11 @@ final class PoolMemory {
             lock.unlock();
         }
         giveBack(evicted, cause);
-        return evicted.stream().mapToLong(NativeBuffer::capacity).sum();
+        long bytes = 0;
+        for (NativeBuffer memory : evicted) {
+            bytes += memory.capacity();
+        }
+        return bytes;
     }
 
     /** Files what is parked with fences that are complete; whether there was any. */

@@ -21,7 +21,6 @@ import org.jetbrains.lincheck.datastructures.Validate;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -31,7 +30,6 @@ import org.junit.jupiter.api.Timeout;
  * <p>Three specifications, since the pool promises no order across them: a lease ends before its memory is counted as
  * free, and {@code reset} ends the leases that it finds one by one.
  */
-@Tag("contract")
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class LinearizabilityTest {
     private static final int LENGTH = 256;
