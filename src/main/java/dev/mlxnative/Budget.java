@@ -71,9 +71,14 @@ final class Budget {
         return bytes - leavingBytes > memoryLimit || count - leavingCount > bufferLimit;
     }
 
-    /** Whether it is the number of buffers that allows no more. */
-    boolean isFull() {
-        return count >= bufferLimit;
+    /** Whether it is the number of buffers that allows no more, even if so many of them were gone. */
+    boolean isFull(long goneCount) {
+        return count - leavingCount - goneCount >= bufferLimit;
+    }
+
+    /** What is on its way back to the device. */
+    long leavingBytes() {
+        return leavingBytes;
     }
 
     /** A buffer is about to be created. */

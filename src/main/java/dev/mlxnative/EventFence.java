@@ -66,7 +66,7 @@ final class EventFence implements RetainedFence {
             awaitInNative();
             return null;
         });
-        Thread.ofPlatform().daemon().name("mlx-fence-wait").start(wait);
+        Background.run("mlx-fence-wait", wait);
         try {
             wait.get();
         } catch (InterruptedException e) {

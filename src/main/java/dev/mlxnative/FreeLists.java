@@ -15,20 +15,45 @@ final class FreeLists {
     /** The buckets with memory that are no power of two, which requests of several lengths can share. */
     private final TreeSet<Long> odd = new TreeSet<>();
 
+    /** The ends of a list of them all, in the order of filing. */
+    private @Nullable NativeBuffer oldest;
+
+    private @Nullable NativeBuffer newest;
     private int count;
     private long bytes;
     private long filings;
 
     /** Files a buffer under the capacity it really has. */
     void add(NativeBuffer memory) {
-        memory.filedAt = ++filings;
         listOf(memory).push(memory);
+        memory.filedAt = ++filings;
+        memory.older = newest;
+        if (newest == null) {
+            oldest = memory;
+        } else {
+            newest.newer = memory;
+        }
+        newest = memory;
+        count(memory);
     }
 
     /** Files a buffer as if it had been there longest of all. */
     void addAsOldest(NativeBuffer memory) {
-        memory.filedAt = 0;
         listOf(memory).addLast(memory);
+        memory.filedAt = 0;
+        memory.newer = oldest;
+        if (oldest == null) {
+            newest = memory;
+        } else {
+            oldest.older = memory;
+        }
+        oldest = memory;
+        count(memory);
+    }
+
+    private void count(NativeBuffer memory) {
+        count++;
+        bytes += memory.capacity();
     }
 
     /** The list that is about to get the buffer. */
@@ -38,8 +63,6 @@ final class FreeLists {
         if (list.isEmpty() && isOdd(bucket)) {
             odd.add(bucket);
         }
-        count++;
-        bytes += bucket;
         return list;
     }
 
@@ -66,32 +89,40 @@ final class FreeLists {
 
     /** Takes out the buffer that was filed longest ago. There must be one. */
     NativeBuffer evictOldest() {
-        ArrayDeque<NativeBuffer> list = oldest();
-        NativeBuffer memory = list.removeLast();
+        NativeBuffer memory = requireOldest();
+        ArrayDeque<NativeBuffer> list = byBucket.get(memory.capacity());
+        if (list == null || list.pollLast() != memory) {
+            throw new AssertionError("the oldest of all is not the oldest of its bucket, " + memory.capacity());
+        }
         removed(memory, list);
         return memory;
     }
 
     /** When the oldest buffer was filed, in the count of {@link #filings}. There must be one. */
     long oldestFiling() {
-        return oldest().getLast().filedAt;
+        return requireOldest().filedAt;
     }
 
-    /** The list with the buffer that was filed longest ago. */
-    private ArrayDeque<NativeBuffer> oldest() {
-        ArrayDeque<NativeBuffer> oldest = null;
-        for (ArrayDeque<NativeBuffer> list : byBucket.values()) {
-            if (!list.isEmpty() && (oldest == null || list.getLast().filedAt < oldest.getLast().filedAt)) {
-                oldest = list;
-            }
-        }
+    private NativeBuffer requireOldest() {
         if (oldest == null) {
-            throw new AssertionError(count + " buffers are counted as free, but no list has one");
+            throw new AssertionError(count + " buffers are counted as free, but there is none");
         }
         return oldest;
     }
 
     private void removed(NativeBuffer memory, ArrayDeque<NativeBuffer> list) {
+        if (memory.older == null) {
+            oldest = memory.newer;
+        } else {
+            memory.older.newer = memory.newer;
+        }
+        if (memory.newer == null) {
+            newest = memory.older;
+        } else {
+            memory.newer.older = memory.older;
+        }
+        memory.older = null;
+        memory.newer = null;
         long bucket = memory.capacity();
         count--;
         bytes -= bucket;

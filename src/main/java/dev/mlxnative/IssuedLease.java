@@ -28,6 +28,9 @@ record IssuedLease(
     }
 
     @Override
+    public void settle() {}
+
+    @Override
     public boolean areOut() {
         return memory.isLive(number);
     }

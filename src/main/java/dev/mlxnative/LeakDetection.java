@@ -9,7 +9,8 @@ package dev.mlxnative;
  *
  * <p>A pool that has been {@linkplain MlxBufferPool#reset() reset} leaves its dropped leases to the next reset, because
  * there that is how they are meant to end: {@link MlxBufferPool#close} reports those that no reset has ended. Leases of
- * a scope are the scope's: it is watched as a whole, by the segments and buffers that it has handed out.
+ * a scope are the scope's: it is watched as a whole, by the segments and buffers that it has handed out. In a checked
+ * pool, where those have lifetimes of their own, keep the scope itself.
  */
 public enum LeakDetection {
     /** None is watched. A dropped lease keeps its memory until {@link MlxBufferPool#reset}. */

@@ -14,8 +14,11 @@ final class LeakDetector {
 
     /** Loaded with the first lease that is watched, and the thread with it. */
     private static final class Garbage {
-        private static final Cleaner CLEANER = Cleaner.create(
-                Thread.ofPlatform().daemon().name("mlx-leak-detector").factory());
+        private static final Cleaner CLEANER = Cleaner.create(Thread.ofPlatform()
+                .daemon()
+                .name("mlx-leak-detector")
+                .inheritInheritableThreadLocals(false)
+                .factory());
     }
 
     /** One lease, or those of a scope. Holds on to nothing by which a program could still end them. */
@@ -25,6 +28,9 @@ final class LeakDetector {
 
         /** Ends those that have not ended, and returns their memory, which is the caller's. */
         List<NativeBuffer> end();
+
+        /** What else their end brings, once the caller has dealt with that memory. */
+        void settle();
 
         /** Whether {@link MlxBufferPool#reset} ends them. */
         boolean endWithReset();
@@ -40,8 +46,18 @@ final class LeakDetector {
 
         @Override
         public void run() {
-            boolean leftToReset = poolIsReset && leases.endWithReset() && leases.areOut();
-            if (!leftToReset && watched.remove(this) && leases.areOut()) {
+            if (leaveToReset && leases.endWithReset()) {
+                watched.remove(this);
+                toBeReset.add(this);
+                if (leaveToReset) {
+                    return;
+                }
+            }
+            report();
+        }
+
+        private void report() {
+            if ((watched.remove(this) || toBeReset.remove(this)) && leases.areOut()) {
                 dropped.accept(leases, origin);
             }
         }
@@ -50,7 +66,10 @@ final class LeakDetector {
     private final LeakDetection level;
     private final BiConsumer<Leases, Throwable> dropped;
     private final Set<Watched> watched = ConcurrentHashMap.newKeySet();
-    private volatile boolean poolIsReset;
+    /** Dropped leases that a reset is to end. */
+    private final Set<Watched> toBeReset = ConcurrentHashMap.newKeySet();
+
+    private volatile boolean leaveToReset;
 
     /** @param dropped takes leases that are out and that nobody can end any more, with where they began */
     LeakDetector(LeakDetection level, BiConsumer<Leases, Throwable> dropped) {
@@ -74,16 +93,33 @@ final class LeakDetector {
         Garbage.CLEANER.register(holder, watch);
     }
 
-    /** Dropped leases that a reset ends are no leaks from here on: the pool's user ends them so. */
-    void poolIsReset() {
-        poolIsReset = true;
+    /**
+     * Whether dropped leases that a reset can end are no leaks, since the pool's user ends them so. Where that is over,
+     * those that were dropped meanwhile are.
+     */
+    void leaveToReset(boolean leave) {
+        leaveToReset = leave;
+        if (!leave) {
+            toBeReset.forEach(Watched::report);
+        }
+    }
+
+    int toBeResetCount() {
+        return toBeReset.size();
+    }
+
+    /** A reset has ended all the leases that it could. */
+    void leasesAreReset() {
+        toBeReset.removeIf(watch -> !watch.leases.areOut());
     }
 
     /** Shows what is watched and has not ended, with where it began. */
     void forEachOut(BiConsumer<Leases, Throwable> action) {
-        for (Watched watch : watched) {
-            if (watch.leases.areOut()) {
-                action.accept(watch.leases, watch.origin);
+        for (Set<Watched> watches : List.of(watched, toBeReset)) {
+            for (Watched watch : watches) {
+                if (watch.leases.areOut()) {
+                    action.accept(watch.leases, watch.origin);
+                }
             }
         }
     }

@@ -55,7 +55,6 @@ public final class MlxBuffer implements AutoCloseable {
         this(
                 owner,
                 memory,
-                memory.issue(),
                 null,
                 arena,
                 arenaEndsWithLease,
@@ -63,13 +62,15 @@ public final class MlxBuffer implements AutoCloseable {
                 segment.address() - memory.segment().address(),
                 memory.capacity(),
                 dtype,
-                shape);
+                shape,
+                Shapes.elementCount(shape),
+                // Last, since nothing may fail from here on: whoever gets an exception brings back memory of no lease.
+                memory.issue());
     }
 
     private MlxBuffer(
             BufferOwner owner,
             NativeBuffer memory,
-            long lease,
             @Nullable MlxBuffer parent,
             @Nullable Arena arena,
             boolean arenaEndsWithLease,
@@ -77,7 +78,9 @@ public final class MlxBuffer implements AutoCloseable {
             long offset,
             long capacity,
             DType dtype,
-            long[] shape) {
+            long[] shape,
+            long elementCount,
+            long lease) {
         this.owner = owner;
         this.memory = memory;
         this.lease = lease;
@@ -89,7 +92,7 @@ public final class MlxBuffer implements AutoCloseable {
         this.capacity = capacity;
         this.dtype = dtype;
         this.shape = shape;
-        this.elementCount = Shapes.elementCount(shape);
+        this.elementCount = elementCount;
     }
 
     /** The type of the elements. */
@@ -191,7 +194,6 @@ public final class MlxBuffer implements AutoCloseable {
         return new MlxBuffer(
                 owner,
                 memory,
-                lease,
                 this,
                 arena,
                 false,
@@ -199,7 +201,9 @@ public final class MlxBuffer implements AutoCloseable {
                 offset + byteOffset,
                 length,
                 dtype,
-                dimensions);
+                dimensions,
+                Shapes.elementCount(dimensions),
+                lease);
     }
 
     /**

@@ -3,6 +3,7 @@ package dev.mlxnative;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -123,7 +124,11 @@ public final class MlxBufferPool implements AutoCloseable {
     /** A dropped lease or scope. */
     private void takeBackDropped(LeakDetector.Leases leases, Throwable origin) {
         List<NativeBuffer> ended = leases.end();
+        if (ended.isEmpty() && leases.endWithReset()) {
+            return; // a reset was faster
+        }
         memory.retireLeaked(ended);
+        leases.settle();
         LOG.log(
                 Level.WARNING,
                 "leak in pool " + name + ": " + leases + " became garbage and had never been closed; memory of "
@@ -175,13 +180,16 @@ public final class MlxBufferPool implements AutoCloseable {
         RetainedFence.retain(fence);
         try {
             MlxFence pending = pending(fence);
+            List<NativeBuffer> ended = List.of(buffer.memory());
             if (!buffer.endLease()) {
                 return false;
             }
-            memory.retireAll(List.of(buffer.memory()), pending);
+            memory.retireAll(ended, pending);
             return true;
         } finally {
             RetainedFence.release(fence);
+            // A buffer that is being released is none that was dropped.
+            Reference.reachabilityFence(buffer);
         }
     }
 
@@ -216,9 +224,10 @@ public final class MlxBufferPool implements AutoCloseable {
         RetainedFence.retain(fence);
         try {
             MlxFence pending = pending(fence);
-            leaks.poolIsReset();
-            List<NativeBuffer> ended = new ArrayList<>();
-            for (IssuedLease lease : memory.issuedLeases()) {
+            leaks.leaveToReset(!memory.isClosed());
+            List<IssuedLease> issued = memory.issuedLeases();
+            List<NativeBuffer> ended = new ArrayList<>(issued.size());
+            for (IssuedLease lease : issued) {
                 try {
                     if (lease.tryEnd()) {
                         ended.add(lease.memory());
@@ -228,6 +237,7 @@ public final class MlxBufferPool implements AutoCloseable {
                 }
             }
             memory.retireAll(ended, pending);
+            leaks.leasesAreReset();
         } finally {
             RetainedFence.release(fence);
         }
@@ -412,6 +422,7 @@ public final class MlxBufferPool implements AutoCloseable {
             leaks.forEachOut((leases, origin) ->
                     LOG.log(Level.WARNING, "still out when pool " + name + " was closed: " + leases, origin));
         }
+        leaks.leaveToReset(false);
     }
 
     MlxDevice device() {
@@ -485,7 +496,10 @@ public final class MlxBufferPool implements AutoCloseable {
             this.memoryLimit = PhysicalMemory.shareOf(device.info());
         }
 
-        /** What the pool is called in logs, events and management; {@code pool-1} and so on unless set. */
+        /**
+         * What the pool is called in logs, events and management; {@code pool-1} and so on unless set. JMX wants
+         * different names.
+         */
         public Builder name(String name) {
             this.name = Objects.requireNonNull(name, "name");
             return this;
@@ -533,7 +547,7 @@ public final class MlxBufferPool implements AutoCloseable {
          *
          * <p>From half of the limit on, requests are rounded to pages and not to powers of two: one and a half times
          * the bytes that are ever live at once is a limit that serves every request, as long as most of them are in
-         * buffers of a page or more and little is parked.
+         * buffers of eight pages or more and little is parked.
          *
          * @throws IllegalArgumentException if it is negative
          */
@@ -581,9 +595,10 @@ public final class MlxBufferPool implements AutoCloseable {
 
         /**
          * How long a request waits at most, as its last resort, for the fences of parked memory; 5 seconds unless set,
-         * {@link Duration#ZERO} for not at all. The wait uses a thread for each of the oldest fences, up to eight, and
-         * ends with the first of them that is complete and lets the request succeed. Memory that waits for the end of a
-         * scope is not waited for: the caller may be inside it.
+         * {@link Duration#ZERO} for not at all. It ends as soon as anything that comes back, by a fence or otherwise,
+         * lets the request succeed. The pool has a thread wait for each of the oldest fences, eight at most, until they
+         * are complete, and asks for the others from time to time. A request does not wait where nothing is parked, nor
+         * for the end of a scope, since its caller may be inside.
          *
          * @throws IllegalArgumentException if it is negative
          */
@@ -628,7 +643,7 @@ public final class MlxBufferPool implements AutoCloseable {
          * Records every request and release in a file, in the CSV format of RMM's logs, which {@code bench/} replays:
          * about 45 bytes a line. {@link #build} creates the file or empties it, {@link MlxBufferPool#close} completes
          * it; what is released later is not in it. A lease ends in it when it is released, whatever fence its memory
-         * then waits for. None unless set.
+         * then waits for. Two pools cannot share a file. None unless set.
          */
         public Builder traceTo(Path file) {
             this.trace = Objects.requireNonNull(file, "file");

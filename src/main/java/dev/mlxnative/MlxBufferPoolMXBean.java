@@ -4,7 +4,7 @@ import java.lang.management.PlatformManagedObject;
 
 /**
  * A pool as JMX shows it: the figures of {@link PoolStats}, each read on its own, and the limits. Sizes are bytes,
- * times milliseconds.
+ * times milliseconds, rounded up. Reading a figure looks after parked memory, as {@link MlxBufferPool#stats} does.
  */
 public interface MlxBufferPoolMXBean extends PlatformManagedObject {
     /** {@link MlxBufferPool#name}. */

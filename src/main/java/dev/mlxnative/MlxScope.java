@@ -2,6 +2,7 @@ package dev.mlxnative;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
 import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
@@ -57,7 +58,7 @@ public final class MlxScope implements Arena {
      * Hands out a buffer that lives at most as long as this scope.
      *
      * @throws IllegalArgumentException if the length or the shape is wrong, as for {@link MlxBufferPool#alloc}
-     * @throws BufferAllocationException if no free memory fits and the device has none left
+     * @throws BufferAllocationException as for {@link MlxBufferPool#alloc}
      * @throws IllegalStateException if the scope, the pool or the device is closed
      * @throws WrongThreadException if the scope is confined to another thread
      */
@@ -78,7 +79,7 @@ public final class MlxScope implements Arena {
      *
      * @throws IllegalArgumentException if the size is negative, the alignment no power of two, or both together above
      *     the device's {@link DeviceInfo#maxBufferLength}
-     * @throws BufferAllocationException if no free memory fits and the device has none left
+     * @throws BufferAllocationException as for {@link MlxBufferPool#alloc}
      * @throws IllegalStateException if the scope, the pool or the device is closed
      * @throws WrongThreadException if the scope is confined to another thread
      */
@@ -117,7 +118,7 @@ public final class MlxScope implements Arena {
                     leaseArena != null,
                     dtype,
                     dimensions);
-            leases.add(memory);
+            leases.add(buffer.issuedLease());
             issued = true;
             return buffer;
         } finally {
@@ -162,20 +163,26 @@ public final class MlxScope implements Arena {
     @Override
     public void close() {
         requireThread();
-        lock.lock();
         try {
-            if (closed) {
-                return;
+            lock.lock();
+            try {
+                if (closed) {
+                    return;
+                }
+                if (checked) {
+                    leases.endOneByOne();
+                }
+                arena.close();
+                closed = true;
+            } finally {
+                lock.unlock();
             }
-            if (checked) {
-                leases.endOneByOne();
-            }
-            arena.close();
-            closed = true;
+            pool.memory().retireAll(leases.end(), null);
+            leases.settle();
         } finally {
-            lock.unlock();
+            // A scope that is being closed is none that was dropped.
+            Reference.reachabilityFence(arena.scope());
         }
-        pool.memory().retireAll(leases.end(), null);
     }
 
     /** For people: the number of buffers handed out so far, and the state. */

@@ -48,6 +48,12 @@ final class NativeBuffer {
     int issuedIndex = NOT_LISTED;
     /** When the buffer was filed in the free lists, in their own count. Guarded by the owner. */
     long filedAt;
+    /** What was filed just before and after it. Guarded by the owner. */
+    @Nullable
+    NativeBuffer older;
+
+    @Nullable
+    NativeBuffer newer;
     /** The arena of the lease alone, in a checked pool. Guarded by the owner. */
     @Nullable
     Arena leaseArena;

@@ -1,7 +1,6 @@
 package dev.mlxnative;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -11,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * nothing, and none of its code runs. Not thread-safe.
  */
 final class Parked {
-    private static final class Batch implements Comparable<Batch> {
+    private static final class Batch {
         private final MlxFence fence;
         private final long number;
         private final List<NativeBuffer> buffers = new ArrayList<>();
@@ -22,18 +21,13 @@ final class Parked {
             this.fence = fence;
             this.number = number;
         }
-
-        @Override
-        public int compareTo(Batch other) {
-            return Long.compare(number, other.number);
-        }
     }
 
     private final IdentityHashMap<MlxFence, Batch> batches = new IdentityHashMap<>();
     private long batchesSoFar;
-    private long removals;
+    private int count;
 
-    /** Parks memory with a fence, which the caller has retained, and keeps it retained until {@link #remove}. */
+    /** Parks memory with a fence, which the caller has retained, and retains it until it is removed. */
     void add(NativeBuffer memory, MlxFence fence) {
         Batch batch = batches.get(fence);
         if (batch == null) {
@@ -42,50 +36,60 @@ final class Parked {
             RetainedFence.retain(fence);
         }
         batch.buffers.add(memory);
+        count++;
     }
 
     boolean isEmpty() {
         return batches.isEmpty();
     }
 
-    /** The fences that anything waits for, the one that came first at the head. */
+    /** The fences that anything waits for. */
     List<MlxFence> fences() {
-        Batch[] oldestFirst = batches.values().toArray(new Batch[0]);
-        Arrays.sort(oldestFirst);
-        List<MlxFence> fences = new ArrayList<>(oldestFirst.length);
-        for (Batch batch : oldestFirst) {
-            fences.add(batch.fence);
-        }
-        return fences;
+        return List.copyOf(batches.keySet());
     }
 
-    /** Those fences that nobody has asked for here before. */
-    List<MlxFence> unwatchedFences() {
-        List<MlxFence> unwatched = new ArrayList<>();
+    /** The oldest fence that no thread watches and no open scope holds back, which is now watched; null if none is. */
+    @Nullable
+    MlxFence watchOldest() {
+        Batch oldest = null;
         for (Batch batch : batches.values()) {
-            if (!batch.watched) {
-                batch.watched = true;
-                unwatched.add(batch.fence);
+            if (!batch.watched
+                    && !ScopeBound.waitsForScope(batch.fence)
+                    && (oldest == null || batch.number < oldest.number)) {
+                oldest = batch;
             }
         }
-        return unwatched;
+        if (oldest == null) {
+            return null;
+        }
+        oldest.watched = true;
+        return oldest.fence;
     }
 
-    /** Takes out what waits for a fence, and lets the fence go; null if nothing does. */
+    /** Whether there is a fence that has not failed so far, and completes without the end of a scope. */
+    boolean comesBackByItself() {
+        for (Batch batch : batches.values()) {
+            if (!batch.reported && !ScopeBound.waitsForScope(batch.fence)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Takes out what waits for a fence; null if nothing does. It is the caller who then releases the fence. */
     @Nullable
     List<NativeBuffer> remove(MlxFence fence) {
         Batch batch = batches.remove(fence);
         if (batch == null) {
             return null;
         }
-        removals++;
-        RetainedFence.release(fence);
+        count -= batch.buffers.size();
         return batch.buffers;
     }
 
-    /** How many fences nothing waits for any more. */
-    long removals() {
-        return removals;
+    /** How many buffers wait. */
+    int count() {
+        return count;
     }
 
     /** Whether this is the first time that somebody asks for this fence while something waits for it. */

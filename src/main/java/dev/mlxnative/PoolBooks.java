@@ -77,7 +77,7 @@ final class PoolBooks {
         return leakedCount;
     }
 
-    /** Buffers that wait for a fence, and their bytes: what could still come back without anybody's doing. */
+    /** Buffers that wait for a fence, or are about to be filed because it is complete, and their bytes. */
     int parkedCount() {
         return parkedCount;
     }

@@ -158,7 +158,7 @@ final class PoolMXBean implements MlxBufferPoolMXBean {
 
     @Override
     public long getTrimIdleAfterMillis() {
-        return pool.trimIdleAfter().toMillis();
+        return millis(pool.trimIdleAfter());
     }
 
     @Override
@@ -168,7 +168,7 @@ final class PoolMXBean implements MlxBufferPoolMXBean {
 
     @Override
     public long getWaitForParkedMillis() {
-        return pool.waitForParked().toMillis();
+        return millis(pool.waitForParked());
     }
 
     @Override
@@ -184,5 +184,10 @@ final class PoolMXBean implements MlxBufferPoolMXBean {
     @Override
     public long clear() {
         return pool.clear();
+    }
+
+    /** Rounded up: 0 means never. */
+    private static long millis(Duration duration) {
+        return duration.plusNanos(999_999).toMillis();
     }
 }

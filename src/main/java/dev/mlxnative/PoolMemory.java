@@ -29,8 +29,14 @@ final class PoolMemory {
     /** Of the memory limit, unless there is a cache limit: a step's worth even for large models. */
     private static final int CACHED_PART = 8;
 
-    /** A thread each: the oldest are enough, since a GPU completes its work in order but for a few queues. */
-    private static final int MOST_FENCES_WAITED_FOR = 8;
+    /** A thread each: a GPU completes its work in order but for a few queues. */
+    private static final int MOST_WATCHERS = 8;
+
+    /** How often a waiting request asks for the fences that no thread watches. */
+    private static final long POLL_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
+
+    /** How often somebody looks at what is parked in a closed pool. */
+    private static final long CLOSED_POLL_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     /** Giving memory back takes microseconds, unless a native call is using it. */
     private static final long LEAVING_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -49,8 +55,8 @@ final class PoolMemory {
     private volatile long waitNanos;
 
     private final ReentrantLock lock = new ReentrantLock();
-    /** Signalled when a native buffer is gone. */
-    private final Condition left = lock.newCondition();
+    /** Signalled with each change that could help a request. */
+    private final Condition changed = lock.newCondition();
 
     /* Guarded by the lock. */
     private final FreeLists free = new FreeLists();
@@ -61,6 +67,11 @@ final class PoolMemory {
     private final ArrayList<NativeBuffer> issued = new ArrayList<>();
 
     private boolean closed;
+    private long changes;
+    /** The requests that wait for a change, and the threads that watch fences for them or for a closed pool. */
+    private int waiting;
+
+    private int watchers;
     private long idleNanos;
     /** The sweep of idle memory that is due; 0 if none is. */
     private long sweep;
@@ -92,22 +103,22 @@ final class PoolMemory {
         private final long byteLength;
         private final @Nullable Arena leaseArena;
         private final boolean resettable;
+        private final long start = System.nanoTime();
         /** The capacity that a new buffer for it should have, and the smallest that it can have. */
         private long capacity;
 
         private long leastCapacity;
-        /** How many buffers had been filed when the free lists had none for it. */
-        private final long filings;
         /** What the device said when it was asked last, if that was the last thing that happened. */
         private @Nullable BufferAllocationException refusal;
 
+        private boolean lastTry;
         private boolean waited;
+        private boolean interrupted;
 
-        private Request(long byteLength, @Nullable Arena leaseArena, boolean resettable, long filings) {
+        private Request(long byteLength, @Nullable Arena leaseArena, boolean resettable) {
             this.byteLength = byteLength;
             this.leaseArena = leaseArena;
             this.resettable = resettable;
-            this.filings = filings;
         }
     }
 
@@ -122,21 +133,24 @@ final class PoolMemory {
     NativeBuffer take(long byteLength, @Nullable Arena leaseArena, boolean resettable) {
         device.requireOpen();
         NativeBuffer memory = reuse(byteLength, leaseArena, resettable);
-        if (memory == null && reap()) {
-            memory = reuse(byteLength, leaseArena, resettable);
+        return memory != null ? memory : demand(new Request(byteLength, leaseArena, resettable));
+    }
+
+    private NativeBuffer demand(Request request) {
+        while (true) {
+            long before = get(() -> changes);
+            reap();
+            NativeBuffer memory = reuse(request.byteLength, request.leaseArena, request.resettable);
+            if (memory == null) {
+                memory = grow(request);
+            }
+            if (memory != null) {
+                return memory;
+            }
+            if (!awaitChange(request, before)) {
+                throw refused(request);
+            }
         }
-        if (memory != null) {
-            return memory;
-        }
-        var request = new Request(byteLength, leaseArena, resettable, get(free::filings));
-        memory = grow(request);
-        if (memory == null) {
-            memory = awaitParked(request);
-        }
-        if (memory == null) {
-            throw refused(request);
-        }
-        return memory;
     }
 
     private @Nullable NativeBuffer reuse(long byteLength, @Nullable Arena leaseArena, boolean resettable) {
@@ -168,11 +182,17 @@ final class PoolMemory {
         return budget.isTight(books.activeBytes() + sizes.capacity(byteLength, false));
     }
 
+    /** Memory is listed, and nobody else's: it must not be lost if this fails. */
     private void record(NativeBuffer memory, boolean hit) {
-        if (trace != null) {
-            trace.allocated(memory);
+        try {
+            if (trace != null) {
+                trace.allocated(memory);
+            }
+            FlightEvents.allocated(name, memory, hit);
+        } catch (Throwable e) {
+            file(List.of(memory), this::unlist);
+            throw e;
         }
-        FlightEvents.allocated(name, memory, hit);
     }
 
     /** Asks the device, within the limits; null if they or the device refuse, though nothing is cached any more. */
@@ -212,12 +232,9 @@ final class PoolMemory {
                     return NOT_ADMITTED;
                 }
                 evicted = evictWhile(() -> !budget.admitsWithout(0, 0, capacity));
-                if (evicted.isEmpty() && left.awaitNanos(LEAVING_NANOS) <= 0) {
+                if (evicted.isEmpty()) {
                     return NOT_ADMITTED;
                 }
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                return NOT_ADMITTED;
             } finally {
                 lock.unlock();
             }
@@ -268,7 +285,7 @@ final class PoolMemory {
         try {
             if (memory == null) {
                 budget.remove(capacity);
-                left.signalAll();
+                changed();
             } else {
                 budget.leaving(capacity);
             }
@@ -280,58 +297,123 @@ final class PoolMemory {
         }
     }
 
-    /** Waits for fences that others will complete, for as long as the request may and they can help. */
-    private @Nullable NativeBuffer awaitParked(Request request) {
-        long start = System.nanoTime();
-        while (true) {
-            long removals = get(parked::removals);
-            List<MlxFence> fences = fencesThatHelp(request);
-            long remaining = waitNanos - (System.nanoTime() - start);
-            if (fences.isEmpty() || remaining <= 0) {
-                // What came back while the device or a limit refused more was looked for in vain.
-                return get(free::filings) == request.filings ? null : retry(request);
+    /**
+     * Waits, where that can help, for something to change; false if the request has to be refused.
+     *
+     * @param before the count of changes before it was tried
+     */
+    private boolean awaitChange(Request request, long before) {
+        watchWhatHelps(request);
+        lock.lock();
+        waiting++;
+        try {
+            if (closed) {
+                return true;
             }
-            request.waited = true;
-            boolean reached;
-            try {
-                reached = FenceWait.anyOf(fences, remaining);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                return null;
+            if (!canWait(request)) {
+                // What came back meanwhile may have been looked for in vain.
+                boolean tryAgain = changes != before && !request.lastTry;
+                request.lastTry = true;
+                return tryAgain;
             }
-            NativeBuffer memory = retry(request);
-            // A fence that says that it is complete, and is not, would keep a processor busy.
-            if (memory != null || !reached || get(parked::removals) == removals) {
-                return memory;
+            request.waited |= books.parkedCount() > 0;
+            long seen = changes;
+            long nanos = Math.min(POLL_NANOS, remainingNanos(request));
+            while (changes == seen && nanos > 0) {
+                nanos = changed.awaitNanos(nanos);
             }
+            return true;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            request.interrupted = true;
+            return false;
+        } finally {
+            waiting--;
+            lock.unlock();
         }
     }
 
-    private @Nullable NativeBuffer retry(Request request) {
-        reap();
-        NativeBuffer memory = reuse(request.byteLength, request.leaseArena, request.resettable);
-        return memory != null ? memory : grow(request);
-    }
-
-    /** The fences to wait for; none where no parked memory could make up for what is missing. */
-    private List<MlxFence> fencesThatHelp(Request request) {
-        List<MlxFence> fences;
+    private void watchWhatHelps(Request request) {
+        boolean helps;
         lock.lock();
         try {
-            requireOpen();
-            long goneBytes = free.bytes() + books.parkedBytes();
-            long goneCount = (long) free.count() + books.parkedCount();
-            if (!budget.admitsWithout(goneBytes, goneCount, request.leastCapacity)) {
-                return List.of();
-            }
-            fences = parked.fences();
+            helps = canWait(request);
         } finally {
             lock.unlock();
         }
-        return fences.stream()
-                .filter(fence -> !(fence instanceof ScopeBound))
-                .limit(MOST_FENCES_WAITED_FOR)
-                .toList();
+        if (helps) {
+            watchParked();
+        }
+    }
+
+    /** With the lock held: whether there is time, and memory on its way that could make up for what is missing. */
+    private boolean canWait(Request request) {
+        boolean comesBack =
+                budget.leavingBytes() > 0 || books.parkedCount() > parked.count() || parked.comesBackByItself();
+        return comesBack
+                && remainingNanos(request) > 0
+                && budget.admitsWithout(
+                        free.bytes() + books.parkedBytes(),
+                        (long) free.count() + books.parkedCount(),
+                        request.leastCapacity);
+    }
+
+    /** With the lock held. */
+    private long remainingNanos(Request request) {
+        // What is leaving needs no fence, and no permission to wait for one.
+        long allowed = budget.leavingBytes() > 0 ? Math.max(waitNanos, LEAVING_NANOS) : waitNanos;
+        return allowed - (System.nanoTime() - request.start);
+    }
+
+    /** With the lock held: something has happened that could help a request. */
+    private void changed() {
+        changes++;
+        changed.signalAll();
+    }
+
+    /** Has threads wait for the oldest fences that none waits for. */
+    private void watchParked() {
+        while (true) {
+            MlxFence fence;
+            lock.lock();
+            try {
+                fence = watchers < MOST_WATCHERS ? parked.watchOldest() : null;
+                if (fence == null) {
+                    return;
+                }
+                watchers++;
+            } finally {
+                lock.unlock();
+            }
+            try {
+                Background.run("mlx-fence-wait", () -> watch(fence));
+            } catch (OutOfMemoryError noThread) {
+                // Whoever waits asks for the fence from time to time, so nothing but promptness is lost.
+                get(() -> --watchers);
+                return;
+            }
+        }
+    }
+
+    private void watch(MlxFence first) {
+        MlxFence fence = first;
+        while (fence != null) {
+            try {
+                fence.await();
+            } catch (Throwable e) {
+                report(fence, e);
+            }
+            reap();
+            lock.lock();
+            try {
+                fence = waiting > 0 || closed ? parked.watchOldest() : null;
+                if (fence == null) {
+                    watchers--;
+                }
+            } finally {
+                lock.unlock();
+            }
+        }
     }
 
     private BufferAllocationException refused(Request request) {
@@ -339,6 +421,7 @@ final class PoolMemory {
         Refusal refusal;
         String limits;
         long memoryLimit;
+        long leavingBytes;
         long deviceBytes = device.allocatedBytesIfAny();
         lock.lock();
         try {
@@ -348,7 +431,8 @@ final class PoolMemory {
             limits = describe(memoryLimit) + " bytes and " + describe(budget.bufferLimit()) + " buffers";
             refusal = request.refusal != null
                     ? Refusal.DEVICE
-                    : budget.isFull() ? Refusal.BUFFER_LIMIT : Refusal.MEMORY_LIMIT;
+                    : budget.isFull(free.count()) ? Refusal.BUFFER_LIMIT : Refusal.MEMORY_LIMIT;
+            leavingBytes = budget.leavingBytes();
         } finally {
             lock.unlock();
         }
@@ -365,9 +449,11 @@ final class PoolMemory {
                                 ? ", also after up to " + TimeUnit.NANOSECONDS.toMillis(waitNanos)
                                         + " ms of waiting for parked buffers"
                                 : "")
+                        + (request.interrupted ? ", which was interrupted" : "")
                         + ". The pool " + name + " has " + stats.activeBytes() + " bytes in " + stats.activeCount()
                         + " active buffers, " + stats.cachedBytes() + " cached and " + stats.parkedBytes()
-                        + " parked; its limits are " + limits + "; the device counts "
+                        + " parked" + (leavingBytes > 0 ? ", " + leavingBytes + " on their way back to the device" : "")
+                        + "; its limits are " + limits + "; the device counts "
                         + stats.deviceAllocatedBytes() + " of "
                         + device.info().recommendedMaxWorkingSetSize() + " recommended. " + refusal.advice(),
                 request.byteLength,
@@ -409,57 +495,68 @@ final class PoolMemory {
      * @param pending what to park it with, retained by the caller, or null
      */
     void retireAll(List<NativeBuffer> memories, @Nullable MlxFence pending) {
-        for (NativeBuffer memory : memories) {
-            if (trace != null) {
-                trace.freed(memory);
+        try {
+            for (NativeBuffer memory : memories) {
+                if (trace != null) {
+                    trace.freed(memory);
+                }
+                FlightEvents.ended(name, memory, pending != null);
             }
-            FlightEvents.ended(name, memory, pending != null);
+        } finally {
+            if (pending == null) {
+                file(memories, this::unlist);
+            } else {
+                park(memories, pending);
+            }
         }
-        if (pending == null) {
-            file(memories, this::unlist);
-            return;
-        }
+    }
+
+    private void park(List<NativeBuffer> memories, MlxFence fence) {
         boolean late;
         long sweep;
         lock.lock();
         try {
             for (NativeBuffer memory : memories) {
                 unlist(memory);
-                parked.add(memory, pending);
+                parked.add(memory, fence);
                 books.parked(memory);
             }
+            changed();
             late = closed;
             sweep = planSweep();
         } finally {
             lock.unlock();
         }
-        if (late) {
-            settleWhenComplete();
-        }
         schedule(sweep);
+        if (late) {
+            watchParked();
+        }
     }
 
     /** Takes back memory that GPU work may still use: it is not reused, and the driver keeps it until then. */
     void retireLeaked(List<NativeBuffer> memories) {
-        long requestedBytes = 0;
-        for (NativeBuffer memory : memories) {
-            requestedBytes += memory.requestedBytes;
-            if (trace != null) {
-                trace.freed(memory);
-            }
-        }
-        FlightEvents.leaked(name, memories.size(), requestedBytes);
-        lock.lock();
         try {
+            long requestedBytes = 0;
             for (NativeBuffer memory : memories) {
-                unlist(memory);
-                books.leaked();
-                budget.leaving(memory.capacity());
+                requestedBytes += memory.requestedBytes;
+                if (trace != null) {
+                    trace.freed(memory);
+                }
             }
+            FlightEvents.leaked(name, memories.size(), requestedBytes);
         } finally {
-            lock.unlock();
+            lock.lock();
+            try {
+                for (NativeBuffer memory : memories) {
+                    unlist(memory);
+                    books.leaked();
+                    budget.leaving(memory.capacity());
+                }
+            } finally {
+                lock.unlock();
+            }
+            giveBack(memories);
         }
-        giveBack(memories);
     }
 
     /**
@@ -487,11 +584,12 @@ final class PoolMemory {
                 }
                 surplus = evictSurplus();
                 sweep = planSweep();
+                changed();
             } finally {
                 lock.unlock();
             }
-            giveBack(surplus, TrimCause.LIMIT);
             schedule(sweep);
+            giveBack(surplus, TrimCause.LIMIT);
         }
     }
 
@@ -533,11 +631,15 @@ final class PoolMemory {
 
     /** Gives memory back that is in no list any more, and counted as leaving. */
     private void giveBack(List<NativeBuffer> memories) {
-        if (residencySet != null) {
-            residencySet.forget(memories.stream().map(NativeBuffer::wholeHandle).toList());
-        }
-        for (NativeBuffer memory : memories) {
-            MlxDevice.free(memory, () -> gone(memory.capacity()));
+        try {
+            if (residencySet != null) {
+                residencySet.forget(
+                        memories.stream().map(NativeBuffer::wholeHandle).toList());
+            }
+        } finally {
+            for (NativeBuffer memory : memories) {
+                MlxDevice.free(memory, () -> gone(memory.capacity()));
+            }
         }
     }
 
@@ -545,7 +647,7 @@ final class PoolMemory {
         lock.lock();
         try {
             budget.gone(capacity);
-            left.signalAll();
+            changed();
         } finally {
             lock.unlock();
         }
@@ -630,22 +732,9 @@ final class PoolMemory {
         if (batch == null) {
             return false;
         }
+        RetainedFence.release(fence);
         file(batch, books::unparked);
         return true;
-    }
-
-    /** Nobody asks a closed pool any more, so somebody has to wait for what is parked. */
-    private void settleWhenComplete() {
-        List<MlxFence> fences;
-        lock.lock();
-        try {
-            fences = parked.unwatchedFences();
-        } finally {
-            lock.unlock();
-        }
-        for (MlxFence fence : fences) {
-            FenceWait.then(fence, () -> settle(fence), failure -> report(fence, failure));
-        }
     }
 
     /**
@@ -653,7 +742,8 @@ final class PoolMemory {
      * nobody asks for it. Returns the number of a sweep to {@link #schedule}, or 0.
      */
     private long planSweep() {
-        if (sweep != 0 || closed || idleNanos == 0 || (free.count() == 0 && parked.isEmpty())) {
+        boolean nothingToDo = parked.isEmpty() && free.count() == 0;
+        if (sweep != 0 || nothingToDo || sweepNanos() == 0) {
             return 0;
         }
         sweep = ++sweepsSoFar;
@@ -661,31 +751,38 @@ final class PoolMemory {
         return sweep;
     }
 
+    /** With the lock held: the time between sweeps; 0 for never. */
+    private long sweepNanos() {
+        return closed ? CLOSED_POLL_NANOS : idleNanos;
+    }
+
     private void schedule(long planned) {
         if (planned != 0) {
-            CompletableFuture.delayedExecutor(get(() -> idleNanos), TimeUnit.NANOSECONDS)
+            CompletableFuture.delayedExecutor(get(this::sweepNanos), TimeUnit.NANOSECONDS)
                     .execute(() -> sweep(planned));
         }
     }
 
     /** Gives back what nobody has touched since the sweep was planned. */
     private void sweep(long number) {
-        reap();
-        List<NativeBuffer> evicted;
-        long next;
-        lock.lock();
         try {
-            if (number != sweep) {
-                return;
-            }
-            evicted = evictWhile(() -> free.oldestFiling() <= sweepFiling);
-            sweep = 0;
-            next = planSweep();
+            reap();
         } finally {
-            lock.unlock();
+            List<NativeBuffer> evicted = List.of();
+            long next = 0;
+            lock.lock();
+            try {
+                if (number == sweep) {
+                    evicted = evictWhile(() -> free.oldestFiling() <= sweepFiling);
+                    sweep = 0;
+                    next = planSweep();
+                }
+            } finally {
+                lock.unlock();
+            }
+            schedule(next);
+            giveBack(evicted, TrimCause.IDLE);
         }
-        giveBack(evicted, TrimCause.IDLE);
-        schedule(next);
     }
 
     long memoryLimit() {
@@ -728,6 +825,7 @@ final class PoolMemory {
         try {
             change.run();
             surplus = evictSurplus();
+            changed();
         } finally {
             lock.unlock();
         }
@@ -813,6 +911,7 @@ final class PoolMemory {
     /** Stops handing memory out, and frees what is free; false if that was done before. */
     boolean close() {
         List<NativeBuffer> cached;
+        long planned;
         lock.lock();
         try {
             if (closed) {
@@ -820,16 +919,30 @@ final class PoolMemory {
             }
             closed = true;
             cached = evictSurplus();
+            // The next is sooner, for what is parked.
+            sweep = 0;
+            planned = planSweep();
+            changed();
         } finally {
             lock.unlock();
         }
-        giveBack(cached, TrimCause.CLOSED);
+        schedule(planned);
         if (trace != null) {
             trace.close();
         }
+        giveBack(cached, TrimCause.CLOSED);
         reap();
-        settleWhenComplete();
+        watchParked();
         return true;
+    }
+
+    boolean isClosed() {
+        lock.lock();
+        try {
+            return closed;
+        } finally {
+            lock.unlock();
+        }
     }
 
     /** @throws IllegalStateException if the pool is closed */

@@ -20,8 +20,7 @@ package dev.mlxnative;
  * @param parkedBytes their bytes
  * @param peakActiveBytes the highest that {@code activeBytes} has been
  * @param peakFootprintBytes the highest that {@link #footprintBytes()} has been
- * @param trimmedBytes bytes of free memory that have gone back to the device so far, for whatever reason but the pool's
- *     end
+ * @param trimmedBytes bytes of free memory that have gone back to the device so far, for whatever reason
  * @param failedAllocations requests that ended in an exception because memory could not be had
  * @param deviceAllocatedBytes what the device counts as allocated, by this pool and everyone else in the process, in
  *     whole pages: more than the footprint, even for a pool that is alone; 0 once the device is closed and unused

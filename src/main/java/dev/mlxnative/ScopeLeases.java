@@ -3,6 +3,7 @@ package dev.mlxnative;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,10 +13,11 @@ import org.jspecify.annotations.Nullable;
 final class ScopeLeases implements LeakDetector.Leases {
     private final PoolMemory pool;
     private final ScopeEnd end = new ScopeEnd();
-    /** Each once: memory whose lease ends early stays parked until the scope ends, and cannot come again. */
-    private final ArrayList<NativeBuffer> memories = new ArrayList<>();
-
+    private final AtomicBoolean ended = new AtomicBoolean();
+    private final ArrayList<IssuedLease> leases = new ArrayList<>();
     private volatile int count;
+    /** The fence of the last early release: what is released with one fence waits for one object. */
+    private @Nullable Both last;
 
     ScopeLeases(PoolMemory pool) {
         this.pool = pool;
@@ -23,13 +25,13 @@ final class ScopeLeases implements LeakDetector.Leases {
 
     /** Makes sure that {@link #add} cannot fail. */
     void makeRoom() {
-        memories.ensureCapacity(memories.size() + 1);
+        leases.ensureCapacity(leases.size() + 1);
     }
 
-    /** Memory whose lease has just begun. */
-    void add(NativeBuffer memory) {
-        memories.add(memory);
-        count = memories.size();
+    /** A lease that has just begun. */
+    void add(IssuedLease lease) {
+        leases.add(lease);
+        count = leases.size();
     }
 
     int count() {
@@ -37,8 +39,17 @@ final class ScopeLeases implements LeakDetector.Leases {
     }
 
     /** What memory waits for whose lease ends before the scope does. */
+    @SuppressWarnings("ReferenceEquality") // a fence is only itself, whatever its class makes of equals
     MlxFence endedWith(@Nullable MlxFence fence) {
-        return fence == null ? end : new Both(end, fence);
+        if (fence == null) {
+            return end;
+        }
+        Both both = last;
+        if (both == null || both.fence != fence) {
+            both = new Both(end, fence);
+            last = both;
+        }
+        return both;
     }
 
     /**
@@ -47,30 +58,32 @@ final class ScopeLeases implements LeakDetector.Leases {
      * @throws IllegalStateException if one is used; it and those after it have not ended
      */
     void endOneByOne() {
-        for (NativeBuffer memory : memories) {
-            if (lease(memory).tryEnd()) {
-                pool.retireAll(List.of(memory), end);
+        for (IssuedLease lease : leases) {
+            List<NativeBuffer> memory = List.of(lease.memory());
+            if (lease.tryEnd()) {
+                pool.retireAll(memory, end);
             }
         }
     }
 
-    /** Ends the scope: its arena is closed, or nobody can reach it. */
+    /** Ends the scope, whose arena is closed, or out of everybody's reach. Only the first call does anything. */
     @Override
     public List<NativeBuffer> end() {
-        List<NativeBuffer> ended = new ArrayList<>(memories.size());
-        for (NativeBuffer memory : memories) {
-            if (tryEnd(memory)) {
-                ended.add(memory);
+        if (!ended.compareAndSet(false, true)) {
+            return List.of();
+        }
+        List<NativeBuffer> memories = new ArrayList<>(leases.size());
+        for (IssuedLease lease : leases) {
+            if (tryEnd(lease)) {
+                memories.add(lease.memory());
             }
         }
-        end.reached.countDown();
-        pool.settle(end);
-        return ended;
+        return memories;
     }
 
-    private static boolean tryEnd(NativeBuffer memory) {
+    private static boolean tryEnd(IssuedLease lease) {
         try {
-            return lease(memory).tryEnd();
+            return lease.tryEnd();
         } catch (WrongThreadException | IllegalStateException e) {
             // A lease of a checked scope whose own arena is confined to a thread, or used by a native call: its
             // segments
@@ -79,13 +92,17 @@ final class ScopeLeases implements LeakDetector.Leases {
         }
     }
 
-    private static IssuedLease lease(NativeBuffer memory) {
-        return new IssuedLease(memory, memory.currentLease(), memory.leaseArena, memory.requestedBytes);
+    /** Lets what was released early go, once {@link #end} and everything else is done. */
+    @Override
+    public void settle() {
+        end.reached.countDown();
+        pool.settle(end);
+        pool.reap();
     }
 
     @Override
     public boolean areOut() {
-        return count > 0 && !end.isComplete();
+        return count > 0 && !ended.get();
     }
 
     @Override
@@ -108,6 +125,11 @@ final class ScopeLeases implements LeakDetector.Leases {
         }
 
         @Override
+        public boolean isScopeEnded() {
+            return isComplete();
+        }
+
+        @Override
         public void await() throws InterruptedException {
             reached.await();
         }
@@ -118,6 +140,11 @@ final class ScopeLeases implements LeakDetector.Leases {
         @Override
         public boolean isComplete() {
             return scope.isComplete() && fence.isComplete();
+        }
+
+        @Override
+        public boolean isScopeEnded() {
+            return scope.isComplete();
         }
 
         @Override

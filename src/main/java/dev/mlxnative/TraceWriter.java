@@ -63,6 +63,7 @@ final class TraceWriter {
 
     private void write(String action, long pointer, long size) {
         long thread = Thread.currentThread().threadId();
+        IOException failure = null;
         lock.lock();
         try {
             if (closed) {
@@ -76,9 +77,13 @@ final class TraceWriter {
                 out.write(takeLines());
             }
         } catch (IOException e) {
-            breakOff(e);
+            failure = e;
+            closed = true;
         } finally {
             lock.unlock();
+        }
+        if (failure != null) {
+            breakOff(failure);
         }
     }
 
@@ -88,29 +93,34 @@ final class TraceWriter {
         return bytes;
     }
 
+    /** Without the lock: a logger is other people's code. */
     private void breakOff(IOException cause) {
-        closed = true;
-        LOG.log(Level.WARNING, "the trace in " + file + " breaks off", cause);
         try {
             out.close();
         } catch (IOException e) {
             cause.addSuppressed(e);
         }
+        LOG.log(Level.WARNING, "the trace in " + file + " breaks off", cause);
     }
 
     /** Writes what is left. What happens after is not in the trace. */
     void close() {
+        IOException failure = null;
         lock.lock();
         try {
-            if (!closed) {
-                out.write(takeLines());
-                out.close();
-                closed = true;
+            if (closed) {
+                return;
             }
+            closed = true;
+            out.write(takeLines());
+            out.close();
         } catch (IOException e) {
-            breakOff(e);
+            failure = e;
         } finally {
             lock.unlock();
+        }
+        if (failure != null) {
+            breakOff(failure);
         }
     }
 }

@@ -169,6 +169,49 @@ class LeakDetectionTest {
         }
     }
 
+    @Test
+    void aPoolThatIsResetForgetsWhatTheResetHasEnded() {
+        try (MlxBufferPool pool = pool(LeakDetection.FULL, false)) {
+            for (int step = 0; step < 3; step++) {
+                pool.reset();
+                drop(pool, 100);
+                collectUntil(() -> pool.leaks().toBeResetCount() == 100);
+            }
+            pool.reset();
+            assertThat(pool.leaks().toBeResetCount()).isZero();
+            pool.leaks().forEachOut((leases, origin) -> {
+                throw new AssertionError(leases);
+            });
+        }
+    }
+
+    @Test
+    void aPoolThatWasResetAndIsClosedHasNoResetToLeaveThemTo() {
+        MlxBufferPool pool = pool(LeakDetection.FULL, false);
+        pool.reset();
+        drop(pool, 3);
+        collectUntil(() -> pool.leaks().toBeResetCount() > 0);
+        pool.close();
+        collectUntil(() -> pool.leakedCount() == 3);
+    }
+
+    /** The detector that takes a scope for dropped while it is being closed must not end what comes after. */
+    @Test
+    void aScopeEndsOnce() {
+        try (MlxBufferPool pool = pool(LeakDetection.OFF, false)) {
+            ScopeLeases leases = new ScopeLeases(pool.memory());
+            MlxBuffer first = pool.alloc(1000, DType.U8);
+            leases.makeRoom();
+            leases.add(first.issuedLease());
+            first.close();
+            MlxBuffer next = pool.alloc(1000, DType.U8);
+            assertThat(leases.end()).isEmpty();
+            assertThat(leases.end()).isEmpty();
+            assertThat(next.isReleased()).isFalse();
+            next.close();
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void aDroppedScopeIsALeak(boolean confined) {

@@ -632,7 +632,7 @@ abstract class PoolContract {
         }
 
         @Test
-        void waitsForEachFenceOnAThreadOfItsOwn() {
+        void waitsWithAFewThreadsForAllThatIsParked() {
             for (int value = 1; value <= 100; value++) {
                 pool.release(pool.alloc(DType.U8, 100), event.at(value));
             }
@@ -642,7 +642,7 @@ abstract class PoolContract {
                 assertThat(Thread.getAllStackTraces().keySet())
                         .filteredOn(thread -> !before.contains(thread))
                         .filteredOn(thread -> thread.getName().equals("mlx-fence-wait"))
-                        .hasSize(100);
+                        .hasSizeBetween(1, 8);
                 event.signal(60);
                 for (int i = 0; i < 1000 && pool.stats().parkedCount() > 40; i++) {
                     sleep();
