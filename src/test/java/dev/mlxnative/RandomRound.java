@@ -22,7 +22,8 @@ import org.jspecify.annotations.Nullable;
 final class RandomRound {
     static final long ROUND_TO_PAGES_ABOVE = 1 << 18;
 
-    private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final Duration FOR_THREADS = Duration.ofSeconds(60);
+    private static final Duration FOR_BACKGROUND = Duration.ofSeconds(10);
     private static final int PROBES = 10;
 
     /**
@@ -138,7 +139,7 @@ final class RandomRound {
         }
         threads.forEach(Thread::start);
         for (Thread thread : threads) {
-            if (!thread.join(PATIENCE)) {
+            if (!thread.join(FOR_THREADS)) {
                 AssertionError stuck = new AssertionError("a thread does not end: " + thread);
                 stuck.setStackTrace(thread.getStackTrace());
                 failure.compareAndSet(null, stuck);
@@ -392,7 +393,7 @@ final class RandomRound {
     }
 
     private static void await(BooleanSupplier condition, Supplier<String> otherwise) {
-        long deadline = System.nanoTime() + PATIENCE.toNanos();
+        long deadline = System.nanoTime() + FOR_BACKGROUND.toNanos();
         while (!condition.getAsBoolean()) {
             if (System.nanoTime() - deadline > 0) {
                 throw new AssertionError(otherwise.get());
