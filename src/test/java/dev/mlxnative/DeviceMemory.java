@@ -6,11 +6,11 @@ import java.util.concurrent.TimeUnit;
 
 /** What a device counts as allocated, which drivers may lower a moment after memory was given back. */
 final class DeviceMemory {
-    private static final int TRIES = 1000;
+    private static final int TRIES = Integer.getInteger("mlx.test.memory.tries", 1000);
 
     private DeviceMemory() {}
 
-    /** Waits up to ten seconds for the device to have no more and no less than this. */
+    /** Waits up to ten seconds, unless set otherwise, for the device to have no more and no less than this. */
     static void assertBackTo(MlxDevice device, long bytes) {
         try {
             for (int i = 0; i < TRIES && device.allocatedBytes() != bytes; i++) {

@@ -33,12 +33,18 @@ class PackagedTest {
                     .forEach(entries::add);
         }
         assertThat(entries)
-                .contains("module-info.class", "dev/mlxnative/MlxBufferPool.class", "META-INF/LICENSE")
+                .contains(
+                        "module-info.class",
+                        "dev/mlxnative/MlxBufferPool.class",
+                        "META-INF/LICENSE",
+                        "META-INF/mlx-native.jfc")
                 .containsAll(LIBRARIES)
-                .allMatch(name -> name.equals("module-info.class")
-                        || name.matches("dev/mlxnative/(ffi/)?[\\w$-]+\\.class")
-                        || name.matches("META-INF/native/(linux|macos)-\\w+/libmlxshim(_host)?\\.(so|dylib)")
-                        || name.matches("META-INF/(MANIFEST\\.MF|LICENSE|maven/dev\\.mlxnative/mlx-native/pom\\.\\w+)"))
+                .allMatch(
+                        name -> name.equals("module-info.class")
+                                || name.matches("dev/mlxnative/(ffi/)?[\\w$-]+\\.class")
+                                || name.matches("META-INF/native/(linux|macos)-\\w+/libmlxshim(_host)?\\.(so|dylib)")
+                                || name.matches(
+                                        "META-INF/(MANIFEST\\.MF|LICENSE|mlx-native\\.jfc|maven/dev\\.mlxnative/mlx-native/pom\\.\\w+)"))
                 .noneMatch(name -> name.contains("Test") || name.contains("bench"));
     }
 
@@ -54,7 +60,7 @@ class PackagedTest {
         assertThat(module.requires())
                 .filteredOn(requires -> !requires.modifiers().contains(ModuleDescriptor.Requires.Modifier.STATIC))
                 .extracting(ModuleDescriptor.Requires::name)
-                .containsExactly("java.base");
+                .containsExactlyInAnyOrder("java.base", "java.management", "jdk.jfr", "jdk.management");
     }
 
     @Test
