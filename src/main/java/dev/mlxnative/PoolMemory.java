@@ -397,22 +397,28 @@ final class PoolMemory {
 
     private void watch(MlxFence first) {
         MlxFence fence = first;
-        while (fence != null) {
-            try {
-                fence.await();
-            } catch (Throwable e) {
-                report(fence, e);
-            }
-            reap();
-            lock.lock();
-            try {
-                fence = waiting > 0 || closed ? parked.watchOldest() : null;
-                if (fence == null) {
-                    watchers--;
+        try {
+            while (fence != null) {
+                try {
+                    fence.await();
+                } catch (Throwable e) {
+                    report(fence, e);
                 }
-            } finally {
-                lock.unlock();
+                reap();
+                fence = next();
             }
+        } finally {
+            get(() -> --watchers);
+        }
+    }
+
+    /** What a thread watches next; null once nobody needs it any more. */
+    private @Nullable MlxFence next() {
+        lock.lock();
+        try {
+            return waiting > 0 || closed ? parked.watchOldest() : null;
+        } finally {
+            lock.unlock();
         }
     }
 
