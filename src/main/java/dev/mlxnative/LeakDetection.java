@@ -15,7 +15,7 @@ package dev.mlxnative;
 public enum LeakDetection {
     /** None is watched. A dropped lease keeps its memory until {@link MlxBufferPool#reset}. */
     OFF,
-    /** One lease in 127 on average, and one scope in 127: a leak that happens again and again is found. */
+    /** One lease in 509 on average, and one scope in 509: a leak that happens again and again is found. */
     SAMPLED,
     /** Every lease and every scope. Costs microseconds and about a kilobyte of heap for each. */
     FULL

@@ -10,7 +10,7 @@ import java.util.function.BiConsumer;
 /** Finds the leases of a pool that nobody can end any more, because whoever could is garbage. */
 final class LeakDetector {
     /** A prime, so that it does not fall into step with a program that asks for the same buffers again and again. */
-    private static final int SAMPLING_INTERVAL = 127;
+    private static final int SAMPLING_INTERVAL = 509;
 
     /** Loaded with the first lease that is watched, and the thread with it. */
     private static final class Garbage {

@@ -92,7 +92,7 @@ class LeakDetectionTest {
     @Test
     void sampledFindsSome() {
         try (MlxBufferPool pool = pool(LeakDetection.SAMPLED, false)) {
-            drop(pool, 4000);
+            drop(pool, 10_000);
             collectUntil(() -> pool.leakedCount() > 0);
             pool.reset();
             assertThat(pool.leakedCount()).isLessThan(400);
