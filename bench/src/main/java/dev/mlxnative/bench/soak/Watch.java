@@ -4,12 +4,17 @@ import dev.mlxnative.MlxBufferPool;
 import dev.mlxnative.PoolStats;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 
 /** Looks at a pool's figures while it works, and notes which contradict each other or the limits. */
 final class Watch {
 
     /** As many say what is wrong; the rest only count. */
     private static final int MOST_NOTES = 10;
+
+    /** At a pool that comes to rest, a hundredth of a second apart. */
+    private static final int MOST_LOOKS = 1000;
 
     private final MlxBufferPool pool;
     private final long memoryLimit;
@@ -86,6 +91,11 @@ final class Watch {
     /** With every lease ended and every fence complete: what the threads counted is what the pool counts. */
     void sampleAtRest(Tally tally) {
         PoolStats now = sample();
+        // A thread that watched a fence for a request may still be at filing what the fence let go.
+        for (int i = 0; i < MOST_LOOKS && now.parkedCount() > 0; i++) {
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(10));
+            now = sample();
+        }
         require(now.activeCount() == 0 && now.parkedCount() == 0, "leases at rest", now);
         require(now.hits() + now.nativeAllocations() == tally.begun, tally.begun + " requests served", now);
         require(now.failedAllocations() == tally.refused(), tally.refused() + " requests refused", now);
