@@ -264,6 +264,17 @@ class LimitsTest {
             assertThat(pool.stats().trimmedBytes()).isEqualTo(256);
         }
 
+        /** A free buffer would have made room for one more. */
+        @Test
+        void areNotBlamedForWhatOnlyMoreMemoryHelps() {
+            pool.setBufferLimit(2);
+            pool.setMemoryLimit(4 * page);
+            MlxBuffer active = alloc(page);
+            cache(2 * page);
+            assertThat(refused(100 * page)).hasMessageContaining("refused by the memory limit");
+            assertThat(active.isReleased()).isFalse();
+        }
+
         @Test
         void thatAreLoweredTakeFreeOnesAtOnce() {
             cache(256, 512, 1024);
