@@ -12,13 +12,9 @@ record Buckets(long minimum, long roundToPagesAbove, long pageSize, long maximum
     /** Free memory of another size than asked for may be this part larger: a little waste for a lot more reuse. */
     private static final int WASTE = 8;
 
-    /**
-     * The capacity that a new buffer for a request of this length should have.
-     *
-     * @param tight whether memory is so scarce that no request is rounded to a power of two
-     */
-    long capacity(long byteLength, boolean tight) {
-        return tight || byteLength > roundToPagesAbove ? pages(byteLength) : powerOfTwo(byteLength);
+    /** The capacity that a new buffer for a request of this length should have, where memory is not scarce. */
+    long capacity(long byteLength) {
+        return byteLength > roundToPagesAbove ? pages(byteLength) : powerOfTwo(byteLength);
     }
 
     /** The smallest capacity that a new buffer for a request of this length can sensibly have. */
@@ -27,9 +23,13 @@ record Buckets(long minimum, long roundToPagesAbove, long pageSize, long maximum
         return pages > maximum / pageSize ? maximum : Math.min(pages * pageSize, powerOfTwo(byteLength));
     }
 
-    /** The largest capacity of free memory that may serve a request of this length. */
-    long largest(long byteLength, boolean tight) {
-        long capacity = capacity(byteLength, tight);
+    /**
+     * The largest capacity of free memory that may serve a request of this length.
+     *
+     * @param capacity what a new buffer for it should have
+     * @param tight whether memory is so scarce that no request is rounded to a power of two
+     */
+    long largest(long byteLength, long capacity, boolean tight) {
         return tight || byteLength > roundToPagesAbove ? Math.min(capacity + capacity / WASTE, maximum) : capacity;
     }
 

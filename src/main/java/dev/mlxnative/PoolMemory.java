@@ -138,7 +138,7 @@ final class PoolMemory {
 
     private NativeBuffer demand(Request request) {
         while (true) {
-            long before = get(() -> changes);
+            long before = locked(() -> changes);
             reap();
             NativeBuffer memory = reuse(request.byteLength, request.leaseArena, request.resettable);
             if (memory == null) {
@@ -160,8 +160,12 @@ final class PoolMemory {
         try {
             requireOpen();
             issued.ensureCapacity(issued.size() + 1);
-            boolean tight = isTight(sizes, byteLength);
-            memory = free.take(sizes.capacity(byteLength, tight), byteLength, sizes.largest(byteLength, tight));
+            long capacity = sizes.capacity(byteLength);
+            boolean tight = isTight(capacity);
+            if (tight) {
+                capacity = sizes.pages(byteLength);
+            }
+            memory = free.take(capacity, byteLength, sizes.largest(byteLength, capacity, tight));
             if (memory == null) {
                 return null;
             }
@@ -178,8 +182,8 @@ final class PoolMemory {
     }
 
     /** With the lock held. */
-    private boolean isTight(Buckets sizes, long byteLength) {
-        return budget.isTight(books.activeBytes() + sizes.capacity(byteLength, false));
+    private boolean isTight(long capacity) {
+        return budget.isTight(books.activeBytes() + capacity);
     }
 
     /** Memory is listed, and nobody else's: it must not be lost if this fails. */
@@ -198,8 +202,9 @@ final class PoolMemory {
     /** Asks the device, within the limits; null if they or the device refuse, though nothing is cached any more. */
     private @Nullable NativeBuffer grow(Request request) {
         Buckets sizes = buckets;
-        request.capacity = get(() -> sizes.capacity(request.byteLength, isTight(sizes, request.byteLength)));
         request.leastCapacity = sizes.pages(request.byteLength);
+        long capacity = sizes.capacity(request.byteLength);
+        request.capacity = locked(() -> isTight(capacity) ? request.leastCapacity : capacity);
         NativeBuffer memory = allocate(request, admit(request));
         if (memory == null && request.refusal != null) {
             trim(0, TrimCause.REFUSED);
@@ -389,7 +394,7 @@ final class PoolMemory {
                 Background.run("mlx-fence-wait", () -> watch(fence));
             } catch (OutOfMemoryError noThread) {
                 // Whoever waits asks for the fence from time to time, so nothing but promptness is lost.
-                get(() -> --watchers);
+                locked(() -> --watchers);
                 return;
             }
         }
@@ -408,7 +413,7 @@ final class PoolMemory {
                 fence = next();
             }
         } finally {
-            get(() -> --watchers);
+            locked(() -> --watchers);
         }
     }
 
@@ -764,7 +769,7 @@ final class PoolMemory {
 
     private void schedule(long planned) {
         if (planned != 0) {
-            CompletableFuture.delayedExecutor(get(this::sweepNanos), TimeUnit.NANOSECONDS)
+            CompletableFuture.delayedExecutor(locked(this::sweepNanos), TimeUnit.NANOSECONDS)
                     .execute(() -> sweep(planned));
         }
     }
@@ -792,7 +797,7 @@ final class PoolMemory {
     }
 
     long memoryLimit() {
-        return get(budget::memoryLimit);
+        return locked(budget::memoryLimit);
     }
 
     void memoryLimit(long bytes) {
@@ -800,7 +805,7 @@ final class PoolMemory {
     }
 
     long cacheLimit() {
-        return get(budget::cacheLimit);
+        return locked(budget::cacheLimit);
     }
 
     void cacheLimit(long bytes) {
@@ -808,17 +813,17 @@ final class PoolMemory {
     }
 
     long bufferLimit() {
-        return get(budget::bufferLimit);
+        return locked(budget::bufferLimit);
     }
 
     void bufferLimit(long buffers) {
         limit(() -> budget.bufferLimit(buffers));
     }
 
-    private long get(LongSupplier field) {
+    private long locked(LongSupplier action) {
         lock.lock();
         try {
-            return field.getAsLong();
+            return action.getAsLong();
         } finally {
             lock.unlock();
         }
@@ -855,7 +860,7 @@ final class PoolMemory {
     }
 
     long idleNanos() {
-        return get(() -> idleNanos);
+        return locked(() -> idleNanos);
     }
 
     void idleNanos(long nanos) {
@@ -873,16 +878,16 @@ final class PoolMemory {
 
     int freeCount() {
         reap();
-        return Math.toIntExact(get(free::count));
+        return Math.toIntExact(locked(free::count));
     }
 
     long freeBytes() {
         reap();
-        return get(free::bytes);
+        return locked(free::bytes);
     }
 
     long leakedCount() {
-        return get(books::leakedCount);
+        return locked(books::leakedCount);
     }
 
     /** The leases that a reset ends. */

@@ -56,8 +56,7 @@ class PoolTest extends PoolContract {
         "24000000000, 24000000000"
     })
     void bucketsEndAtTheLargestBufferThatADeviceHas(long byteLength, long bucket) {
-        assertThat(new dev.mlxnative.Buckets(256, MlxBufferPool.UNLIMITED, 16384, 24_000_000_000L)
-                        .capacity(byteLength, false))
+        assertThat(new dev.mlxnative.Buckets(256, MlxBufferPool.UNLIMITED, 16384, 24_000_000_000L).capacity(byteLength))
                 .isEqualTo(bucket);
     }
 
