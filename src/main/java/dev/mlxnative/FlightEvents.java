@@ -11,10 +11,15 @@ import jdk.jfr.Name;
 
 /**
  * What a pool tells Java Flight Recorder. Every event is off until a recording enables it, and then costs nothing that
- * can be measured: an event that is off is not even created, once its caller is compiled.
+ * can be measured.
  */
 @SuppressWarnings("UnusedVariable") // the recorder reads the fields
 final class FlightEvents {
+    /* To ask whether a recording wants the like, without making one for each lease. */
+    private static final BufferAllocated ALLOCATED = new BufferAllocated("");
+    private static final BufferReleased RELEASED = new BufferReleased("");
+    private static final BufferParked PARKED = new BufferParked("");
+
     private FlightEvents() {}
 
     @Category("mlx-native")
@@ -43,9 +48,9 @@ final class FlightEvents {
             super(pool);
         }
 
-        void commit(NativeBuffer memory) {
-            requestedBytes = memory.requestedBytes;
-            capacity = memory.capacity();
+        void commit(Block block) {
+            requestedBytes = block.requestedBytes;
+            capacity = block.capacity();
             commit();
         }
     }
@@ -168,19 +173,24 @@ final class FlightEvents {
         }
     }
 
-    static void allocated(String pool, NativeBuffer memory, boolean hit) {
-        var event = new BufferAllocated(pool);
-        if (event.isEnabled()) {
+    static void allocated(String pool, Block block, boolean hit) {
+        if (ALLOCATED.isEnabled()) {
+            var event = new BufferAllocated(pool);
             event.hit = hit;
-            event.commit(memory);
+            event.commit(block);
         }
     }
 
+    /** Whether {@link #ended} does anything. */
+    static boolean areReleasesRecorded() {
+        return RELEASED.isEnabled();
+    }
+
     /** Before the memory can be anybody else's. */
-    static void ended(String pool, NativeBuffer memory, boolean parked) {
-        LeaseEvent event = parked ? new BufferParked(pool) : new BufferReleased(pool);
-        if (event.isEnabled()) {
-            event.commit(memory);
+    static void ended(String pool, Block block, boolean parked) {
+        if (parked ? PARKED.isEnabled() : RELEASED.isEnabled()) {
+            LeaseEvent event = parked ? new BufferParked(pool) : new BufferReleased(pool);
+            event.commit(block);
         }
     }
 

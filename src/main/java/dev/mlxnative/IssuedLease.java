@@ -7,24 +7,28 @@ import org.jspecify.annotations.Nullable;
 /**
  * A lease as the pool knows it, without the buffer that its holder has.
  *
- * @param number the lease's, in its memory
+ * @param number the lease's, in its block
  * @param leaseArena the arena of the lease alone, where it has one
  */
-record IssuedLease(
-        NativeBuffer memory, long number, @Nullable Arena leaseArena, long requestedBytes)
+record IssuedLease(Block block, long number, @Nullable Arena leaseArena, long requestedBytes)
         implements LeakDetector.Leases {
     /**
-     * Ends the lease; false if it has ended before.
+     * Ends the lease, and leaves its memory to the caller; false if it has ended before.
      *
      * @throws IllegalStateException if a native call uses a segment that ends with the lease
      */
     boolean tryEnd() {
-        return NativeBuffer.isLease(number) && NativeBuffer.closeForGood(leaseArena) && memory.end(number);
+        return Block.isLease(number) && Block.closeForGood(leaseArena) && endLease();
+    }
+
+    private boolean endLease() {
+        Stripe stripe = block.stripe;
+        return stripe != null && stripe.end(block, number, false) == Stripe.End.LEFT;
     }
 
     @Override
-    public List<NativeBuffer> end() {
-        return tryEnd() ? List.of(memory) : List.of();
+    public List<Block> end() {
+        return tryEnd() ? List.of(block) : List.of();
     }
 
     @Override
@@ -32,7 +36,7 @@ record IssuedLease(
 
     @Override
     public boolean areOut() {
-        return memory.isLive(number);
+        return block.isLive(number);
     }
 
     @Override

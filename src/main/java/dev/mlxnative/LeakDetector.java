@@ -27,7 +27,7 @@ final class LeakDetector {
         boolean areOut();
 
         /** Ends those that have not ended, and returns their memory, which is the caller's. */
-        List<NativeBuffer> end();
+        List<Block> end();
 
         /** What else their end brings, once the caller has dealt with that memory. */
         void settle();
@@ -46,6 +46,10 @@ final class LeakDetector {
 
         @Override
         public void run() {
+            if (!leases.areOut()) {
+                watched.remove(this);
+                return;
+            }
             if (leaveToReset && leases.endWithReset()) {
                 watched.remove(this);
                 toBeReset.add(this);
@@ -86,11 +90,14 @@ final class LeakDetector {
         };
     }
 
-    /** Watches leases for as long as {@code holder}, without which nobody can end them, is reachable. */
-    void watch(Object holder, Leases leases) {
+    /**
+     * Watches leases for as long as {@code holder}, without which nobody can end them, is reachable. To be cleaned by
+     * whoever ends them: what the garbage collector has to find out costs it more than the stack trace.
+     */
+    Cleaner.Cleanable watch(Object holder, Leases leases) {
         var watch = new Watched(leases);
         watched.add(watch);
-        Garbage.CLEANER.register(holder, watch);
+        return Garbage.CLEANER.register(holder, watch);
     }
 
     /**

@@ -17,121 +17,117 @@ import org.jspecify.annotations.Nullable;
  */
 public final class MlxBuffer implements AutoCloseable {
     private final BufferOwner owner;
-    private final NativeBuffer memory;
+    private final Block block;
     private final long lease;
+    private final Layout layout;
     /** Null for a buffer that is no view. */
-    private final @Nullable MlxBuffer parent;
-    /** What the segment is tied to, where that is not the memory: the lease alone, or its scope. */
-    private final @Nullable Arena arena;
+    private final @Nullable View view;
+    /** Made when it is first asked for: two threads that do so at once make two that are equal. */
+    private @Nullable MemorySegment segment;
 
-    private final boolean arenaEndsWithLease;
+    /** What makes a buffer a slice. */
+    private static final class View {
+        private final MlxBuffer parent;
+        private volatile boolean closed;
 
-    private final MemorySegment segment;
-    /** Where the segment starts in the memory. */
-    private final long offset;
-
-    private final long capacity;
-    private final DType dtype;
-    private final long[] shape;
-    private final long elementCount;
-    private volatile boolean viewClosed;
+        private View(MlxBuffer parent) {
+            this.parent = parent;
+        }
+    }
 
     /**
-     * Issues a lease of {@code memory}, which nobody holds.
+     * Issues a lease of the first bytes of {@code block}, which nobody holds.
+     *
+     * @param layout what the lease asked for, checked
+     */
+    MlxBuffer(BufferOwner owner, Block block, Layout layout) {
+        // Last, since nothing may fail from here on: whoever gets an exception brings back memory of no lease.
+        this(owner, block, layout, null, null, block.issue());
+    }
+
+    /**
+     * Issues a lease of a part of {@code block}.
      *
      * @param segment exactly the bytes that were asked for
-     * @param arena the segment's arena, where it is not the memory's
-     * @param arenaEndsWithLease whether the arena is this lease's alone, and to be closed with it
-     * @param shape checked, and not kept by anyone else
      */
-    MlxBuffer(
-            BufferOwner owner,
-            NativeBuffer memory,
-            MemorySegment segment,
-            @Nullable Arena arena,
-            boolean arenaEndsWithLease,
-            DType dtype,
-            long[] shape) {
-        this(
-                owner,
-                memory,
-                null,
-                arena,
-                arenaEndsWithLease,
-                segment,
-                segment.address() - memory.segment().address(),
-                memory.capacity(),
-                dtype,
-                shape,
-                Shapes.elementCount(shape),
-                // Last, since nothing may fail from here on: whoever gets an exception brings back memory of no lease.
-                memory.issue());
+    MlxBuffer(BufferOwner owner, Block block, Layout layout, MemorySegment segment) {
+        this(owner, block, layout, segment, null, block.issue());
     }
 
     private MlxBuffer(
             BufferOwner owner,
-            NativeBuffer memory,
-            @Nullable MlxBuffer parent,
-            @Nullable Arena arena,
-            boolean arenaEndsWithLease,
-            MemorySegment segment,
-            long offset,
-            long capacity,
-            DType dtype,
-            long[] shape,
-            long elementCount,
+            Block block,
+            Layout layout,
+            @Nullable MemorySegment segment,
+            @Nullable View view,
             long lease) {
         this.owner = owner;
-        this.memory = memory;
-        this.lease = lease;
-        this.parent = parent;
-        this.arena = arena;
-        this.arenaEndsWithLease = arenaEndsWithLease;
+        this.block = block;
+        this.layout = layout;
         this.segment = segment;
-        this.offset = offset;
-        this.capacity = capacity;
-        this.dtype = dtype;
-        this.shape = shape;
-        this.elementCount = elementCount;
+        this.view = view;
+        this.lease = lease;
     }
 
     /** The type of the elements. */
     public DType dtype() {
-        return dtype;
+        return layout.dtype();
     }
 
     /** The dimensions, outermost first; empty for a scalar. A copy with each call. */
     public long[] shape() {
-        return shape.clone();
+        return layout.shape();
     }
 
     /** The product of the dimensions; 1 for a scalar. */
     public long elementCount() {
-        return elementCount;
+        return layout.elementCount();
     }
 
     /** Bytes that were asked for: what {@link #segment} has, which can be more than the elements take. */
     public long byteLength() {
-        return segment.byteSize();
+        return layout.byteLength();
     }
 
     /**
-     * Bytes of the native memory behind this buffer: what was asked for, and with a pool its bucket, with wrapped
-     * memory all of its pages, with a mapping also what precedes the offset in its page. A slice has its own length.
+     * Bytes of the native memory behind this buffer: what was asked for, and with a pool what that is rounded to, with
+     * wrapped memory all of its pages, with a mapping also what precedes the offset in its page. A slice has its own
+     * length.
      */
     public long capacity() {
-        return capacity;
+        return view == null ? block.capacityFor(byteLength()) : byteLength();
     }
 
     /**
      * The memory itself, without a copy: exactly {@link #byteLength} bytes, starting on a page unless this is a slice
-     * or a mapping.
+     * or a mapping, or comes from a pool that is {@link Sizing#COMPACT}: then at a multiple of 256 bytes.
      *
      * @throws IllegalStateException if the lease has ended
      */
     public MemorySegment segment() {
         requireLive();
-        return segment;
+        MemorySegment made = segment;
+        if (made == null) {
+            made = contents();
+            // What is cut from a slab is elsewhere once the lease has ended.
+            requireLive();
+        }
+        return made;
+    }
+
+    /** The segment, whatever has become of the lease. */
+    private MemorySegment contents() {
+        MemorySegment made = segment;
+        if (made == null) {
+            made = block.segment(owner.arena(), byteLength());
+            segment = made;
+        }
+        return made;
+    }
+
+    /** Where the segment starts in the native buffer. */
+    private long offset() {
+        return contents().address() - block.memory().segment().address();
     }
 
     /**
@@ -145,6 +141,7 @@ public final class MlxBuffer implements AutoCloseable {
      */
     public MemorySegment handle() {
         NativeHandle handle = nativeHandle();
+        Arena arena = owner.arena();
         return arena == null ? handle.segment() : handle.segment(arena);
     }
 
@@ -154,13 +151,14 @@ public final class MlxBuffer implements AutoCloseable {
      * @throws IllegalStateException as {@link #handle}
      */
     public long handleOffset() {
-        return offset - nativeHandle().start();
+        NativeHandle handle = nativeHandle();
+        return offset() - handle.start();
     }
 
     /** The buffer object behind the handle, with the same exceptions. */
     NativeHandle nativeHandle() {
         requireLive();
-        return memory.handle(offset, byteLength());
+        return block.memory().handle(offset(), byteLength());
     }
 
     /**
@@ -170,7 +168,7 @@ public final class MlxBuffer implements AutoCloseable {
      * handle.
      */
     public boolean isCopy() {
-        return memory.isCopy();
+        return block.memory().isCopy();
     }
 
     /**
@@ -185,42 +183,32 @@ public final class MlxBuffer implements AutoCloseable {
      * @throws IllegalStateException if the lease has ended
      */
     public MlxBuffer slice(long byteOffset, DType dtype, long... shape) {
-        long[] dimensions = shape.clone();
-        long length = Shapes.byteLength(dtype, dimensions);
+        Layout part = Layout.of(dtype, shape);
+        long length = part.byteLength();
         if (byteOffset < 0 || byteOffset > byteLength() || length > byteLength() - byteOffset) {
-            throw new IllegalArgumentException("the slice " + Shapes.describe(dtype, dimensions) + " of " + length
-                    + " bytes at offset " + byteOffset + " does not lie within " + byteLength() + " bytes");
+            throw new IllegalArgumentException("the slice " + part + " of " + length + " bytes at offset " + byteOffset
+                    + " does not lie within " + byteLength() + " bytes");
         }
-        return new MlxBuffer(
-                owner,
-                memory,
-                this,
-                arena,
-                false,
-                segment().asSlice(byteOffset, length),
-                offset + byteOffset,
-                length,
-                dtype,
-                dimensions,
-                Shapes.elementCount(dimensions),
-                lease);
+        return new MlxBuffer(owner, block, part, segment().asSlice(byteOffset, length), new View(this), lease);
     }
 
     /**
-     * Names the memory for Metal's debugger and captures, until the lease ends. A slice names the whole native buffer,
-     * since Metal knows no other.
+     * Names the memory for Metal's debugger and captures, until the lease ends. A slice, or a buffer that shares a
+     * native buffer with others, names the whole of that, since Metal knows no other.
      *
      * @throws IllegalArgumentException if the label contains a NUL character
      * @throws IllegalStateException as {@link #handle}
      */
     public void label(String label) {
         MlxDevice.requireText(label);
-        nativeHandle().label(label);
+        NativeHandle handle = nativeHandle();
+        block.labelled = true;
+        handle.label(label);
     }
 
     /** Whether the lease has ended or, for a slice, the slice was closed. */
     public boolean isReleased() {
-        return viewClosed || (parent != null && parent.isReleased()) || !memory.isLive(lease);
+        return (view != null && (view.closed || view.parent.isReleased())) || !block.isLive(lease);
     }
 
     /**
@@ -233,37 +221,31 @@ public final class MlxBuffer implements AutoCloseable {
      */
     @Override
     public void close() {
-        if (isView()) {
-            viewClosed = true;
+        if (view != null) {
+            view.closed = true;
         } else if (!isReleased()) {
             owner.end(this, null);
         }
     }
 
     boolean isView() {
-        return parent != null;
+        return view != null;
     }
 
     BufferOwner owner() {
         return owner;
     }
 
-    NativeBuffer memory() {
-        return memory;
+    Block block() {
+        return block;
+    }
+
+    long lease() {
+        return lease;
     }
 
     IssuedLease issuedLease() {
-        return new IssuedLease(memory, lease, arenaEndsWithLease ? arena : null, byteLength());
-    }
-
-    /**
-     * Makes this the lease's one end; false if it has ended before.
-     *
-     * @throws IllegalStateException if a native call uses the segment of a lease with an arena of its own
-     * @throws WrongThreadException if that arena is confined to another thread
-     */
-    boolean endLease() {
-        return (!arenaEndsWithLease || NativeBuffer.closeForGood(arena)) && memory.end(lease);
+        return new IssuedLease(block, lease, owner.leaseArena(), byteLength());
     }
 
     /** @throws IllegalStateException if the lease has ended, or the slice was closed */
@@ -276,7 +258,7 @@ public final class MlxBuffer implements AutoCloseable {
     /** For people: type, shape, size and state. */
     @Override
     public String toString() {
-        return "MlxBuffer[" + Shapes.describe(dtype, shape) + ", " + byteLength() + " bytes of " + capacity
-                + (isView() ? ", slice at " + offset : "") + (isReleased() ? ", released]" : "]");
+        return "MlxBuffer[" + layout + ", " + byteLength() + " bytes of " + capacity()
+                + (isView() ? ", slice at " + offset() : "") + (isReleased() ? ", released]" : "]");
     }
 }

@@ -2,7 +2,6 @@ package dev.mlxnative;
 
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -20,6 +19,9 @@ import org.jspecify.annotations.Nullable;
  * bucket's whole size, which therefore serves every later request of the bucket. Requests above
  * {@link #roundToPagesAbove()} are rounded to whole pages instead, so that large tensors waste nothing; free memory of
  * such a size serves a request that is at most an eighth smaller.
+ *
+ * <p><b>Sizing.</b> That is {@link Sizing#POWER_OF_TWO}. A pool that is {@link Sizing#COMPACT} cuts its leases from few
+ * large native buffers instead, and holds little more than is live.
  *
  * <p><b>Leases.</b> Each hand-out ends exactly once: by {@link #release}, {@link MlxBuffer#close}, {@link #reset}, or
  * the end of its {@link MlxScope}. These mix freely. Ending one twice, here or with a pool that did not make it, throws
@@ -40,8 +42,9 @@ import org.jspecify.annotations.Nullable;
  * {@link #waitForParked()} at most. Then {@link BufferAllocationException} says which limit it was, with all the
  * figures. Nothing is lost on the way, and the next request that fits succeeds.
  *
- * <p>Any number of threads may use a pool. A hit takes a lock for the time of a few field accesses; the driver is never
- * called with the lock held.
+ * <p>Any number of threads may use a pool. What they release is kept in stripes, over which threads are spread, so that
+ * hits of several threads rarely meet. No thread owns a stripe; what is there is free memory like any other, counted,
+ * trimmed, and taken by whoever has none, before the device is asked.
  */
 public final class MlxBufferPool implements AutoCloseable {
     /** The value of a limit that is off. */
@@ -59,7 +62,7 @@ public final class MlxBufferPool implements AutoCloseable {
     private final boolean checked;
     private final PoolMemory memory;
     private final LeakDetector leaks;
-    private final BufferOwner owner = new PoolOwner();
+    private final BufferOwner owner = new PoolOwner(null);
 
     private MlxBufferPool(Builder builder) {
         this.name = builder.name;
@@ -95,22 +98,21 @@ public final class MlxBufferPool implements AutoCloseable {
      * @throws IllegalStateException if the pool or its device is closed
      */
     public MlxBuffer alloc(long byteLength, DType dtype, long... shape) {
-        long[] dimensions = shape.clone();
-        device.requireRequest(byteLength, dtype, dimensions);
-        Arena leaseArena = checked ? Arena.ofShared() : null;
-        NativeBuffer lent = memory.take(byteLength, leaseArena, true);
+        Layout layout = device.layout(byteLength, dtype, shape);
+        BufferOwner lessee = checked ? new PoolOwner(Arena.ofShared()) : owner;
+        Block block = memory.take(byteLength, lessee.leaseArena(), true);
         MlxBuffer buffer = null;
         try {
-            MemorySegment segment =
-                    leaseArena == null ? lent.segment().asSlice(0, byteLength) : lent.segment(leaseArena, byteLength);
-            buffer = new MlxBuffer(owner, lent, segment, leaseArena, leaseArena != null, dtype, dimensions);
+            buffer = new MlxBuffer(lessee, block, layout);
             if (leaks.picks()) {
-                leaks.watch(buffer, buffer.issuedLease());
+                block.watch = leaks.watch(buffer, buffer.issuedLease());
             }
             return buffer;
         } catch (Throwable e) {
-            if (buffer == null || buffer.endLease()) {
-                memory.retireAll(List.of(lent), null);
+            if (buffer == null) {
+                memory.retireAll(List.of(block), null);
+            } else {
+                buffer.close();
             }
             throw e;
         }
@@ -123,7 +125,7 @@ public final class MlxBufferPool implements AutoCloseable {
 
     /** A dropped lease or scope. */
     private void takeBackDropped(LeakDetector.Leases leases, Throwable origin) {
-        List<NativeBuffer> ended = leases.end();
+        List<Block> ended = leases.end();
         if (ended.isEmpty() && leases.endWithReset()) {
             return; // a reset was faster
         }
@@ -180,12 +182,8 @@ public final class MlxBufferPool implements AutoCloseable {
         RetainedFence.retain(fence);
         try {
             MlxFence pending = pending(fence);
-            List<NativeBuffer> ended = List.of(buffer.memory());
-            if (!buffer.endLease()) {
-                return false;
-            }
-            memory.retireAll(ended, pending);
-            return true;
+            return Block.closeForGood(buffer.owner().leaseArena())
+                    && memory.end(buffer.block(), buffer.lease(), pending);
         } finally {
             RetainedFence.release(fence);
             // A buffer that is being released is none that was dropped.
@@ -225,18 +223,11 @@ public final class MlxBufferPool implements AutoCloseable {
         try {
             MlxFence pending = pending(fence);
             leaks.leaveToReset(!memory.isClosed());
-            List<IssuedLease> issued = memory.issuedLeases();
-            List<NativeBuffer> ended = new ArrayList<>(issued.size());
-            for (IssuedLease lease : issued) {
-                try {
-                    if (lease.tryEnd()) {
-                        ended.add(lease.memory());
-                    }
-                } catch (IllegalStateException e) {
-                    inUse = e;
-                }
+            if (checked) {
+                inUse = endOneByOne(pending);
+            } else {
+                memory.endResettable(pending);
             }
-            memory.retireAll(ended, pending);
             leaks.leasesAreReset();
         } finally {
             RetainedFence.release(fence);
@@ -244,6 +235,24 @@ public final class MlxBufferPool implements AutoCloseable {
         if (inUse != null) {
             throw inUse;
         }
+    }
+
+    /** Ends leases that native calls can be using; returns what there is to say of those that they do use. */
+    private @Nullable IllegalStateException endOneByOne(@Nullable MlxFence pending) {
+        IllegalStateException inUse = null;
+        List<IssuedLease> leases = memory.resettableLeases();
+        List<Block> ended = new ArrayList<>(leases.size());
+        for (IssuedLease lease : leases) {
+            try {
+                if (lease.tryEnd()) {
+                    ended.add(lease.block());
+                }
+            } catch (IllegalStateException e) {
+                inUse = e;
+            }
+        }
+        memory.retireAll(ended, pending);
+        return inUse;
     }
 
     /** Buffers that can be handed out again without asking the device. */
@@ -445,11 +454,27 @@ public final class MlxBufferPool implements AutoCloseable {
                 + stats.parkedCount() + " parked, " + stats.footprintBytes() + " bytes]";
     }
 
-    /** Leases outside scopes. */
+    /** Leases outside scopes; in a checked pool each of them has an owner of its own, for its arena. */
     private final class PoolOwner implements BufferOwner {
+        private final @Nullable Arena leaseArena;
+
+        private PoolOwner(@Nullable Arena leaseArena) {
+            this.leaseArena = leaseArena;
+        }
+
         @Override
         public MlxBufferPool pool() {
             return MlxBufferPool.this;
+        }
+
+        @Override
+        public @Nullable Arena arena() {
+            return leaseArena;
+        }
+
+        @Override
+        public @Nullable Arena leaseArena() {
+            return leaseArena;
         }
 
         @Override
@@ -471,6 +496,7 @@ public final class MlxBufferPool implements AutoCloseable {
 
         final MlxDevice device;
         String name = "pool-" + POOLS.incrementAndGet();
+        Sizing sizing = Sizing.POWER_OF_TWO;
         long minBucketBytes = DEFAULT_MIN_BUCKET_BYTES;
         long roundToPagesAbove = DEFAULT_ROUND_TO_PAGES_ABOVE;
         long memoryLimit;
@@ -502,6 +528,12 @@ public final class MlxBufferPool implements AutoCloseable {
          */
         public Builder name(String name) {
             this.name = Objects.requireNonNull(name, "name");
+            return this;
+        }
+
+        /** How native buffers are sized; {@link Sizing#POWER_OF_TWO} unless set. */
+        public Builder sizing(Sizing sizing) {
+            this.sizing = Objects.requireNonNull(sizing, "sizing");
             return this;
         }
 

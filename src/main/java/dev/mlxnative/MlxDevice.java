@@ -22,6 +22,7 @@ public final class MlxDevice implements AutoCloseable {
     private final SharedHandle handle;
     private final DeviceInfo info;
     private final long pageSize;
+    private final Layout.Recent recentLayouts = new Layout.Recent();
     private final DirectOwner directOwner = new DirectOwner();
 
     private MlxDevice(Backend backend, MemorySegment handle) {
@@ -99,9 +100,8 @@ public final class MlxDevice implements AutoCloseable {
      * @throws IllegalStateException if the device is closed
      */
     public MlxBuffer allocBuffer(long byteLength, DType dtype, long... shape) {
-        long[] dimensions = shape.clone();
-        requireRequest(byteLength, dtype, dimensions);
-        return lease(allocate(byteLength), 0, byteLength, dtype, dimensions);
+        Layout layout = layout(byteLength, dtype, shape);
+        return lease(allocate(byteLength), 0, layout);
     }
 
     /** As {@link #allocBuffer(long, DType, long...)}, with just the bytes that the shape takes. */
@@ -124,8 +124,7 @@ public final class MlxDevice implements AutoCloseable {
      * @throws WrongThreadException if the pages have to be copied and are confined to another thread
      */
     public MlxBuffer wrap(MemorySegment pages, DType dtype, long... shape) {
-        long[] dimensions = shape.clone();
-        long length = Shapes.byteLength(dtype, dimensions);
+        Layout layout = Layout.of(dtype, shape);
         if (!pages.isNative()) {
             throw new IllegalArgumentException("only native memory has pages to wrap, but the segment is on the heap");
         }
@@ -133,12 +132,15 @@ public final class MlxDevice implements AutoCloseable {
             throw new IllegalArgumentException(pages.byteSize() + " bytes at 0x" + Long.toHexString(pages.address())
                     + " are not whole pages of " + pageSize + " bytes");
         }
-        Shapes.requireFits(pages.byteSize(), dtype, dimensions);
+        if (layout.byteLength() > pages.byteSize()) {
+            throw new IllegalArgumentException(
+                    layout + " takes " + layout.byteLength() + " bytes, but there are " + pages.byteSize());
+        }
         requireAllocatable(pages.byteSize());
         if (!pages.scope().isAlive()) {
             throw new IllegalStateException("the scope of the segment to wrap has ended");
         }
-        return lease(make(device -> wrapOrCopy(device, pages)), 0, length, dtype, dimensions);
+        return lease(make(device -> wrapOrCopy(device, pages)), 0, layout);
     }
 
     private static NativeBuffer wrapOrCopy(SharedHandle device, MemorySegment pages) {
@@ -168,8 +170,8 @@ public final class MlxDevice implements AutoCloseable {
      * @throws IllegalStateException if the device is closed
      */
     public MlxBuffer map(Path file, long offset, DType dtype, long... shape) throws IOException {
-        long[] dimensions = shape.clone();
-        long length = Shapes.byteLength(dtype, dimensions);
+        Layout layout = Layout.of(dtype, shape);
+        long length = layout.byteLength();
         if (Files.isDirectory(file)) {
             throw new IOException(file + " is a directory");
         }
@@ -178,13 +180,13 @@ public final class MlxDevice implements AutoCloseable {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             long size = channel.size();
             if (offset < 0 || offset > size || length > size - offset) {
-                throw new IllegalArgumentException(Shapes.describe(dtype, dimensions) + " of " + length
-                        + " bytes at offset " + offset + " does not lie within the " + size + " bytes of " + file);
+                throw new IllegalArgumentException(layout + " of " + length + " bytes at offset " + offset
+                        + " does not lie within the " + size + " bytes of " + file);
             }
             long start = offset / pageSize * pageSize;
             MemorySegment mapping = channel.map(FileChannel.MapMode.READ_ONLY, start, offset - start + length, pages);
             memory = make(device -> NativeBuffer.map(device, info, pages, mapping));
-            return lease(memory, offset - start, length, dtype, dimensions);
+            return lease(memory, offset - start, layout);
         } finally {
             if (memory == null) {
                 pages.close();
@@ -230,10 +232,10 @@ public final class MlxDevice implements AutoCloseable {
     }
 
     /** Issues memory that the device itself owns, and frees it if that fails. */
-    private MlxBuffer lease(NativeBuffer memory, long offset, long length, DType dtype, long[] dimensions) {
+    private MlxBuffer lease(NativeBuffer memory, long offset, Layout layout) {
         try {
-            MemorySegment segment = memory.segment().asSlice(offset, length);
-            return new MlxBuffer(directOwner, memory, segment, null, false, dtype, dimensions);
+            MemorySegment segment = memory.segment().asSlice(offset, layout.byteLength());
+            return new MlxBuffer(directOwner, Block.whole(memory), layout, segment);
         } catch (Throwable e) {
             free(memory);
             throw e;
@@ -301,11 +303,24 @@ public final class MlxDevice implements AutoCloseable {
     }
 
     /**
+     * What a request asks for.
+     *
      * @throws IllegalArgumentException if no buffer of the device can have this length, or the shape does not fit it
      */
-    void requireRequest(long byteLength, DType dtype, long[] dimensions) {
+    Layout layout(long byteLength, DType dtype, long... shape) {
+        Layout known = recentLayouts.find(byteLength, dtype, shape);
+        if (known != null) {
+            return known;
+        }
+        // The copy is made here, so that an array that the JIT compiler need not make for the call stays unmade.
+        return newLayout(byteLength, dtype, shape.clone());
+    }
+
+    private Layout newLayout(long byteLength, DType dtype, long[] dimensions) {
         requireAllocatable(byteLength);
-        Shapes.requireFits(byteLength, dtype, dimensions);
+        Layout layout = Layout.of(byteLength, dtype, dimensions);
+        recentLayouts.add(layout);
+        return layout;
     }
 
     /** @throws IllegalArgumentException if no buffer of the device can have this length */
@@ -328,10 +343,20 @@ public final class MlxDevice implements AutoCloseable {
         }
 
         @Override
+        public @Nullable Arena arena() {
+            return null;
+        }
+
+        @Override
+        public @Nullable Arena leaseArena() {
+            return null;
+        }
+
+        @Override
         public boolean end(MlxBuffer buffer, @Nullable MlxFence fence) {
-            boolean ended = buffer.endLease();
+            boolean ended = buffer.block().end(buffer.lease());
             if (ended) {
-                free(buffer.memory());
+                free(buffer.block().memory());
             }
             return ended;
         }

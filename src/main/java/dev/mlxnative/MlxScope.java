@@ -2,6 +2,7 @@ package dev.mlxnative;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
 import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
@@ -27,11 +28,12 @@ public final class MlxScope implements Arena {
     /** Null for a scope of any thread. */
     private final @Nullable Thread confinedTo;
 
-    private final ScopeOwner owner = new ScopeOwner();
+    private final ScopeOwner owner = new ScopeOwner(null);
     private final ReentrantLock lock = new ReentrantLock();
-    /* Guarded by the lock. */
+    /* Guarded by the lock, or confined to the thread. */
     private final ScopeLeases leases;
-    private boolean closed;
+    private final Cleaner.@Nullable Cleanable watch;
+    private volatile boolean closed;
 
     private MlxScope(MlxBufferPool pool, boolean checked, Supplier<Arena> arenas, @Nullable Thread confinedTo) {
         this.pool = pool;
@@ -40,10 +42,8 @@ public final class MlxScope implements Arena {
         this.arena = arenas.get();
         this.confinedTo = confinedTo;
         this.leases = new ScopeLeases(pool.memory());
-        if (pool.leaks().picks()) {
-            // Segments and buffers of the scope hold on to this, and whoever has one may still use its memory.
-            pool.leaks().watch(arena.scope(), leases);
-        }
+        // Segments and buffers of the scope hold on to its arena's, and whoever has one may still use its memory.
+        this.watch = pool.leaks().picks() ? pool.leaks().watch(arena.scope(), leases) : null;
     }
 
     static MlxScope shared(MlxBufferPool pool, boolean checked) {
@@ -63,9 +63,8 @@ public final class MlxScope implements Arena {
      * @throws WrongThreadException if the scope is confined to another thread
      */
     public MlxBuffer alloc(long byteLength, DType dtype, long... shape) {
-        long[] dimensions = shape.clone();
-        pool.device().requireRequest(byteLength, dtype, dimensions);
-        return lease(byteLength, checked ? arenas.get() : null, dtype, dimensions);
+        Layout layout = pool.device().layout(byteLength, dtype, shape);
+        return lease(layout, checked ? new ScopeOwner(arenas.get()) : owner);
     }
 
     /** As {@link #alloc(long, DType, long...)}, with just the bytes that the shape takes. */
@@ -89,53 +88,52 @@ public final class MlxScope implements Arena {
             throw new IllegalArgumentException(
                     "a size is at least 0 and an alignment a power of two, not " + byteSize + " and " + byteAlignment);
         }
-        // Memory starts on a page; room for anything coarser comes on top.
-        long padding = byteAlignment <= pool.device().pageSize() ? 0 : byteAlignment;
+        // Room for anything coarser than what comes anyway is on top.
+        long padding = byteAlignment <= pool.memory().alignment() ? 0 : byteAlignment;
         long needed = Math.max(1, byteSize) + padding;
         pool.device().requireAllocatable(needed < 0 ? Long.MAX_VALUE : needed);
-        MemorySegment segment =
-                lease(needed, null, DType.U8, new long[] {needed}).segment();
+        MemorySegment segment = lease(Layout.of(DType.U8, needed), owner).segment();
         long misalignment = segment.address() & (byteAlignment - 1);
         return segment.asSlice(misalignment == 0 ? 0 : byteAlignment - misalignment, byteSize);
     }
 
-    private MlxBuffer lease(long byteLength, @Nullable Arena leaseArena, DType dtype, long[] dimensions) {
+    private MlxBuffer lease(Layout layout, ScopeOwner lessee) {
         requireThread();
         requireOpen();
         // Without the lock: the driver may take its time, and fences are other people's code.
-        NativeBuffer memory = pool.memory().take(byteLength, leaseArena, false);
+        Block block = pool.memory().take(layout.byteLength(), lessee.leaseArena(), false);
         boolean issued = false;
-        lock.lock();
+        lock();
         try {
             requireOpen();
             leases.makeRoom();
-            MemorySegment segment = memory.segment(leaseArena == null ? arena : leaseArena, byteLength);
-            MlxBuffer buffer = new MlxBuffer(
-                    owner,
-                    memory,
-                    segment,
-                    leaseArena == null ? arena : leaseArena,
-                    leaseArena != null,
-                    dtype,
-                    dimensions);
-            leases.add(buffer.issuedLease());
+            MlxBuffer buffer = new MlxBuffer(lessee, block, layout);
+            leases.add(block);
             issued = true;
             return buffer;
         } finally {
-            lock.unlock();
+            unlock();
             if (!issued) {
-                pool.memory().retireAll(List.of(memory), null);
+                pool.memory().retireAll(List.of(block), null);
             }
         }
     }
 
     private void requireOpen() {
-        lock.lock();
-        try {
-            if (closed) {
-                throw new IllegalStateException("the scope is closed");
-            }
-        } finally {
+        if (closed) {
+            throw new IllegalStateException("the scope is closed");
+        }
+    }
+
+    /** A scope of one thread needs no lock. */
+    private void lock() {
+        if (confinedTo == null) {
+            lock.lock();
+        }
+    }
+
+    private void unlock() {
+        if (confinedTo == null) {
             lock.unlock();
         }
     }
@@ -164,7 +162,7 @@ public final class MlxScope implements Arena {
     public void close() {
         requireThread();
         try {
-            lock.lock();
+            lock();
             try {
                 if (closed) {
                     return;
@@ -175,10 +173,13 @@ public final class MlxScope implements Arena {
                 arena.close();
                 closed = true;
             } finally {
-                lock.unlock();
+                unlock();
             }
-            pool.memory().retireAll(leases.end(), null);
+            leases.endAll();
             leases.settle();
+            if (watch != null) {
+                watch.clean();
+            }
         } finally {
             // A scope that is being closed is none that was dropped.
             Reference.reachabilityFence(arena.scope());
@@ -188,16 +189,28 @@ public final class MlxScope implements Arena {
     /** For people: the number of buffers handed out so far, and the state. */
     @Override
     public String toString() {
-        lock.lock();
-        try {
-            return "MlxScope[" + leases.count() + " buffers" + (closed ? ", closed]" : "]");
-        } finally {
-            lock.unlock();
-        }
+        return "MlxScope[" + leases.count() + " buffers" + (closed ? ", closed]" : "]");
     }
 
     /** Leases of this scope: what ends early stays parked until the scope's end. */
     private final class ScopeOwner implements BufferOwner {
+        /** In a checked pool, where each lease has an owner of its own. */
+        private final @Nullable Arena leaseArena;
+
+        private ScopeOwner(@Nullable Arena leaseArena) {
+            this.leaseArena = leaseArena;
+        }
+
+        @Override
+        public Arena arena() {
+            return leaseArena == null ? arena : leaseArena;
+        }
+
+        @Override
+        public @Nullable Arena leaseArena() {
+            return leaseArena;
+        }
+
         @Override
         public MlxBufferPool pool() {
             return pool;
@@ -206,11 +219,11 @@ public final class MlxScope implements Arena {
         @Override
         public boolean end(MlxBuffer buffer, @Nullable MlxFence fence) {
             requireThread();
-            lock.lock();
+            lock();
             try {
                 return !closed && pool.endLease(buffer, leases.endedWith(fence));
             } finally {
-                lock.unlock();
+                unlock();
             }
         }
     }

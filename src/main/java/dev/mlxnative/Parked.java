@@ -6,14 +6,14 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Native buffers that wait for fences. A fence is only itself here: what its class makes of {@code equals} decides
- * nothing, and none of its code runs. Not thread-safe.
+ * Memory that waits for fences. A fence is only itself here: what its class makes of {@code equals} decides nothing,
+ * and none of its code runs. Not thread-safe.
  */
 final class Parked {
     private static final class Batch {
         private final MlxFence fence;
         private final long number;
-        private final List<NativeBuffer> buffers = new ArrayList<>();
+        private final List<Block> blocks = new ArrayList<>();
         private boolean reported;
         private boolean watched;
 
@@ -28,14 +28,14 @@ final class Parked {
     private int count;
 
     /** Parks memory with a fence, which the caller has retained, and retains it until it is removed. */
-    void add(NativeBuffer memory, MlxFence fence) {
+    void add(Block block, MlxFence fence) {
         Batch batch = batches.get(fence);
         if (batch == null) {
             batch = new Batch(fence, ++batchesSoFar);
             batches.put(fence, batch);
             RetainedFence.retain(fence);
         }
-        batch.buffers.add(memory);
+        batch.blocks.add(block);
         count++;
     }
 
@@ -78,16 +78,16 @@ final class Parked {
 
     /** Takes out what waits for a fence; null if nothing does. It is the caller who then releases the fence. */
     @Nullable
-    List<NativeBuffer> remove(MlxFence fence) {
+    List<Block> remove(MlxFence fence) {
         Batch batch = batches.remove(fence);
         if (batch == null) {
             return null;
         }
-        count -= batch.buffers.size();
-        return batch.buffers;
+        count -= batch.blocks.size();
+        return batch.blocks;
     }
 
-    /** How many buffers wait. */
+    /** How many blocks wait. */
     int count() {
         return count;
     }

@@ -1,62 +1,37 @@
 package dev.mlxnative;
 
 /**
- * The counts of a pool, one method for each thing that can happen to a buffer. Cached buffers are counted by the
- * {@link FreeLists} that hold them. Not thread-safe.
+ * The counts of a pool, one method for each thing that can happen to a buffer. What is leased is counted by the
+ * {@link Stripes}, what is free by the {@link FreeMemory} too. Not thread-safe.
  */
 final class PoolBooks {
-    private long hits;
     private long nativeAllocations;
     private long failedAllocations;
-    private int activeCount;
-    private long activeBytes;
-    private long requestedBytes;
     private int parkedCount;
     private long parkedBytes;
-    private long peakActiveBytes;
     private long peakFootprintBytes;
     private long trimmedBytes;
     private long leakedCount;
 
-    void hit(NativeBuffer memory) {
-        hits++;
-        activated(memory);
-    }
-
-    /** A miss that the device has served; {@code cachedBytes} as they are at this moment. */
-    void allocated(NativeBuffer memory, long cachedBytes) {
+    /** A miss that the device has served; {@code footprintBytes} with the new memory. */
+    void allocated(long footprintBytes) {
         nativeAllocations++;
-        activated(memory);
         // Nothing but new memory makes the footprint grow.
-        peakFootprintBytes = Math.max(peakFootprintBytes, activeBytes + parkedBytes + cachedBytes);
+        peakFootprintBytes = Math.max(peakFootprintBytes, footprintBytes + parkedBytes);
     }
 
     void failed() {
         failedAllocations++;
     }
 
-    private void activated(NativeBuffer memory) {
-        activeCount++;
-        activeBytes += memory.capacity();
-        requestedBytes += memory.requestedBytes;
-        peakActiveBytes = Math.max(peakActiveBytes, activeBytes);
-    }
-
-    /** A lease has ended; the memory is cached, freed or parked next. */
-    void ended(NativeBuffer memory) {
-        activeCount--;
-        activeBytes -= memory.capacity();
-        requestedBytes -= memory.requestedBytes;
-    }
-
-    void parked(NativeBuffer memory) {
+    void parked(Block block) {
         parkedCount++;
-        parkedBytes += memory.capacity();
+        parkedBytes += block.capacity();
     }
 
-    void unparked(NativeBuffer memory) {
+    void unparked(Block block) {
         parkedCount--;
-        parkedBytes -= memory.capacity();
+        parkedBytes -= block.capacity();
     }
 
     /** Free memory goes back to the device. */
@@ -67,10 +42,6 @@ final class PoolBooks {
     /** A lease that ended was one that nobody could have ended. */
     void leaked() {
         leakedCount++;
-    }
-
-    long activeBytes() {
-        return activeBytes;
     }
 
     long leakedCount() {
@@ -86,19 +57,19 @@ final class PoolBooks {
         return parkedBytes;
     }
 
-    PoolStats snapshot(FreeLists free, long deviceAllocatedBytes) {
+    PoolStats snapshot(FreeMemory free, Stripe.Counts stripes, long deviceAllocatedBytes) {
         return new PoolStats(
-                hits + nativeAllocations + failedAllocations,
-                hits,
+                stripes.hits + nativeAllocations + failedAllocations,
+                stripes.hits,
                 nativeAllocations,
-                activeCount,
-                activeBytes,
-                requestedBytes,
-                free.count(),
-                free.bytes(),
+                stripes.activeCount,
+                stripes.activeBytes,
+                stripes.requestedBytes,
+                free.count() + stripes.keptCount,
+                free.bytes() + stripes.keptBytes,
                 parkedCount,
                 parkedBytes,
-                peakActiveBytes,
+                Math.min(stripes.peakActiveBytes, peakFootprintBytes),
                 peakFootprintBytes,
                 trimmedBytes,
                 failedAllocations,

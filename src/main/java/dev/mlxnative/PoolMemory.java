@@ -2,6 +2,7 @@ package dev.mlxnative;
 
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
+import java.lang.ref.Cleaner;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -29,6 +30,12 @@ final class PoolMemory {
     /** Of the memory limit, unless there is a cache limit: a step's worth even for large models. */
     private static final int CACHED_PART = 8;
 
+    /** Of the cache limit, what the stripes may keep; what one cannot keep any more goes to the free lists. */
+    private static final int KEPT_PART = 2;
+
+    /** How many leases of a scope end while other threads wait for the stripe: some hundred nanoseconds. */
+    private static final int AT_A_TIME = 64;
+
     /** A thread each: a GPU completes its work in order but for a few queues. */
     private static final int MOST_WATCHERS = 8;
 
@@ -51,7 +58,12 @@ final class PoolMemory {
     private final @Nullable MlxResidencySet residencySet;
     private final @Nullable TraceWriter trace;
 
+    private final Stripes stripes = new Stripes();
+
     private volatile Buckets buckets;
+    /** Whether no request is rounded to a power of two any more. Written with the lock held. */
+    private volatile boolean tight;
+
     private volatile long waitNanos;
 
     private final ReentrantLock lock = new ReentrantLock();
@@ -59,12 +71,16 @@ final class PoolMemory {
     private final Condition changed = lock.newCondition();
 
     /* Guarded by the lock. */
-    private final FreeLists free = new FreeLists();
+    private final FreeMemory free;
     private final PoolBooks books = new PoolBooks();
     private final Budget budget;
     private final Parked parked = new Parked();
-    /** The memory of every lease that a reset ends: all but those of scopes. */
-    private final ArrayList<NativeBuffer> issued = new ArrayList<>();
+    /** The capacity of all that the stripes have: what is leased, and what they keep. */
+    private long lentBytes;
+    /** The requests that want all free memory in the free lists, so that the stripes keep none. */
+    private int needy;
+
+    private boolean stripesOpen;
 
     private boolean closed;
     private long changes;
@@ -86,6 +102,10 @@ final class PoolMemory {
         zeroing = settings.zeroing;
         checked = settings.checked;
         residencySet = settings.residencySet;
+        free = switch (settings.sizing) {
+            case POWER_OF_TWO -> new FreeLists();
+            case COMPACT -> new Slabs();
+        };
         buckets = new Buckets(
                 settings.minBucketBytes,
                 settings.roundToPagesAbove,
@@ -96,10 +116,12 @@ final class PoolMemory {
         waitNanos = settings.waitNanos;
         idleNanos = settings.idleNanos;
         trace = settings.trace == null ? null : new TraceWriter(settings.trace);
+        openStripes();
     }
 
     /** A request that no free memory serves, on its way through everything else. */
     private static final class Request {
+        private final Stripe stripe;
         private final long byteLength;
         private final @Nullable Arena leaseArena;
         private final boolean resettable;
@@ -115,7 +137,8 @@ final class PoolMemory {
         private boolean waited;
         private boolean interrupted;
 
-        private Request(long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+        private Request(Stripe stripe, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+            this.stripe = stripe;
             this.byteLength = byteLength;
             this.leaseArena = leaseArena;
             this.resettable = resettable;
@@ -130,88 +153,220 @@ final class PoolMemory {
      * @throws BufferAllocationException if there is none
      * @throws IllegalStateException if the pool or its device is closed
      */
-    NativeBuffer take(long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+    Block take(long byteLength, @Nullable Arena leaseArena, boolean resettable) {
         device.requireOpen();
-        NativeBuffer memory = reuse(byteLength, leaseArena, resettable);
-        return memory != null ? memory : demand(new Request(byteLength, leaseArena, resettable));
+        Stripe stripe = stripes.ofThread();
+        Block block = takeKept(stripe, byteLength, leaseArena, resettable);
+        if (block == null) {
+            block = reuse(stripe, byteLength, leaseArena, resettable);
+        }
+        return block != null ? block : demand(new Request(stripe, byteLength, leaseArena, resettable));
     }
 
-    private NativeBuffer demand(Request request) {
-        while (true) {
-            long before = locked(() -> changes);
-            reap();
-            NativeBuffer memory = reuse(request.byteLength, request.leaseArena, request.resettable);
-            if (memory == null) {
-                memory = grow(request);
+    private @Nullable Block takeKept(Stripe stripe, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+        long capacity = free.capacityKept(buckets, byteLength, tight);
+        if (capacity == FreeMemory.NOTHING) {
+            return null;
+        }
+        Block block = stripe.take(capacity, byteLength, leaseArena, resettable);
+        if (block != null) {
+            handOut(block, true);
+        }
+        return block;
+    }
+
+    private Block demand(Request request) {
+        boolean isNeedy = false;
+        try {
+            while (true) {
+                long before = locked(() -> changes);
+                reap();
+                Block block = reuse(request.stripe, request.byteLength, request.leaseArena, request.resettable);
+                if (block == null) {
+                    block = grow(request);
+                }
+                if (block != null) {
+                    return block;
+                }
+                if (!isNeedy) {
+                    isNeedy = true;
+                    beginNeed();
+                } else if (!awaitChange(request, before)) {
+                    throw refused(request);
+                }
             }
-            if (memory != null) {
-                return memory;
-            }
-            if (!awaitChange(request, before)) {
-                throw refused(request);
+        } finally {
+            if (isNeedy) {
+                endNeed();
             }
         }
     }
 
-    private @Nullable NativeBuffer reuse(long byteLength, @Nullable Arena leaseArena, boolean resettable) {
-        Buckets sizes = buckets;
-        NativeBuffer memory;
+    /** Has all free memory where the request can see it, and every release wake it up. */
+    private void beginNeed() {
         lock.lock();
         try {
-            requireOpen();
-            issued.ensureCapacity(issued.size() + 1);
-            long capacity = sizes.capacity(byteLength);
-            boolean tight = isTight(capacity);
-            if (tight) {
-                capacity = sizes.pages(byteLength);
-            }
-            memory = free.take(capacity, byteLength, sizes.largest(byteLength, capacity, tight));
-            if (memory == null) {
-                return null;
-            }
-            list(memory, byteLength, leaseArena, resettable);
-            books.hit(memory);
+            needy++;
+            closeStripes();
         } finally {
             lock.unlock();
         }
-        if (zeroing == Zeroing.ALWAYS) {
-            memory.segment().fill((byte) 0);
+    }
+
+    private void endNeed() {
+        lock.lock();
+        try {
+            needy--;
+            openStripes();
+        } finally {
+            lock.unlock();
         }
-        record(memory, true);
-        return memory;
+    }
+
+    /**
+     * With the lock held: lets the stripes keep memory, unless somebody needs it, the cache is nearly full, or no sweep
+     * would find what nobody touches.
+     */
+    private void openStripes() {
+        long reserve = budget.cacheLimit() / KEPT_PART;
+        boolean isWelcome = !closed && needy == 0 && !budget.isExceeded();
+        boolean isWatched = sweep != 0 || sweepNanos() == 0;
+        if (!stripesOpen && isWelcome && isWatched && free.bytes() <= budget.cacheLimit() - reserve) {
+            stripesOpen = true;
+            stripes.open(reserve / stripes.count());
+        }
+    }
+
+    /** With the lock held: brings what the stripes keep into the free lists, and has them keep no more. */
+    private void closeStripes() {
+        if (stripesOpen) {
+            stripesOpen = false;
+            stripes.close(this::takeIn);
+        }
+    }
+
+    /** With the lock held: what the stripes kept, and let go. */
+    private void takeIn(List<Block> kept) {
+        for (Block block : kept) {
+            lend(-block.capacity());
+            free.add(block, false);
+        }
+    }
+
+    /** With the lock held. */
+    private void lend(long bytes) {
+        lentBytes += bytes;
+        boolean isTight = budget.isTight(lentBytes);
+        if (isTight != tight) {
+            tight = isTight;
+        }
+    }
+
+    private @Nullable Block reuse(Stripe stripe, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+        Buckets sizes = buckets;
+        Block block;
+        lock.lock();
+        try {
+            requireOpen();
+            stripe.makeRoom();
+            boolean tight = isTight(sizes.capacity(byteLength));
+            if (tight) {
+                // What the stripes keep was counted as leased.
+                stripes.giveAll(this::takeIn);
+                tight = isTight(sizes.capacity(byteLength));
+            }
+            block = free.take(sizes, byteLength, tight);
+            if (block == null) {
+                block = takeFromAny(free.capacityKept(sizes, byteLength, tight));
+            }
+            if (block == null) {
+                return null;
+            }
+            lease(block, stripe, byteLength, leaseArena, resettable, true);
+        } finally {
+            lock.unlock();
+        }
+        handOut(block, true);
+        return block;
+    }
+
+    /** With the lock held: what other threads have left in their stripes. */
+    private @Nullable Block takeFromAny(long capacity) {
+        Block block = null;
+        for (int i = 0; i < stripes.count() && block == null && stripesOpen && capacity != FreeMemory.NOTHING; i++) {
+            block = stripes.get(i).give(capacity);
+        }
+        if (block != null) {
+            lend(-capacity);
+        }
+        return block;
+    }
+
+    /** With the lock held, and room made: a lease begins in a stripe. */
+    private void lease(
+            Block block, Stripe stripe, long byteLength, @Nullable Arena leaseArena, boolean resettable, boolean hit) {
+        stripe.lock();
+        try {
+            stripe.add(block, byteLength, leaseArena, resettable, hit);
+        } finally {
+            stripe.unlock();
+        }
+        lend(block.capacity());
     }
 
     /** With the lock held. */
     private boolean isTight(long capacity) {
-        return budget.isTight(books.activeBytes() + capacity);
+        return budget.isTight(lentBytes + capacity);
     }
 
-    /** Memory is listed, and nobody else's: it must not be lost if this fails. */
-    private void record(NativeBuffer memory, boolean hit) {
+    /** Memory is in its stripe, and nobody else's: it must not be lost if this fails. */
+    private void handOut(Block block, boolean hit) {
         try {
-            if (trace != null) {
-                trace.allocated(memory);
+            if (hit && zeroing == Zeroing.ALWAYS) {
+                block.segment().fill((byte) 0);
             }
-            FlightEvents.allocated(name, memory, hit);
+            if (trace != null) {
+                trace.allocated(block);
+            }
+            FlightEvents.allocated(name, block, hit);
         } catch (Throwable e) {
-            file(List.of(memory), this::unlist);
+            file(List.of(block), this::unlend);
             throw e;
         }
     }
 
     /** Asks the device, within the limits; null if they or the device refuse, though nothing is cached any more. */
-    private @Nullable NativeBuffer grow(Request request) {
-        Buckets sizes = buckets;
-        request.leastCapacity = sizes.pages(request.byteLength);
-        long capacity = sizes.capacity(request.byteLength);
-        request.capacity = locked(() -> isTight(capacity) ? request.leastCapacity : capacity);
-        NativeBuffer memory = allocate(request, admit(request));
+    private @Nullable Block grow(Request request) {
+        planFor(request);
+        Block memory = allocate(request, admit(request));
         if (memory == null && request.refusal != null) {
             trim(0, TrimCause.REFUSED);
             // Rounding up is a luxury that nobody can afford any more.
             memory = allocate(request, admit(request.leastCapacity));
         }
         return memory;
+    }
+
+    private void planFor(Request request) {
+        Buckets sizes = buckets;
+        List<NativeBuffer> inTheWay;
+        lock.lock();
+        try {
+            inTheWay = free.makeWayFor(sizes, request.byteLength);
+            inTheWay.forEach(this::leaves);
+            boolean tight = isTight(sizes.capacity(request.byteLength));
+            request.capacity = free.capacityForNew(sizes, request.byteLength, tight);
+            request.leastCapacity = free.leastCapacityForNew(sizes, request.byteLength);
+        } finally {
+            lock.unlock();
+        }
+        giveBack(inTheWay, TrimCause.REPLACED);
+    }
+
+    /** With the lock held: free memory that was taken out. */
+    private void leaves(NativeBuffer memory) {
+        budget.leaving(memory.capacity());
+        books.trimmed(memory);
     }
 
     private long admit(Request request) {
@@ -233,7 +388,7 @@ final class PoolMemory {
                     budget.add(capacity);
                     return capacity;
                 }
-                if (!budget.admitsWithout(free.bytes(), free.count(), capacity)) {
+                if (!budget.admitsWithout(free.evictableBytes(), free.evictableCount(), capacity)) {
                     return NOT_ADMITTED;
                 }
                 evicted = evictWhile(() -> !budget.admitsWithout(0, 0, capacity));
@@ -249,7 +404,7 @@ final class PoolMemory {
     }
 
     /** Creates a buffer that was counted in; null if it was not, or the device refuses. */
-    private @Nullable NativeBuffer allocate(Request request, long capacity) {
+    private @Nullable Block allocate(Request request, long capacity) {
         request.refusal = null;
         if (capacity == NOT_ADMITTED) {
             return null;
@@ -263,18 +418,20 @@ final class PoolMemory {
             if (residencySet != null) {
                 residencySet.addUnlessClosed(memory.wholeHandle());
             }
+            Block block;
             lock.lock();
             try {
                 requireOpen();
-                issued.ensureCapacity(issued.size() + 1);
-                list(memory, request.byteLength, request.leaseArena, request.resettable);
-                books.allocated(memory, free.bytes());
+                request.stripe.makeRoom();
+                block = free.add(memory, request.byteLength);
+                lease(block, request.stripe, request.byteLength, request.leaseArena, request.resettable, false);
+                books.allocated(lentBytes + free.bytes());
                 taken = true;
             } finally {
                 lock.unlock();
             }
-            record(memory, false);
-            return memory;
+            handOut(block, false);
+            return block;
         } catch (BufferAllocationException e) {
             request.refusal = e;
             return null;
@@ -358,8 +515,8 @@ final class PoolMemory {
         return comesBack
                 && remainingNanos(request) > 0
                 && budget.admitsWithout(
-                        free.bytes() + books.parkedBytes(),
-                        (long) free.count() + books.parkedCount(),
+                        free.evictableBytes() + books.parkedBytes(),
+                        (long) free.evictableCount() + books.parkedCount(),
                         request.leastCapacity);
     }
 
@@ -373,7 +530,9 @@ final class PoolMemory {
     /** With the lock held: something has happened that could help a request. */
     private void changed() {
         changes++;
-        changed.signalAll();
+        if (waiting > 0) {
+            changed.signalAll();
+        }
     }
 
     /** Has threads wait for the oldest fences that none waits for. */
@@ -437,12 +596,12 @@ final class PoolMemory {
         lock.lock();
         try {
             books.failed();
-            stats = books.snapshot(free, deviceBytes);
+            stats = books.snapshot(free, stripes.counts(), deviceBytes);
             memoryLimit = budget.memoryLimit();
             limits = describe(memoryLimit) + " bytes and " + describe(budget.bufferLimit()) + " buffers";
             refusal = request.refusal != null
                     ? Refusal.DEVICE
-                    : budget.isFull(free.count()) ? Refusal.BUFFER_LIMIT : Refusal.MEMORY_LIMIT;
+                    : budget.isFull(free.evictableCount()) ? Refusal.BUFFER_LIMIT : Refusal.MEMORY_LIMIT;
             leavingBytes = budget.leavingBytes();
         } finally {
             lock.unlock();
@@ -476,28 +635,98 @@ final class PoolMemory {
         return limit == MlxBufferPool.UNLIMITED ? "unlimited" : Long.toString(limit);
     }
 
-    /** With the lock held: memory that goes out. */
-    private void list(NativeBuffer memory, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
-        memory.requestedBytes = byteLength;
-        memory.leaseArena = leaseArena;
-        if (resettable) {
-            memory.issuedIndex = issued.size();
-            issued.add(memory);
+    /** With the lock held: the memory of a lease that has ended leaves its stripe. */
+    private void unlend(Block block) {
+        Stripe stripe = stripeOf(block);
+        stripe.lock();
+        try {
+            stripe.forget(block);
+            if (stripe.isTooFullFor(block)) {
+                takeIn(stripe.giveAll());
+            }
+        } finally {
+            stripe.unlock();
         }
+        lend(-block.capacity());
     }
 
-    /** With the lock held: memory that comes back. */
-    private void unlist(NativeBuffer memory) {
-        int index = memory.issuedIndex;
-        if (index != NativeBuffer.NOT_LISTED) {
-            NativeBuffer last = issued.removeLast();
-            if (last != memory) {
-                issued.set(index, last);
-                last.issuedIndex = index;
-            }
-            memory.issuedIndex = NativeBuffer.NOT_LISTED;
+    private static Stripe stripeOf(Block block) {
+        Stripe stripe = block.stripe;
+        if (stripe == null) {
+            throw new AssertionError("a block of " + block.capacity() + " bytes was never leased");
         }
-        books.ended(memory);
+        return stripe;
+    }
+
+    /**
+     * Ends a lease; false if it has ended before.
+     *
+     * @param pending what to park its memory with, retained by the caller, or null
+     */
+    boolean end(Block block, long number, @Nullable MlxFence pending) {
+        boolean isQuiet = pending == null && isQuiet(block);
+        if (isQuiet && !block.isKeepable()) {
+            return endAndFile(block, number);
+        }
+        Stripe.End end = stripeOf(block).end(block, number, isQuiet);
+        if (end == Stripe.End.LEFT) {
+            retireAll(List.of(block), pending);
+        }
+        return end != Stripe.End.OVER;
+    }
+
+    /** As {@link #end}, for a block that no stripe keeps, in one go. */
+    private boolean endAndFile(Block block, long number) {
+        List<NativeBuffer> surplus;
+        long sweep;
+        lock.lock();
+        try {
+            if (!stripeOf(block).endAndForget(block, number)) {
+                return false;
+            }
+            lend(-block.capacity());
+            addToFree(block);
+            surplus = afterFiling();
+            sweep = planSweep();
+            openStripes();
+        } finally {
+            lock.unlock();
+        }
+        schedule(sweep);
+        giveBack(surplus, TrimCause.LIMIT);
+        return true;
+    }
+
+    /** Whether nobody outside has to hear of the end of a lease. */
+    private boolean isQuiet(Block block) {
+        return !checked
+                && trace == null
+                && block.watch == null
+                && !block.labelled
+                && !FlightEvents.areReleasesRecorded();
+    }
+
+    /** Ends the leases of a scope that nobody can use any more; those that have ended before stay as they are. */
+    void endAll(List<Block> blocks) {
+        List<Block> left = new ArrayList<>();
+        for (int next = 0; next < blocks.size(); ) {
+            Stripe stripe = stripeOf(blocks.get(next));
+            int end = Math.min(next + AT_A_TIME, blocks.size());
+            stripe.lock();
+            try {
+                for (; next < end && blocks.get(next).stripe == stripe; next++) {
+                    Block block = blocks.get(next);
+                    if (stripe.endAny(block, isQuiet(block)) == Stripe.End.LEFT) {
+                        left.add(block);
+                    }
+                }
+            } finally {
+                stripe.unlock();
+            }
+        }
+        if (!left.isEmpty()) {
+            retireAll(left, null);
+        }
     }
 
     /**
@@ -505,32 +734,41 @@ final class PoolMemory {
      *
      * @param pending what to park it with, retained by the caller, or null
      */
-    void retireAll(List<NativeBuffer> memories, @Nullable MlxFence pending) {
+    void retireAll(List<Block> blocks, @Nullable MlxFence pending) {
         try {
-            for (NativeBuffer memory : memories) {
+            for (Block block : blocks) {
+                unwatch(block);
                 if (trace != null) {
-                    trace.freed(memory);
+                    trace.freed(block);
                 }
-                FlightEvents.ended(name, memory, pending != null);
+                FlightEvents.ended(name, block, pending != null);
             }
         } finally {
             if (pending == null) {
-                file(memories, this::unlist);
+                file(blocks, this::unlend);
             } else {
-                park(memories, pending);
+                park(blocks, pending);
             }
         }
     }
 
-    private void park(List<NativeBuffer> memories, MlxFence fence) {
+    private static void unwatch(Block block) {
+        Cleaner.Cleanable watch = block.watch;
+        if (watch != null) {
+            block.watch = null;
+            watch.clean();
+        }
+    }
+
+    private void park(List<Block> blocks, MlxFence fence) {
         boolean late;
         long sweep;
         lock.lock();
         try {
-            for (NativeBuffer memory : memories) {
-                unlist(memory);
-                parked.add(memory, fence);
-                books.parked(memory);
+            for (Block block : blocks) {
+                unlend(block);
+                parked.add(block, fence);
+                books.parked(block);
             }
             changed();
             late = closed;
@@ -545,28 +783,34 @@ final class PoolMemory {
     }
 
     /** Takes back memory that GPU work may still use: it is not reused, and the driver keeps it until then. */
-    void retireLeaked(List<NativeBuffer> memories) {
+    void retireLeaked(List<Block> blocks) {
         try {
             long requestedBytes = 0;
-            for (NativeBuffer memory : memories) {
-                requestedBytes += memory.requestedBytes;
+            for (Block block : blocks) {
+                block.watch = null;
+                requestedBytes += block.requestedBytes;
                 if (trace != null) {
-                    trace.freed(memory);
+                    trace.freed(block);
                 }
             }
-            FlightEvents.leaked(name, memories.size(), requestedBytes);
+            FlightEvents.leaked(name, blocks.size(), requestedBytes);
         } finally {
+            List<NativeBuffer> unused = new ArrayList<>(blocks.size());
             lock.lock();
             try {
-                for (NativeBuffer memory : memories) {
-                    unlist(memory);
+                for (Block block : blocks) {
+                    unlend(block);
                     books.leaked();
-                    budget.leaving(memory.capacity());
+                    NativeBuffer memory = free.discard(block);
+                    if (memory != null) {
+                        budget.leaving(memory.capacity());
+                        unused.add(memory);
+                    }
                 }
             } finally {
                 lock.unlock();
             }
-            giveBack(memories);
+            giveBack(unused);
         }
     }
 
@@ -576,26 +820,21 @@ final class PoolMemory {
      *
      * @param uncount takes it out of the counts that it is still in, with the lock held
      */
-    private void file(List<NativeBuffer> memories, Consumer<NativeBuffer> uncount) {
+    private void file(List<Block> blocks, Consumer<Block> uncount) {
         try {
-            memories.forEach(this::clean);
+            blocks.forEach(this::clean);
         } finally {
             List<NativeBuffer> surplus;
             long sweep;
             lock.lock();
             try {
-                for (NativeBuffer memory : memories) {
-                    uncount.accept(memory);
-                    if (memory.capacity() <= budget.cacheLimit()) {
-                        free.add(memory);
-                    } else {
-                        // Goes at once, and not after everything else has gone for it in vain.
-                        free.addAsOldest(memory);
-                    }
+                for (Block block : blocks) {
+                    uncount.accept(block);
+                    addToFree(block);
                 }
-                surplus = evictSurplus();
+                surplus = afterFiling();
                 sweep = planSweep();
-                changed();
+                openStripes();
             } finally {
                 lock.unlock();
             }
@@ -604,11 +843,29 @@ final class PoolMemory {
         }
     }
 
+    /** With the lock held. */
+    private void addToFree(Block block) {
+        // What is above the limit goes at once, and not after everything else has gone for it in vain.
+        free.add(block, block.capacity() > budget.cacheLimit());
+    }
+
+    /** With the lock held: keeps the limits, and returns what they cost. */
+    private List<NativeBuffer> afterFiling() {
+        if (free.bytes() > budget.cacheLimit() - budget.cacheLimit() / KEPT_PART) {
+            closeStripes();
+        }
+        changed();
+        return evictSurplus();
+    }
+
     /** What becomes of a lease's traces. Never while a fence is pending: the GPU may still read. */
-    private void clean(NativeBuffer memory) {
-        memory.unlabel();
+    private void clean(Block block) {
+        if (block.labelled) {
+            block.labelled = false;
+            block.memory().unlabel();
+        }
         if (checked) {
-            memory.segment().fill(RELEASED);
+            block.segment().fill(RELEASED);
         }
     }
 
@@ -618,16 +875,18 @@ final class PoolMemory {
     }
 
     private boolean isSurplus() {
-        return closed || free.bytes() > budget.cacheLimit() || budget.isExceeded();
+        return closed || free.bytes() > budget.cacheLimit() || budget.isExceeded() || free.hasSpoilt();
     }
 
-    /** With the lock held: takes out free memory, least recently used first, for as long as there is too much. */
+    /** With the lock held: takes out free block, least recently used first, for as long as there is too much. */
     private List<NativeBuffer> evictWhile(BooleanSupplier tooMuch) {
         List<NativeBuffer> evicted = new ArrayList<>();
-        while (free.count() > 0 && tooMuch.getAsBoolean()) {
-            NativeBuffer memory = free.evictOldest();
-            budget.leaving(memory.capacity());
-            books.trimmed(memory);
+        while (free.evictableCount() > 0 && tooMuch.getAsBoolean()) {
+            NativeBuffer memory = free.evict();
+            if (memory == null) {
+                throw new AssertionError("there is no native buffer to evict, and there should be");
+            }
+            leaves(memory);
             evicted.add(memory);
         }
         return evicted;
@@ -670,6 +929,7 @@ final class PoolMemory {
         List<NativeBuffer> evicted;
         lock.lock();
         try {
+            stripes.giveAll(this::takeIn);
             evicted = evictWhile(() -> free.bytes() > maxFreeBytes);
         } finally {
             lock.unlock();
@@ -733,7 +993,7 @@ final class PoolMemory {
 
     /** Files what is parked with a fence that is complete; false if someone else did. */
     boolean settle(MlxFence fence) {
-        List<NativeBuffer> batch;
+        List<Block> batch;
         lock.lock();
         try {
             batch = parked.remove(fence);
@@ -784,9 +1044,15 @@ final class PoolMemory {
             lock.lock();
             try {
                 if (number == sweep) {
-                    evicted = evictWhile(() -> free.oldestFiling() <= sweepFiling);
+                    stripes.giveAll(this::takeIn);
+                    evicted = evictWhile(() -> free.evictableSince() <= sweepFiling);
                     sweep = 0;
                     next = planSweep();
+                    if (next == 0) {
+                        // What they have kept since is the next sweep's.
+                        closeStripes();
+                        next = planSweep();
+                    }
                 }
             } finally {
                 lock.unlock();
@@ -834,8 +1100,11 @@ final class PoolMemory {
         List<NativeBuffer> surplus;
         lock.lock();
         try {
+            closeStripes();
             change.run();
+            lend(0);
             surplus = evictSurplus();
+            openStripes();
             changed();
         } finally {
             lock.unlock();
@@ -868,8 +1137,10 @@ final class PoolMemory {
         lock.lock();
         try {
             idleNanos = nanos;
+            closeStripes();
             sweep = 0;
             planned = planSweep();
+            openStripes();
         } finally {
             lock.unlock();
         }
@@ -878,42 +1149,64 @@ final class PoolMemory {
 
     int freeCount() {
         reap();
-        return Math.toIntExact(locked(free::count));
+        return Math.toIntExact(locked(() -> free.count() + stripes.counts().keptCount));
     }
 
     long freeBytes() {
         reap();
-        return locked(free::bytes);
+        return locked(() -> free.bytes() + stripes.counts().keptBytes);
     }
 
     long leakedCount() {
         return locked(books::leakedCount);
     }
 
+    /** What the address of every lease is a multiple of, in bytes. */
+    long alignment() {
+        return free.alignment(buckets);
+    }
+
     /** The leases that a reset ends. */
-    List<IssuedLease> issuedLeases() {
-        lock.lock();
-        try {
-            List<IssuedLease> leases = new ArrayList<>(issued.size());
-            for (NativeBuffer memory : issued) {
-                // Read once: a thread that ends the lease does not take the lock for it. An even number belongs to a
-                // thread that is on its way out of alloc, or into release: neither has a lease to end here.
-                long number = memory.currentLease();
-                if (NativeBuffer.isLease(number)) {
-                    leases.add(new IssuedLease(memory, number, memory.leaseArena, memory.requestedBytes));
+    List<IssuedLease> resettableLeases() {
+        List<IssuedLease> leases = new ArrayList<>();
+        for (int i = 0; i < stripes.count(); i++) {
+            Stripe stripe = stripes.get(i);
+            stripe.lock();
+            try {
+                for (Block block : stripe.resettable()) {
+                    leases.add(new IssuedLease(block, block.currentLease(), block.leaseArena, block.requestedBytes));
                 }
+            } finally {
+                stripe.unlock();
             }
-            return leases;
-        } finally {
-            lock.unlock();
         }
+        return leases;
+    }
+
+    /** Ends those leases, none of which has an arena of its own. */
+    void endResettable(@Nullable MlxFence pending) {
+        List<Block> left = new ArrayList<>();
+        for (int i = 0; i < stripes.count(); i++) {
+            Stripe stripe = stripes.get(i);
+            stripe.lock();
+            try {
+                for (Block block : stripe.resettable()) {
+                    if (stripe.endAny(block, pending == null && isQuiet(block)) == Stripe.End.LEFT) {
+                        left.add(block);
+                    }
+                }
+            } finally {
+                stripe.unlock();
+            }
+        }
+        retireAll(left, pending);
     }
 
     PoolStats snapshot() {
         long deviceAllocatedBytes = device.allocatedBytesIfAny();
         lock.lock();
         try {
-            return books.snapshot(free, deviceAllocatedBytes);
+            return books.snapshot(free, stripes.counts(), deviceAllocatedBytes);
         } finally {
             lock.unlock();
         }
@@ -928,6 +1221,7 @@ final class PoolMemory {
             if (closed) {
                 return false;
             }
+            closeStripes();
             closed = true;
             cached = evictSurplus();
             // The next is sooner, for what is parked.

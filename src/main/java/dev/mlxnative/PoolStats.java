@@ -14,11 +14,12 @@ package dev.mlxnative;
  * @param activeCount leases that have not ended
  * @param activeBytes bytes of the native buffers behind them
  * @param requestedBytes bytes that those leases asked for
- * @param cachedCount native buffers on the free lists
+ * @param cachedCount free blocks: native buffers or, in a pool that is {@link Sizing#COMPACT}, stretches of them
  * @param cachedBytes their bytes
- * @param parkedCount native buffers whose lease has ended but whose fence or scope has not
+ * @param parkedCount blocks whose lease has ended but whose fence or scope has not
  * @param parkedBytes their bytes
- * @param peakActiveBytes the highest that {@code activeBytes} has been
+ * @param peakActiveBytes the highest that {@code activeBytes} has been; where several threads share the pool, an upper
+ *     bound of that, and at most {@code peakFootprintBytes}
  * @param peakFootprintBytes the highest that {@link #footprintBytes()} has been
  * @param trimmedBytes bytes of free memory that have gone back to the device so far, for whatever reason
  * @param failedAllocations requests that ended in an exception because memory could not be had

@@ -14,8 +14,9 @@ final class ScopeLeases implements LeakDetector.Leases {
     private final PoolMemory pool;
     private final ScopeEnd end = new ScopeEnd();
     private final AtomicBoolean ended = new AtomicBoolean();
-    private final ArrayList<IssuedLease> leases = new ArrayList<>();
-    private volatile int count;
+    private final ArrayList<Block> leases = new ArrayList<>();
+    /** Not volatile: who asks from another thread may hear of an earlier moment. */
+    private int count;
     /** The fence of the last early release: what is released with one fence waits for one object. */
     private @Nullable Both last;
 
@@ -29,8 +30,8 @@ final class ScopeLeases implements LeakDetector.Leases {
     }
 
     /** A lease that has just begun. */
-    void add(IssuedLease lease) {
-        leases.add(lease);
+    void add(Block block) {
+        leases.add(block);
         count = leases.size();
     }
 
@@ -58,32 +59,46 @@ final class ScopeLeases implements LeakDetector.Leases {
      * @throws IllegalStateException if one is used; it and those after it have not ended
      */
     void endOneByOne() {
-        for (IssuedLease lease : leases) {
-            List<NativeBuffer> memory = List.of(lease.memory());
-            if (lease.tryEnd()) {
-                pool.retireAll(memory, end);
+        for (Block block : leases) {
+            if (tryEnd(block)) {
+                pool.retireAll(List.of(block), end);
             }
+        }
+    }
+
+    /** The lease of a block, which has no other before the scope has ended. */
+    private static boolean tryEnd(Block block) {
+        return new IssuedLease(block, block.currentLease(), block.leaseArena, block.requestedBytes).tryEnd();
+    }
+
+    /**
+     * Ends the scope, whose arena is closed and was the only one. Only the first call of this or {@link #end} does
+     * anything.
+     */
+    void endAll() {
+        if (ended.compareAndSet(false, true)) {
+            pool.endAll(leases);
         }
     }
 
     /** Ends the scope, whose arena is closed, or out of everybody's reach. Only the first call does anything. */
     @Override
-    public List<NativeBuffer> end() {
+    public List<Block> end() {
         if (!ended.compareAndSet(false, true)) {
             return List.of();
         }
-        List<NativeBuffer> memories = new ArrayList<>(leases.size());
-        for (IssuedLease lease : leases) {
-            if (tryEnd(lease)) {
-                memories.add(lease.memory());
+        List<Block> blocks = new ArrayList<>(leases.size());
+        for (Block block : leases) {
+            if (tryEndIfUnused(block)) {
+                blocks.add(block);
             }
         }
-        return memories;
+        return blocks;
     }
 
-    private static boolean tryEnd(IssuedLease lease) {
+    private static boolean tryEndIfUnused(Block block) {
         try {
-            return lease.tryEnd();
+            return tryEnd(block);
         } catch (WrongThreadException | IllegalStateException e) {
             // A lease of a checked scope whose own arena is confined to a thread, or used by a native call: its
             // segments

@@ -48,13 +48,13 @@ final class TraceWriter {
     }
 
     /** A lease is about to begin. */
-    void allocated(NativeBuffer memory) {
-        write("allocate", memory.segment().address(), memory.requestedBytes);
+    void allocated(Block block) {
+        write("allocate", block.address(), block.requestedBytes);
     }
 
     /** A lease has ended, and its memory is nobody else's yet. */
-    void freed(NativeBuffer memory) {
-        write("free", memory.segment().address(), memory.requestedBytes);
+    void freed(Block block) {
+        write("free", block.address(), block.requestedBytes);
     }
 
     void failed(long byteLength) {

@@ -4,6 +4,7 @@ package dev.mlxnative;
 enum TrimCause {
     REQUESTED("trim or clear"),
     LIMIT("a limit"),
+    REPLACED("in the way of a larger native buffer"),
     IDLE("idle"),
     REFUSED("the device refused memory"),
     CLOSED("the pool was closed");

@@ -11,7 +11,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A pool that looks for its users' bugs. */
-class CheckedPoolTest extends PoolContract {
+class CheckedPoolTest extends PowerOfTwoContract {
     @Override
     MlxBufferPool.Builder configure(MlxBufferPool.Builder builder) {
         return builder.checked(true);
@@ -62,7 +62,7 @@ class CheckedPoolTest extends PoolContract {
     void parkedMemoryIsLeftAloneUntilItsFenceCompletes() {
         MlxBuffer buffer = pool.alloc(DType.U8, 100);
         buffer.segment().fill((byte) 5);
-        MemorySegment memory = buffer.memory().segment();
+        MemorySegment memory = buffer.block().segment();
         pool.release(buffer, event.at(1));
         assertThat(memory.get(JAVA_BYTE, 0)).as("what the GPU still reads").isEqualTo((byte) 5);
         event.signal(1);

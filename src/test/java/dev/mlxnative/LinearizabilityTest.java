@@ -405,11 +405,11 @@ class LinearizabilityTest {
     /** The number of a lease under its owner, the holders of all numbers, and a reset's way to end what is there. */
     @Param(name = "number", gen = IntGen.class, conf = "0:3")
     public static class LeaseNumber {
-        private final NativeBuffer memory = Shared.device().allocate(LENGTH);
+        private final Block memory = Block.whole(Shared.device().allocate(LENGTH));
 
         @Operation(nonParallelGroup = "owner")
         public long issue() {
-            return NativeBuffer.isLease(memory.currentLease()) ? 0 : memory.issue();
+            return Block.isLease(memory.currentLease()) ? 0 : memory.issue();
         }
 
         @Operation(params = "number")
@@ -429,7 +429,7 @@ class LinearizabilityTest {
 
         @Validate
         public void free() {
-            MlxDevice.free(memory, () -> {});
+            MlxDevice.free(memory.memory(), () -> {});
         }
     }
 
@@ -437,11 +437,11 @@ class LinearizabilityTest {
         private long current;
 
         public long issue() {
-            return NativeBuffer.isLease(current) ? 0 : ++current;
+            return Block.isLease(current) ? 0 : ++current;
         }
 
         public boolean end(int number) {
-            if (number != current || !NativeBuffer.isLease(number)) {
+            if (number != current || !Block.isLease(number)) {
                 return false;
             }
             current++;

@@ -21,7 +21,7 @@ final class MarkedLease {
 
     MarkedLease(MlxBuffer buffer, long number) {
         this.buffer = buffer;
-        this.memory = buffer.memory().segment();
+        this.memory = buffer.block().segment();
         this.length = buffer.byteLength();
         this.mark = number * ODD;
     }

@@ -17,7 +17,6 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What every pool does, however it is set. A subclass says how. */
@@ -66,70 +65,6 @@ abstract class PoolContract {
         assertThat(stats.requestedBytes()).isBetween(0L, stats.activeBytes());
         assertThat(stats.peakActiveBytes()).isGreaterThanOrEqualTo(stats.activeBytes());
         assertThat(stats.peakFootprintBytes()).isGreaterThanOrEqualTo(stats.footprintBytes());
-    }
-
-    @Nested
-    class Buckets {
-        @ParameterizedTest
-        @CsvSource({
-            "1, 256",
-            "255, 256",
-            "256, 256",
-            "257, 512",
-            "3000, 4096",
-            "4096, 4096",
-            "4097, 8192",
-            "1000003, 1048576"
-        })
-        void areThePowersOfTwoFromTheMinimumOn(long byteLength, long bucket) {
-            MlxBuffer buffer = pool.alloc(byteLength, DType.U8);
-            assertThat(buffer.byteLength()).isEqualTo(byteLength);
-            assertThat(buffer.segment().byteSize()).isEqualTo(byteLength);
-            assertThat(buffer.capacity()).isEqualTo(bucket);
-            assertThat(buffer.handleOffset()).isZero();
-            pool.release(buffer);
-            assertThat(pool.freeCount()).isEqualTo(1);
-            assertThat(pool.freeBytes()).isEqualTo(bucket);
-        }
-
-        @Test
-        void serveEveryLaterRequestOfTheirs() {
-            pool.release(pool.alloc(2049, DType.U8));
-            for (long byteLength : new long[] {4096, 2049, 3333}) {
-                MlxBuffer buffer = pool.alloc(byteLength, DType.U8);
-                assertThat(buffer.segment().byteSize()).isEqualTo(byteLength);
-                pool.release(buffer);
-            }
-            assertThat(pool.stats().nativeAllocations()).isEqualTo(1);
-            assertThat(pool.stats().hits()).isEqualTo(3);
-        }
-
-        @Test
-        void areNotBorrowedFromEachOther() {
-            pool.release(pool.alloc(8192, DType.U8));
-            MlxBuffer small = pool.alloc(4096, DType.U8);
-            assertThat(small.capacity()).isEqualTo(4096);
-            assertThat(pool.stats().nativeAllocations()).isEqualTo(2);
-            assertThat(pool.freeBytes()).isEqualTo(8192);
-            small.close();
-        }
-
-        @Test
-        void canStartHigher() {
-            try (MlxBufferPool coarse = configure(MlxBufferPool.builder(device))
-                    .minBucketBytes(1 << 16)
-                    .build()) {
-                MlxBuffer buffer = coarse.alloc(1, DType.U8);
-                assertThat(buffer.capacity()).isEqualTo(1 << 16);
-                buffer.close();
-            }
-            MlxBufferPool.Builder builder = MlxBufferPool.builder(device);
-            for (long wrong : new long[] {0, -1, 3, 1L << 62, Long.MIN_VALUE, Long.MAX_VALUE}) {
-                assertThatIllegalArgumentException()
-                        .isThrownBy(() -> builder.minBucketBytes(wrong))
-                        .withMessageContaining("not " + wrong);
-            }
-        }
     }
 
     @Nested
@@ -213,7 +148,7 @@ abstract class PoolContract {
         void ofFormerHoldersAreNoLonger() {
             pool.release(buffer);
             MlxBuffer next = pool.alloc(DType.F32, 10);
-            assertThat(next.memory()).isSameAs(buffer.memory());
+            assertThat(next.block()).isSameAs(buffer.block());
             assertThatIllegalStateException().isThrownBy(() -> pool.release(buffer));
             buffer.close();
             assertThat(next.isReleased()).isFalse();
@@ -225,9 +160,9 @@ abstract class PoolContract {
         /** What a thread that looks at the memory between two leases finds there. */
         @Test
         void areNoneBetweenTwo() {
-            NativeBuffer memory = buffer.memory();
+            Block memory = buffer.block();
             long lease = memory.currentLease();
-            assertThat(NativeBuffer.isLease(lease)).isTrue();
+            assertThat(Block.isLease(lease)).isTrue();
             pool.release(buffer);
             assertThat(memory.end(lease)).isFalse();
             assertThat(memory.end(memory.currentLease())).isFalse();
@@ -246,7 +181,7 @@ abstract class PoolContract {
                 assertThat(other.stats().cachedCount()).isZero();
             }
             assertThat(buffer.isReleased()).isFalse();
-            assertThat(pool.freeCount()).isZero();
+            assertThat(pool.stats().activeCount()).isEqualTo(1);
         }
 
         @Test
@@ -257,7 +192,7 @@ abstract class PoolContract {
                     .withMessageContaining("is a slice");
             slice.close();
             assertThat(buffer.isReleased()).isFalse();
-            assertThat(pool.freeCount()).isZero();
+            assertThat(pool.stats().activeCount()).isEqualTo(1);
         }
 
         @Test
@@ -286,13 +221,15 @@ abstract class PoolContract {
             pool.release(buffer, event.at(1));
             assertThat(buffer.isReleased()).isTrue();
             MlxBuffer second = pool.alloc(DType.U8, 1000);
-            assertThat(second.memory()).isNotSameAs(buffer.memory());
+            assertThat(second.block()).isNotSameAs(buffer.block());
             assertThat(pool.stats().parkedCount()).isEqualTo(1);
             assertThat(pool.stats().parkedBytes()).isEqualTo(1024);
             event.signal(1);
             MlxBuffer third = pool.alloc(DType.U8, 1000);
-            assertThat(third.memory()).isSameAs(buffer.memory());
             assertThat(pool.stats().parkedCount()).isZero();
+            assertThat(pool.stats().nativeAllocations())
+                    .as("in the memory that was parked, or beside it")
+                    .isLessThanOrEqualTo(2);
             second.close();
             third.close();
         }
@@ -312,7 +249,8 @@ abstract class PoolContract {
                 pool.release(second, other.at(1));
                 other.signal(1);
                 MlxBuffer next = pool.alloc(DType.U8, 100);
-                assertThat(next.memory()).isSameAs(second.memory());
+                assertThat(next.block()).isNotSameAs(first.block());
+                assertThat(pool.stats().parkedCount()).isEqualTo(1);
                 next.close();
             }
         }
@@ -326,9 +264,8 @@ abstract class PoolContract {
             pool.reset(event.at(7));
             assertThat(buffers).allMatch(MlxBuffer::isReleased);
             assertThat(pool.stats().parkedCount()).isEqualTo(10);
-            assertThat(pool.freeCount()).isZero();
             event.signal(7);
-            assertThat(pool.freeCount()).isEqualTo(10);
+            assertThat(pool.stats()).returns(0, PoolStats::parkedCount).returns(0, PoolStats::activeCount);
         }
 
         @Test
@@ -337,7 +274,8 @@ abstract class PoolContract {
             assertThat(pool.clear()).isZero();
             assertThat(pool.stats().parkedBytes()).isEqualTo(256);
             event.signal(1);
-            assertThat(pool.clear()).isEqualTo(256);
+            assertThat(pool.clear()).isGreaterThanOrEqualTo(256);
+            assertThat(pool.stats().footprintBytes()).isZero();
         }
 
         @Test
@@ -356,13 +294,15 @@ abstract class PoolContract {
         @Test
         void thatFailKeepWhatIsParkedAndBotherNobody() {
             TestFence fence = new TestFence();
-            pool.release(pool.alloc(DType.U8, 100), fence);
+            MlxBuffer buffer = pool.alloc(DType.U8, 100);
+            Block parked = buffer.block();
+            pool.release(buffer, fence);
             fence.failing = true;
             MlxBuffer other;
             try (LogRecords log = new LogRecords()) {
                 other = pool.alloc(DType.U8, 100);
                 assertThat(pool.stats().parkedCount()).isEqualTo(1);
-                assertThat(pool.freeCount()).isZero();
+                assertThat(other.block()).isNotSameAs(parked);
                 assertThat(log.with("failed")).as("reported once").hasSize(1);
             }
             assertThatExceptionOfType(TestFence.Failure.class)
@@ -372,7 +312,7 @@ abstract class PoolContract {
             fence.failing = false;
             fence.complete();
             other.close();
-            assertThat(pool.freeCount()).isEqualTo(2);
+            assertThat(pool.stats().parkedCount()).isZero();
         }
     }
 
@@ -440,11 +380,11 @@ abstract class PoolContract {
             pool.release(inFlight, second);
             first.fence.complete();
             MlxBuffer next = pool.alloc(DType.U8, 100);
-            assertThat(next.memory()).isSameAs(free.memory());
+            assertThat(next.block()).isNotSameAs(inFlight.block());
             assertThat(pool.stats().parkedCount()).isEqualTo(1);
             second.fence.complete();
             next.close();
-            assertThat(pool.freeCount()).isEqualTo(2);
+            assertThat(pool.stats().parkedCount()).isZero();
         }
 
         @Test
@@ -455,7 +395,7 @@ abstract class PoolContract {
             pool.reset(fence);
             assertThat(pool.stats().parkedCount()).isEqualTo(2);
             event.signal(1);
-            assertThat(pool.freeCount()).isEqualTo(2);
+            assertThat(pool.stats().parkedCount()).isZero();
         }
 
         @Test
@@ -482,56 +422,17 @@ abstract class PoolContract {
             };
             pool.release(pool.alloc(DType.U8, 5000), callingBack);
             assertThatIllegalStateException()
-                    .isThrownBy(() -> scope.alloc(DType.U8, 100))
+                    .as("a miss, which asks for fences")
+                    .isThrownBy(() -> scope.alloc(DType.U8, 100_000))
                     .withMessage("the scope is closed");
-            assertThat(pool.stats()).returns(0, PoolStats::activeCount).returns(1, PoolStats::cachedCount);
+            assertThat(pool.stats()).returns(0, PoolStats::activeCount).returns(1, PoolStats::parkedCount);
             event.signal(1);
-            assertThat(pool.freeCount()).isEqualTo(2);
+            assertThat(pool.stats().parkedCount()).isZero();
         }
     }
 
     @Nested
     class Statistics {
-        @Test
-        void followEveryStep() {
-            MlxBuffer first = pool.alloc(1000, DType.U8);
-            MlxBuffer second = pool.alloc(3000, DType.U8);
-            checkIdentities();
-            assertThat(pool.stats())
-                    .returns(2L, PoolStats::requests)
-                    .returns(0L, PoolStats::hits)
-                    .returns(2L, PoolStats::nativeAllocations)
-                    .returns(2, PoolStats::activeCount)
-                    .returns(5120L, PoolStats::activeBytes)
-                    .returns(4000L, PoolStats::requestedBytes)
-                    .returns(5120L, PoolStats::peakActiveBytes)
-                    .returns(0.0, PoolStats::hitRate);
-            pool.release(first);
-            pool.release(second, event.at(1));
-            checkIdentities();
-            assertThat(pool.stats())
-                    .returns(0, PoolStats::activeCount)
-                    .returns(0L, PoolStats::activeBytes)
-                    .returns(0L, PoolStats::requestedBytes)
-                    .returns(1, PoolStats::cachedCount)
-                    .returns(1024L, PoolStats::cachedBytes)
-                    .returns(1, PoolStats::parkedCount)
-                    .returns(4096L, PoolStats::parkedBytes)
-                    .returns(5120L, PoolStats::footprintBytes)
-                    .returns(5120L, PoolStats::peakFootprintBytes);
-            pool.alloc(600, DType.U8).close();
-            checkIdentities();
-            assertThat(pool.clear()).isEqualTo(1024);
-            assertThat(pool.stats())
-                    .returns(3L, PoolStats::requests)
-                    .returns(1L, PoolStats::hits)
-                    .returns(1024L, PoolStats::trimmedBytes)
-                    .returns(5120L, PoolStats::peakFootprintBytes)
-                    .returns(0L, PoolStats::failedAllocations)
-                    .returns(1 / 3.0, PoolStats::hitRate);
-            assertThat(pool.stats().deviceAllocatedBytes()).isEqualTo(device.allocatedBytes());
-        }
-
         @Test
         void ofANewPoolAreZero() {
             assertThat(pool.stats())
@@ -544,27 +445,10 @@ abstract class PoolContract {
     @Nested
     class Trimming {
         @Test
-        void takesWhatWasReleasedLongestAgo() {
-            MlxBuffer small = pool.alloc(256, DType.U8);
-            MlxBuffer large = pool.alloc(4096, DType.U8);
-            MlxBuffer medium = pool.alloc(1024, DType.U8);
-            pool.release(large);
-            pool.release(small);
-            pool.release(medium);
-            assertThat(pool.trim(5000)).isEqualTo(4096);
-            assertThat(pool.freeBytes()).isEqualTo(1280);
-            assertThat(pool.trim(1279)).isEqualTo(256);
-            assertThat(pool.trim(1024)).isZero();
-            assertThat(pool.freeCount()).isEqualTo(1);
-            assertThat(pool.stats().trimmedBytes()).isEqualTo(4352);
-            checkIdentities();
-        }
-
-        @Test
         void givesTheMemoryBackToTheDevice() {
             pool.alloc(1 << 20, DType.U8).close();
             assertThat(device.allocatedBytes()).isGreaterThan(bytesBefore);
-            assertThat(pool.clear()).isEqualTo(1 << 20);
+            assertThat(pool.clear()).isGreaterThanOrEqualTo(1 << 20);
             DeviceMemory.assertBackTo(device, bytesBefore);
         }
 
@@ -611,7 +495,7 @@ abstract class PoolContract {
             pool.close();
             first.segment().fill((byte) 3);
             first.close();
-            assertThat(pool.freeCount()).isZero();
+            assertThat(pool.stats().activeCount()).isEqualTo(1);
             assertThat(device.allocatedBytes()).isGreaterThan(bytesBefore);
             pool.release(second);
             DeviceMemory.assertBackTo(device, bytesBefore);
@@ -719,7 +603,7 @@ abstract class PoolContract {
             }
             assertThat(handle.scope().isAlive()).isFalse();
             assertThat(pool.stats().activeCount()).isZero();
-            assertThat(pool.freeCount()).isEqualTo(3);
+            assertThat(pool.stats().parkedCount()).isZero();
             assertThat(scope.scope().isAlive()).isFalse();
             assertThatIllegalStateException()
                     .isThrownBy(() -> scope.alloc(DType.U8, 1))
@@ -772,11 +656,11 @@ abstract class PoolContract {
             assertThat(List.of(closed, released, fenced)).allMatch(MlxBuffer::isReleased);
             assertThat(pool.stats()).returns(0, PoolStats::activeCount).returns(3, PoolStats::parkedCount);
             MlxBuffer next = scope.alloc(DType.U8, 100);
-            assertThat(next.memory()).isNotIn(closed.memory(), released.memory(), fenced.memory());
+            assertThat(next.block()).isNotIn(closed.block(), released.block(), fenced.block());
             scope.close();
-            assertThat(pool.stats()).returns(3, PoolStats::cachedCount).returns(1, PoolStats::parkedCount);
+            assertThat(pool.stats()).returns(0, PoolStats::activeCount).returns(1, PoolStats::parkedCount);
             event.signal(1);
-            assertThat(pool.freeCount()).isEqualTo(4);
+            assertThat(pool.stats().parkedCount()).isZero();
         }
 
         @Test

@@ -11,7 +11,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** A pool as it comes. */
-class PoolTest extends PoolContract {
+class PoolTest extends PowerOfTwoContract {
     @Override
     MlxBufferPool.Builder configure(MlxBufferPool.Builder builder) {
         return builder;

@@ -30,6 +30,7 @@ final class RandomRound {
      * What happens in a round.
      *
      * @param configuration of the pool
+     * @param compact whether leases share native buffers
      * @param zeroed whether the pool is one whose leases all begin zeroed
      * @param hard whether the pool's limits bound the device's count too, because all of its memory is whole pages
      * @param watched whether every lease that is dropped is found
@@ -40,6 +41,7 @@ final class RandomRound {
      */
     record Plan(
             Consumer<MlxBufferPool.Builder> configuration,
+            boolean compact,
             boolean zeroed,
             boolean hard,
             boolean watched,
@@ -286,7 +288,15 @@ final class RandomRound {
             assertThat(granted - ended).as("leases that did not end").isEqualTo(active.size());
             assertThat(stats.parkedBytes()).as("parked bytes").isEqualTo(parkedBytes);
         }
-        await(() -> ownBuffers() == footprintCount(), () -> "native buffers " + ownBuffers() + " in " + pool.stats());
+        if (plan.compact()) {
+            await(
+                    () -> device.allocatedBytes() - bytesBefore == pool.stats().footprintBytes(),
+                    () -> device.allocatedBytes() + " bytes after " + bytesBefore + " in " + pool.stats());
+        } else {
+            await(
+                    () -> ownBuffers() == footprintCount(),
+                    () -> "native buffers " + ownBuffers() + " in " + pool.stats());
+        }
         return live;
     }
 

@@ -55,6 +55,9 @@ class RandomisedPoolTest {
         ZEROED(builder -> builder.zeroing(Zeroing.ALWAYS), STEPS),
         CHECKED(builder -> builder.checked(true), SLOW_STEPS),
         WATCHED(builder -> builder.leakDetection(LeakDetection.FULL), SLOW_STEPS),
+        COMPACT(builder -> builder.sizing(Sizing.COMPACT), STEPS),
+        COMPACT_CHECKED(builder -> builder.sizing(Sizing.COMPACT).checked(true), SLOW_STEPS),
+        COMPACT_WATCHED(builder -> builder.sizing(Sizing.COMPACT).leakDetection(LeakDetection.FULL), SLOW_STEPS),
         LIMITED(
                 builder -> {
                     long page = builder.device.pageSize();
@@ -121,9 +124,10 @@ class RandomisedPoolTest {
     private static RandomRound.Plan plan(Kind kind, int threads, boolean virtual, int events) {
         return new RandomRound.Plan(
                 kind.configuration,
+                kind.name().startsWith("COMPACT"),
                 kind == Kind.ZEROED,
                 kind == Kind.LIMITED,
-                kind == Kind.WATCHED,
+                kind == Kind.WATCHED || kind == Kind.COMPACT_WATCHED,
                 threads,
                 virtual,
                 (events & 1) != 0,

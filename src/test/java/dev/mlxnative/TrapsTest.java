@@ -60,12 +60,12 @@ class TrapsTest {
                             .build()) {
                 for (MlxBufferPool each : List.of(cold, clearing)) {
                     MlxBuffer buffer = each.alloc(DType.U8, 50_000);
-                    assertThat(buffer.memory().segment().toArray(JAVA_BYTE)).containsOnly(0);
-                    buffer.memory().segment().fill((byte) 0xEE);
+                    assertThat(buffer.block().segment().toArray(JAVA_BYTE)).containsOnly(0);
+                    buffer.block().segment().fill((byte) 0xEE);
                     buffer.close();
                 }
                 MlxBuffer reused = clearing.alloc(DType.U8, 40_000);
-                assertThat(reused.memory().segment().toArray(JAVA_BYTE)).containsOnly(0);
+                assertThat(reused.block().segment().toArray(JAVA_BYTE)).containsOnly(0);
                 reused.close();
             }
         }
@@ -78,10 +78,10 @@ class TrapsTest {
             MlxBuffer inFlight = pool.alloc(1000, DType.U8);
             pool.release(inFlight, event.at(1));
             for (int i = 0; i < 10; i++) {
-                assertThat(pool.alloc(1000, DType.U8).memory()).isNotSameAs(inFlight.memory());
+                assertThat(pool.alloc(1000, DType.U8).block()).isNotSameAs(inFlight.block());
             }
             pool.reset(event.at(2));
-            assertThat(pool.alloc(1000, DType.U8).memory()).isNotSameAs(inFlight.memory());
+            assertThat(pool.alloc(1000, DType.U8).block()).isNotSameAs(inFlight.block());
             assertThat(pool.clear()).isZero();
             event.signal(2);
             assertThat(pool.freeCount()).isEqualTo(11);
@@ -142,10 +142,10 @@ class TrapsTest {
         for (MlxBuffer buffer : buffers) {
             assertThatIllegalStateException().isThrownBy(() -> pool.release(buffer));
         }
-        Map<NativeBuffer, MlxBuffer> owners = new IdentityHashMap<>();
+        Map<Block, MlxBuffer> owners = new IdentityHashMap<>();
         for (int i = 0; i < 10; i++) {
             MlxBuffer buffer = pool.alloc(1000, DType.U8);
-            assertThat(owners.put(buffer.memory(), buffer)).isNull();
+            assertThat(owners.put(buffer.block(), buffer)).isNull();
         }
         assertThat(pool.stats().nativeAllocations()).isEqualTo(10);
     }

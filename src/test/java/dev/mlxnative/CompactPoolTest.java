@@ -1,0 +1,147 @@
+package dev.mlxnative;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** A pool that cuts its leases from few native buffers. */
+class CompactPoolTest extends PoolContract {
+    private static final long PAGE = 16_384;
+
+    @Override
+    MlxBufferPool.Builder configure(MlxBufferPool.Builder builder) {
+        return builder.sizing(Sizing.COMPACT);
+    }
+
+    @Nested
+    class Blocks {
+        @ParameterizedTest
+        @CsvSource({"1, 256", "256, 256", "257, 512", "3000, 3072", "1000003, 1000192"})
+        void haveWhatWasAskedForInGranules(long byteLength, long capacity) {
+            MlxBuffer buffer = pool.alloc(byteLength, DType.U8);
+            assertThat(buffer.capacity()).isEqualTo(capacity);
+            assertThat(buffer.segment().byteSize()).isEqualTo(byteLength);
+            buffer.close();
+            pool.alloc(5000, DType.U8).close();
+            assertThat(buffer.capacity()).as("of a lease that is over").isEqualTo(capacity);
+        }
+
+        @Test
+        void shareANativeBuffer() {
+            MlxBuffer first = pool.alloc(1000, DType.U8);
+            MlxBuffer second = pool.alloc(2000, DType.U8);
+            assertThat(second.handle().address()).isEqualTo(first.handle().address());
+            assertThat(first.handleOffset()).isZero();
+            assertThat(second.handleOffset()).isEqualTo(1024);
+            assertThat(second.segment().address() - first.segment().address()).isEqualTo(1024);
+            assertThat(second.slice(512, DType.U8, 4).handleOffset()).isEqualTo(1024 + 512);
+            assertThat(pool.stats())
+                    .returns(1L, PoolStats::nativeAllocations)
+                    .returns(1L, PoolStats::hits)
+                    .returns(PAGE, PoolStats::footprintBytes)
+                    .returns(3072L, PoolStats::activeBytes)
+                    .returns(3000L, PoolStats::requestedBytes)
+                    .returns(1, PoolStats::cachedCount);
+            first.close();
+            second.close();
+        }
+
+        @Test
+        void becomeOneAgain() {
+            List<MlxBuffer> buffers = new ArrayList<>();
+            for (int i = 0; i < 64; i++) {
+                buffers.add(pool.alloc(256, DType.U8));
+            }
+            assertThat(pool.freeCount()).isZero();
+            java.util.Collections.shuffle(buffers, new Random(1));
+            buffers.forEach(MlxBuffer::close);
+            assertThat(pool.freeCount()).isEqualTo(1);
+            assertThat(pool.freeBytes()).isEqualTo(PAGE);
+            MlxBuffer all = pool.alloc(PAGE, DType.U8);
+            assertThat(pool.stats().nativeAllocations()).isEqualTo(1);
+            all.close();
+        }
+
+        @ParameterizedTest
+        @ValueSource(longs = {1, 256, 512, 4096, 65_536, 1 << 20})
+        void ofAScopeAreAligned(long alignment) {
+            try (MlxScope scope = pool.confinedScope()) {
+                scope.allocate(300, 1);
+                MemorySegment segment = scope.allocate(100, alignment);
+                assertThat(segment.address() % alignment).isZero();
+                assertThat(segment.byteSize()).isEqualTo(100);
+            }
+        }
+    }
+
+    @Nested
+    class NativeBuffers {
+        @Test
+        void goBackWhenAllOfThemIsFree() {
+            MlxBuffer first = pool.alloc(10_000, DType.U8);
+            MlxBuffer second = pool.alloc(6_000, DType.U8);
+            first.close();
+            assertThat(pool.clear()).isZero();
+            second.close();
+            assertThat(pool.clear()).isEqualTo(PAGE);
+            DeviceMemory.assertBackTo(device, bytesBefore);
+        }
+
+        @Test
+        void keepTheFootprintNearWhatWasLive() {
+            Random random = new Random(7);
+            List<MlxBuffer> live = new ArrayList<>();
+            for (int step = 0; step < 200; step++) {
+                for (int i = 0; i < 50; i++) {
+                    live.add(pool.alloc(random.nextInt(1, 100_000), DType.U8));
+                }
+                live.forEach(MlxBuffer::close);
+                live.clear();
+            }
+            PoolStats stats = pool.stats();
+            assertThat(stats.peakFootprintBytes())
+                    .as("sizes that never repeat leave holes that nothing fits")
+                    .isLessThan(stats.peakActiveBytes() * 5 / 4);
+            assertThat(stats.hitRate()).isGreaterThan(0.99);
+        }
+
+        @Test
+        void thatMayStillBeInUseAreNotReused() {
+            MlxBuffer dropped = pool.alloc(1000, DType.U8);
+            MlxBuffer neighbour = pool.alloc(1000, DType.U8);
+            long address = dropped.handle().address();
+            assertThat(dropped.issuedLease().tryEnd()).isTrue();
+            pool.memory().retireLeaked(List.of(dropped.block()));
+            MlxBuffer next = pool.alloc(1000, DType.U8);
+            assertThat(next.handle().address()).isNotEqualTo(address);
+            neighbour.segment().fill((byte) 1);
+            long before = device.allocatedBytes();
+            neighbour.close();
+            assertThat(device.allocatedBytes()).isEqualTo(before - PAGE);
+            next.close();
+        }
+    }
+
+    @Test
+    void staleSegmentsSeeTheNextContentsOrThrow() {
+        MlxBuffer buffer = pool.alloc(DType.U8, 100);
+        MemorySegment stale = buffer.segment();
+        buffer.close();
+        MlxBuffer next = pool.alloc(DType.U8, 100);
+        next.segment().fill((byte) 5);
+        assertThat(stale.get(JAVA_BYTE, 99)).isEqualTo((byte) 5);
+        next.close();
+        pool.clear();
+        assertThatIllegalStateException().isThrownBy(() -> stale.get(JAVA_BYTE, 0));
+    }
+}
