@@ -5,6 +5,7 @@ import dev.mlxnative.MlxBuffer;
 import dev.mlxnative.MlxBufferPool;
 import dev.mlxnative.MlxDevice;
 import dev.mlxnative.PoolStats;
+import dev.mlxnative.Sizing;
 import io.netty.buffer.AdaptiveByteBufAllocator;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
@@ -43,7 +44,11 @@ public final class Allocators {
         @Setup
         public void open() {
             device = MlxDevice.open();
-            pool = MlxBufferPool.create(device);
+            pool = configure(MlxBufferPool.builder(device)).build();
+        }
+
+        MlxBufferPool.Builder configure(MlxBufferPool.Builder builder) {
+            return builder;
         }
 
         @Override
@@ -65,6 +70,43 @@ public final class Allocators {
             if (stats.activeCount() > 0) {
                 throw new IllegalStateException("buffers were not released: " + stats);
             }
+        }
+    }
+
+    /** The pool that cuts its leases from few native buffers. */
+    @State(Scope.Benchmark)
+    public static class CompactPool extends Pool {
+
+        @Override
+        MlxBufferPool.Builder configure(MlxBufferPool.Builder builder) {
+            return builder.sizing(Sizing.COMPACT);
+        }
+    }
+
+    /** No pool: each lease is a native buffer of the device. */
+    @State(Scope.Benchmark)
+    public static class Direct implements Allocator<MlxBuffer> {
+
+        private MlxDevice device;
+
+        @Setup
+        public void open() {
+            device = MlxDevice.open();
+        }
+
+        @Override
+        public MlxBuffer allocate(long bytes) {
+            return device.allocBuffer(bytes, DType.U8, bytes);
+        }
+
+        @Override
+        public void release(MlxBuffer buffer) {
+            buffer.close();
+        }
+
+        @TearDown
+        public void close() {
+            device.close();
         }
     }
 
@@ -125,8 +167,8 @@ public final class Allocators {
     }
 
     /**
-     * Netty's allocators at their best: on {@link NettyThreads}, and without the leak detector, which looks at one
-     * buffer in a hundred or so.
+     * Netty's allocators at their best: with {@code Unsafe}, and without the leak detector, which looks at one buffer
+     * in a hundred or so.
      */
     abstract static class Netty implements Allocator<ByteBuf> {
 

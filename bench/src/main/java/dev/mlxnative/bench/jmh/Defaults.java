@@ -15,14 +15,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @Measurement(iterations = 5, time = 1)
 @Fork(
         value = 3,
-        jvmArgs = {
-            Defaults.NATIVE_ACCESS,
-            Defaults.BYTE_BUFFER_ACCESS,
-            Defaults.NETTY_UNSAFE,
-            Defaults.NO_LOGGING,
-            Defaults.EXECUTOR,
-            Defaults.EXECUTOR_CLASS
-        })
+        jvmArgs = {Defaults.NATIVE_ACCESS, Defaults.BYTE_BUFFER_ACCESS, Defaults.NETTY_UNSAFE, Defaults.NO_LOGGING})
 public abstract class Defaults {
 
     /** JVMs warn without the flag, later ones will refuse. */
@@ -36,9 +29,4 @@ public abstract class Defaults {
 
     /** Arrow logs by SLF4J, which warns into the results when nobody listens. */
     static final String NO_LOGGING = "-Dslf4j.internal.verbosity=ERROR";
-
-    static final String EXECUTOR = "-Djmh.executor=CUSTOM";
-
-    /** {@link NettyThreads}, whose name an annotation cannot ask for. */
-    static final String EXECUTOR_CLASS = "-Djmh.executor.class=dev.mlxnative.bench.jmh.NettyThreads";
 }

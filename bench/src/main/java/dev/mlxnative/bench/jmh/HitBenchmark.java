@@ -5,6 +5,7 @@ import io.netty.buffer.ByteBuf;
 import java.lang.foreign.MemorySegment;
 import org.apache.arrow.memory.ArrowBuf;
 import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.Fork;
 
 /**
  * What does it cost to lease a buffer of 4 KiB that is there already, and to release it?
@@ -30,6 +31,16 @@ public class HitBenchmark extends Defaults {
     }
 
     @Benchmark
+    public MlxBuffer compactPool(Allocators.CompactPool pool) {
+        return pool.cycle(BYTES);
+    }
+
+    @Benchmark
+    public MlxBuffer device(Allocators.Direct device) {
+        return device.cycle(BYTES);
+    }
+
+    @Benchmark
     public MemorySegment malloc(Allocators.Malloc malloc) {
         return malloc.cycle(BYTES);
     }
@@ -46,6 +57,18 @@ public class HitBenchmark extends Defaults {
 
     @Benchmark
     public ByteBuf nettyAdaptive(Allocators.NettyAdaptive netty) {
+        return netty.cycle(BYTES);
+    }
+
+    @Benchmark
+    @Fork(jvmArgsAppend = {NettyThreads.EXECUTOR, NettyThreads.EXECUTOR_CLASS})
+    public ByteBuf nettyPooledOnItsThreads(Allocators.NettyPooled netty) {
+        return netty.cycle(BYTES);
+    }
+
+    @Benchmark
+    @Fork(jvmArgsAppend = {NettyThreads.EXECUTOR, NettyThreads.EXECUTOR_CLASS})
+    public ByteBuf nettyAdaptiveOnItsThreads(Allocators.NettyAdaptive netty) {
         return netty.cycle(BYTES);
     }
 

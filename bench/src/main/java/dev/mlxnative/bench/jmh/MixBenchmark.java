@@ -56,6 +56,12 @@ public class MixBenchmark extends Defaults {
 
     @Benchmark
     @OperationsPerInvocation(REQUESTS)
+    public Object[] compactPool(Sizes sizes, Allocators.CompactPool pool) {
+        return sizes.lease(pool);
+    }
+
+    @Benchmark
+    @OperationsPerInvocation(REQUESTS)
     public Object[] malloc(Sizes sizes, Allocators.Malloc malloc) {
         return sizes.lease(malloc);
     }

@@ -6,10 +6,14 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 
 /**
- * The threads that run the benchmarks: Netty's, since its allocators have their caches and recycle their objects on
- * these alone. To anyone else they are threads like others.
+ * Netty's own threads, on which alone its allocators have all of their caches. Inference code runs on threads of other
+ * kinds, so a benchmark runs on these where its name says so.
  */
 public class NettyThreads extends ThreadPoolExecutor {
+
+    static final String EXECUTOR = "-Djmh.executor=CUSTOM";
+
+    static final String EXECUTOR_CLASS = "-Djmh.executor.class=dev.mlxnative.bench.jmh.NettyThreads";
 
     /** With the parameters that JMH passes. */
     public NettyThreads(int threads, String prefix) {

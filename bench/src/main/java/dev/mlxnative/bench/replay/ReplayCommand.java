@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -19,7 +20,7 @@ import picocli.CommandLine.Spec;
 /** The command line: which traces to replay, where the results go, and how it ended. */
 @Command(
         name = "replay",
-        description = "Replays recorded allocation traces, straight on the device and through the pool.",
+        description = "Replays recorded allocation traces, straight on the device and through pools.",
         exitCodeListHeading = "Exit status:%n",
         exitCodeList = {
             "0:all is well",
@@ -27,6 +28,8 @@ import picocli.CommandLine.Spec;
             "2:wrong usage, or a trace that is malformed or cannot be read"
         })
 public final class ReplayCommand implements Callable<Integer> {
+
+    private static final String ALL = "all";
 
     @Spec
     private CommandSpec spec = CommandSpec.create();
@@ -36,6 +39,20 @@ public final class ReplayCommand implements Callable<Integer> {
             paramLabel = "FILE",
             description = "Write the results to this file too, one JSON object a line.")
     private @Nullable Path json;
+
+    @Option(
+            names = "--report",
+            paramLabel = "FILE",
+            description = "Write a page of charts to this file, for a browser.")
+    private @Nullable Path report;
+
+    @Option(
+            names = "--policy",
+            paramLabel = "POLICY",
+            split = ",",
+            description = "How the pool is set: power-of-two, power-of-two-cache-limit, compact, or all of them;"
+                    + " by default power-of-two.")
+    private List<String> policies = List.of(Policy.POWER_OF_TWO.label());
 
     @Option(
             names = {"-h", "--help"},
@@ -57,8 +74,7 @@ public final class ReplayCommand implements Callable<Integer> {
     public Integer call() {
         try {
             List<Trace> traces = TraceFiles.read(files);
-            List<ReplayResult> results = json == null ? replay(traces) : replay(traces, json);
-            return report(results);
+            return report(replay(traces));
         } catch (CommandFailure e) {
             err().println(e.getMessage());
             err().flush();
@@ -66,31 +82,74 @@ public final class ReplayCommand implements Callable<Integer> {
         }
     }
 
-    private static List<ReplayResult> replay(List<Trace> traces, Path json) throws CommandFailure {
-        try (var file = ResultFile.open(json)) {
-            List<ReplayResult> results = replay(traces);
-            file.write(results);
+    private List<ReplayResult> replay(List<Trace> traces) throws CommandFailure {
+        try (var jsonFile = open(json);
+                var reportFile = open(report)) {
+            var page = new Report();
+            List<ReplayResult> results = replay(traces, reportFile == null ? null : page);
+            if (jsonFile != null) {
+                jsonFile.write(results);
+            }
+            if (reportFile != null) {
+                page.write(reportFile);
+            }
             return results;
         } catch (IOException e) {
-            throw new CommandFailure(json, e);
+            throw new CommandFailure(json == null ? report : json, e);
         }
     }
 
-    private static List<ReplayResult> replay(List<Trace> traces) throws CommandFailure {
-        long total = traces.stream().mapToLong(Replayer::progressOf).sum();
+    private static @Nullable ResultFile open(@Nullable Path file) throws CommandFailure {
+        if (file == null) {
+            return null;
+        }
+        try {
+            return ResultFile.open(file);
+        } catch (IOException e) {
+            throw new CommandFailure(file, e);
+        }
+    }
+
+    private List<ReplayResult> replay(List<Trace> traces, @Nullable Report page) throws CommandFailure {
         var results = new ArrayList<ReplayResult>();
-        try (var device = openDevice();
-                var progress = Progress.of("replay", total)) {
-            var replayer = new Replayer(device);
-            for (Trace trace : traces) {
-                try {
-                    results.add(replayer.replay(trace, progress));
-                } catch (MlxException | IllegalArgumentException e) { // no memory left; no buffer can be as large
-                    throw new CommandFailure(trace.name() + ": " + e.getMessage(), CommandLine.ExitCode.SOFTWARE, e);
+        List<Policy> chosen = chosenPolicies();
+        try (var device = openDevice()) {
+            var replayer = new Replayer(device, chosen);
+            long total = traces.stream().mapToLong(replayer::progressOf).sum();
+            try (var progress = Progress.of("replay", total)) {
+                for (Trace trace : traces) {
+                    List<ReplayResult> ofTrace = replay(replayer, trace, progress);
+                    results.addAll(ofTrace);
+                    if (page != null) {
+                        page.add(trace, ofTrace, replayer.timelines(trace));
+                    }
                 }
             }
         }
         return results;
+    }
+
+    private static List<ReplayResult> replay(Replayer replayer, Trace trace, Progress progress) throws CommandFailure {
+        try {
+            return replayer.replay(trace, progress);
+        } catch (MlxException | IllegalArgumentException e) { // no memory left; no buffer can be as large
+            throw new CommandFailure(trace.name() + ": " + e.getMessage(), CommandLine.ExitCode.SOFTWARE, e);
+        }
+    }
+
+    /** @throws CommandLine.ParameterException if there is no such policy */
+    private List<Policy> chosenPolicies() {
+        return policies.stream().flatMap(this::named).distinct().toList();
+    }
+
+    private Stream<Policy> named(String name) {
+        List<Policy> named = Stream.of(Policy.values())
+                .filter(policy -> ALL.equals(name) || policy.label().equals(name))
+                .toList();
+        if (named.isEmpty()) {
+            throw new CommandLine.ParameterException(spec.commandLine(), "there is no policy '" + name + "'");
+        }
+        return named.stream();
     }
 
     private static MlxDevice openDevice() throws CommandFailure {

@@ -5,7 +5,7 @@ package dev.mlxnative.bench.replay;
  *
  * @param trace the name of its file
  * @param device the backend and the device's name
- * @param policy how the pool rounds sizes
+ * @param policy how the pool is set: see {@link Policy}
  * @param requests how many allocations the trace has
  * @param nativeAllocations how many of them the pool passed on to the device
  * @param hits how many of them the pool served from what it had

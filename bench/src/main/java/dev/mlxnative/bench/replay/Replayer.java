@@ -3,103 +3,146 @@ package dev.mlxnative.bench.replay;
 import dev.mlxnative.MlxBufferPool;
 import dev.mlxnative.MlxDevice;
 import dev.mlxnative.PoolStats;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import java.util.stream.LongStream;
 
 /**
- * Replays traces on a device, each in two ways: straight on the device and through a pool.
+ * Replays traces on a device: straight on the device, and through a pool of each policy.
  *
  * <p>Each way has one pass that checks contents, and then passes that do nothing but allocate and free and are timed.
  * Every pooled pass has a pool of its own, so that the misses of a start are part of the time, as they are in real
- * life.
+ * life. The policies take turns, so that what else the machine does is not one policy's alone.
  */
 final class Replayer {
-
-    private static final String POLICY = "power-of-two";
 
     /** Odd, so that the median is a time that was measured. */
     private static final int LEAST_TIMED_PASSES = 3;
 
     /**
-     * How long to warm up and how long to time, at least. A pooled pass takes milliseconds: a few of them would be over
-     * before the JIT compiler is done, and the first trace would look slower than the same one further down.
+     * How long to warm up and how long to time each way, at least. A pooled pass takes milliseconds: a few of them
+     * would be over before the JIT compiler is done, and the first trace would look slower than the same one further
+     * down.
      */
     private static final long LEAST_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
-
-    private static final int WAYS = 2;
 
     /** Checking, warming up and timing: as much progress each, however many passes it takes. */
     private static final int STAGES = 3;
 
     private final MlxDevice device;
+    private final List<Policy> policies;
 
-    Replayer(MlxDevice device) {
+    Replayer(MlxDevice device, List<Policy> policies) {
         this.device = device;
+        this.policies = policies;
     }
 
     /** How many requests {@link #replay} reports as done for a trace. */
-    static long progressOf(Trace trace) {
-        return (long) WAYS * STAGES * trace.requests();
+    long progressOf(Trace trace) {
+        return (1L + policies.size()) * STAGES * trace.requests();
     }
 
-    ReplayResult replay(Trace trace, Progress progress) {
+    /** A result for each policy. */
+    List<ReplayResult> replay(Trace trace, Progress progress) {
         progress.trace(trace.name());
 
         long bytesBefore = device.allocatedBytes();
         var onDevice = new DeviceAllocator(device);
         long overlaps = new Pass<>(trace, onDevice).countOverlaps(() -> progress.requestsDone(1));
-        double directNanos = nanosPerRequest(trace, progress, () -> new Pass<>(trace, onDevice).time());
+        LongSupplier straight = () -> new Pass<>(trace, onDevice).time();
+        repeat(1, List.of(straight));
+        progress.requestsDone(trace.requests());
+        double directNanos =
+                perRequest(trace, repeat(LEAST_TIMED_PASSES, List.of(straight)).getFirst());
+        progress.requestsDone(trace.requests());
         long leaks = bytesStayed(bytesBefore);
 
-        bytesBefore = device.allocatedBytes();
-        PoolStats stats;
-        try (var pool = MlxBufferPool.create(device)) {
-            overlaps += new Pass<>(trace, new PoolAllocator(pool)).countOverlaps(() -> progress.requestsDone(1));
-            stats = pool.stats();
+        var stats = new ArrayList<PoolStats>();
+        var overlapsOfPools = new ArrayList<Long>();
+        var leaksOfPools = new ArrayList<Long>();
+        for (Policy policy : policies) {
+            bytesBefore = device.allocatedBytes();
+            try (var pool = pool(policy, trace)) {
+                overlapsOfPools.add(
+                        new Pass<>(trace, new PoolAllocator(pool)).countOverlaps(() -> progress.requestsDone(1)));
+                stats.add(pool.stats());
+            }
+            PoolStats end = stats.getLast();
+            leaksOfPools.add((long) end.activeCount() + end.parkedCount() + bytesStayed(bytesBefore));
         }
-        double pooledNanos = nanosPerRequest(trace, progress, () -> timePooled(trace));
-        leaks += stats.activeCount() + stats.parkedCount() + bytesStayed(bytesBefore);
 
-        return new ReplayResult(
-                trace.name(),
-                device.backend().name().toLowerCase(Locale.ROOT) + ": "
-                        + device.info().name(),
-                POLICY,
-                trace.requests(),
-                stats.nativeAllocations(),
-                stats.hits(),
-                trace.peakLiveBytes(),
-                stats.peakFootprintBytes(),
-                directNanos,
-                pooledNanos,
-                overlaps,
-                leaks);
+        bytesBefore = device.allocatedBytes();
+        List<LongSupplier> pooled = policies.stream()
+                .map(policy -> (LongSupplier) () -> timePooled(policy, trace))
+                .toList();
+        repeat(1, pooled);
+        progress.requestsDone(trace.requests() * policies.size());
+        List<long[]> pooledNanos = repeat(LEAST_TIMED_PASSES, pooled);
+        progress.requestsDone(trace.requests() * policies.size());
+        long stayed = bytesStayed(bytesBefore);
+
+        var results = new ArrayList<ReplayResult>();
+        for (int i = 0; i < policies.size(); i++) {
+            results.add(new ReplayResult(
+                    trace.name(),
+                    device.backend().name().toLowerCase(Locale.ROOT) + ": "
+                            + device.info().name(),
+                    policies.get(i).label(),
+                    trace.requests(),
+                    stats.get(i).nativeAllocations(),
+                    stats.get(i).hits(),
+                    trace.peakLiveBytes(),
+                    stats.get(i).peakFootprintBytes(),
+                    directNanos,
+                    perRequest(trace, pooledNanos.get(i)),
+                    overlaps + overlapsOfPools.get(i),
+                    leaks + leaksOfPools.get(i) + stayed));
+        }
+        return results;
     }
 
-    private long timePooled(Trace trace) {
-        try (var pool = MlxBufferPool.create(device)) {
+    /** What the pool of each policy holds in the course of a trace. */
+    List<Timeline> timelines(Trace trace) {
+        return policies.stream()
+                .map(policy -> {
+                    try (var pool = pool(policy, trace)) {
+                        return Timeline.of(trace, policy, pool);
+                    }
+                })
+                .toList();
+    }
+
+    private MlxBufferPool pool(Policy policy, Trace trace) {
+        return policy.apply(MlxBufferPool.builder(device), trace).build();
+    }
+
+    private long timePooled(Policy policy, Trace trace) {
+        try (var pool = pool(policy, trace)) {
             return new Pass<>(trace, new PoolAllocator(pool)).time();
         }
     }
 
-    private static double nanosPerRequest(Trace trace, Progress progress, LongSupplier timedPass) {
-        repeat(1, timedPass);
-        progress.requestsDone(trace.requests());
-        long[] nanos = repeat(LEAST_TIMED_PASSES, timedPass);
-        progress.requestsDone(trace.requests());
+    private static double perRequest(Trace trace, long[] nanos) {
         return trace.requests() == 0 ? 0 : (double) nanos[nanos.length / 2] / trace.requests();
     }
 
-    /** The times, sorted, of as many passes as the least time takes; an odd number, and no fewer than {@code least}. */
-    private static long[] repeat(int least, LongSupplier timedPass) {
-        var nanos = LongStream.builder();
+    /** The times of each, sorted, of as many rounds as the least time takes: odd, and no fewer than {@code least}. */
+    private static List<long[]> repeat(int least, List<LongSupplier> timedPasses) {
+        List<LongStream.Builder> nanos =
+                timedPasses.stream().map(pass -> LongStream.builder()).toList();
         long start = System.nanoTime();
-        for (int pass = 1; ; pass++) {
-            nanos.add(timedPass.getAsLong());
-            if (pass >= least && pass % 2 == 1 && System.nanoTime() - start >= LEAST_NANOS) {
-                return nanos.build().sorted().toArray();
+        for (int round = 1; ; round++) {
+            for (int i = 0; i < timedPasses.size(); i++) {
+                nanos.get(i).add(timedPasses.get(i).getAsLong());
+            }
+            boolean isLongEnough = System.nanoTime() - start >= LEAST_NANOS * timedPasses.size();
+            if (round >= least && round % 2 == 1 && isLongEnough) {
+                return nanos.stream()
+                        .map(times -> times.build().sorted().toArray())
+                        .toList();
             }
         }
     }

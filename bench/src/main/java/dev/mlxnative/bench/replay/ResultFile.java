@@ -9,7 +9,7 @@ import java.util.List;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A file of JSON Lines, one record a line, which has all of them or does not exist.
+ * A file, of JSON Lines if not of other text, which is complete or does not exist.
  *
  * <p>Opening it creates a file beside the one that is meant, so that a directory that cannot be written to is known
  * before a run and not after it. Only a complete file takes the name, in one step.
@@ -40,12 +40,17 @@ public final class ResultFile implements AutoCloseable {
         return new ResultFile(target, Files.write(draft, new byte[0]));
     }
 
+    /** One record a line. */
     public void write(List<? extends Record> results) throws IOException {
         var lines = new StringBuilder();
         for (Record result : results) {
             lines.append(JSON.writeValueAsString(result)).append('\n');
         }
-        Files.writeString(draft, lines, StandardCharsets.UTF_8);
+        writeText(lines);
+    }
+
+    public void writeText(CharSequence text) throws IOException {
+        Files.writeString(draft, text, StandardCharsets.UTF_8);
         if (draft != target) {
             Files.move(draft, target, StandardCopyOption.ATOMIC_MOVE);
         }

@@ -11,6 +11,7 @@ final class ResultTable {
 
     private static final List<ColumnData<ReplayResult>> COLUMNS = List.of(
             new Column().header("trace").dataAlign(HorizontalAlign.LEFT).with(ReplayResult::trace),
+            new Column().header("policy").dataAlign(HorizontalAlign.LEFT).with(ReplayResult::policy),
             Cells.number("requests", result -> Cells.count(result.requests())),
             Cells.number("native", result -> Cells.count(result.nativeAllocations())),
             Cells.number("hit rate", result -> Cells.ratio("%.2f %%", 100.0 * result.hits(), result.requests())),

@@ -9,6 +9,7 @@ import dev.mlxnative.MlxBuffer;
 import dev.mlxnative.MlxBufferPool;
 import dev.mlxnative.MlxDevice;
 import dev.mlxnative.PoolStats;
+import dev.mlxnative.Sizing;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
@@ -127,6 +128,22 @@ class RecordedTracesTest {
             assertThat((double) stats.peakFootprintBytes() / trace.peakLiveBytes())
                     .isLessThan(footprintOverLive);
             assertThat(stats.hitRate()).isGreaterThan(hitRate);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("traces")
+    void aCompactPoolHoldsLittleMoreThanIsLive(Path file) throws IOException {
+        Trace trace = TraceReader.read(file);
+        try (var pool = MlxBufferPool.builder(device).sizing(Sizing.COMPACT).build()) {
+            var sampler = new Sampler(pool);
+            long overlaps = new Pass<>(trace, sampler).countOverlaps(sampler::sample);
+            PoolStats stats = pool.stats();
+            assertThat(overlaps).isZero();
+            assertThat(stats.peakFootprintBytes())
+                    .isBetween(trace.peakLiveBytes(), trace.peakLiveBytes() * 115 / 100)
+                    .isEqualTo(sampler.highest);
+            assertThat(stats.hitRate()).isGreaterThan(0.998);
         }
     }
 

@@ -15,6 +15,7 @@ class ResultTableTest {
         assertThat(cells(table.lines().toList().get(1)))
                 .containsExactly(
                         "trace",
+                        "policy",
                         "requests",
                         "native",
                         "hit rate",
@@ -27,6 +28,7 @@ class ResultTableTest {
         assertThat(cells(table.lines().toList().get(3)))
                 .containsExactly(
                         "a.csv.gz",
+                        "power-of-two",
                         "40,000",
                         "50",
                         "99.88 %",
@@ -44,7 +46,8 @@ class ResultTableTest {
                 List.of(new ReplayResult("a.csv.gz", "host: h", "power-of-two", 0, 0, 0, 0, 0, 0, 0, 0, 0)));
 
         assertThat(cells(table.lines().toList().get(3)))
-                .containsExactly("a.csv.gz", "0", "0", "-", "0.0 MiB", "0.0 MiB", "-", "0.0", "0.0", "-");
+                .containsExactly(
+                        "a.csv.gz", "power-of-two", "0", "0", "-", "0.0 MiB", "0.0 MiB", "-", "0.0", "0.0", "-");
     }
 
     private static String[] cells(String line) {

@@ -1,0 +1,76 @@
+package dev.mlxnative.bench.replay;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.LocalDate;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import tools.jackson.databind.json.JsonMapper;
+
+/** A page of charts, in one file that needs nothing else: template, data and the library that draws. */
+final class Report {
+
+    private static final String LIBRARY = "/META-INF/resources/webjars/chart.js/4.5.1/dist/chart.umd.js";
+    private static final String LIBRARY_PLACE = "/* chart library */";
+    private static final String DATA_PLACE = "{/* data */}";
+
+    /** All that the page's script reads. */
+    private record Data(String device, String java, String date, List<Section> traces) {}
+
+    /**
+     * A trace's part of the page.
+     *
+     * @param sizes how many requests there are of each power of two, up to it
+     */
+    private record Section(
+            String name, long peakLiveBytes, long[] sizes, List<ReplayResult> results, List<Timeline> timelines) {}
+
+    private final List<Section> sections = new ArrayList<>();
+
+    void add(Trace trace, List<ReplayResult> results, List<Timeline> timelines) {
+        sections.add(new Section(trace.name(), trace.peakLiveBytes(), sizes(trace), results, timelines));
+    }
+
+    private static long[] sizes(Trace trace) {
+        long[] sizes = new long[Long.SIZE];
+        int largest = 0;
+        for (int event = 0; event < trace.events(); event++) {
+            if (trace.isAllocation(event)) {
+                int log2 = Long.SIZE - Long.numberOfLeadingZeros(trace.size(event) - 1);
+                sizes[log2]++;
+                largest = Math.max(largest, log2);
+            }
+        }
+        return Arrays.copyOf(sizes, largest + 1);
+    }
+
+    /** The page; a file that cannot be written fails before the replay and not after it. */
+    void write(ResultFile file) throws IOException {
+        String device = sections.isEmpty()
+                ? ""
+                : sections.getFirst().results().getFirst().device();
+        var data =
+                new Data(device, Runtime.version().toString(), LocalDate.now().toString(), sections);
+        // Within a script element only its end could be taken for anything but data.
+        String json = JsonMapper.shared().writeValueAsString(data).replace("<", "\\u003c");
+        String page = resource(Report.class, "report.html");
+        file.writeText(
+                page.replace(LIBRARY_PLACE, resource(Report.class, LIBRARY).replace("</script", "<\\/script"))
+                        .replace(DATA_PLACE, json));
+    }
+
+    private static String resource(Class<?> owner, String name) {
+        try (InputStream in = owner.getResourceAsStream(name)) {
+            if (in == null) {
+                throw new IllegalStateException(name + " is not on the class path");
+            }
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException(Path.of(name).getFileName() + " cannot be read", e);
+        }
+    }
+}
