@@ -101,8 +101,7 @@ final class ScopeLeases implements LeakDetector.Leases {
             return tryEnd(block);
         } catch (WrongThreadException | IllegalStateException e) {
             // A lease of a checked scope whose own arena is confined to a thread, or used by a native call: its
-            // segments
-            // can outlive the scope's, so the memory has to stay.
+            // segments can outlive the scope's, so the memory has to stay.
             return false;
         }
     }
