@@ -1,10 +1,10 @@
 package dev.mlxnative;
 
-/** What a device is made of. */
+/** The kind of memory and GPU behind a device. */
 public enum Backend {
     /** A GPU through Apple's Metal. */
     METAL,
 
-    /** Plain host memory with the same behaviour: for machines, containers and tests without Metal. */
+    /** Host memory with the same behaviour, for machines, containers and tests without Metal. */
     HOST
 }

@@ -4,8 +4,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * There is no memory for a buffer: the device has none left, or a pool's limit allows no more. Nothing was allocated. A
- * pool's message has all the figures that decide, and names the setting to change.
+ * A buffer could not be allocated: the device has no memory left, or a limit of the pool allows no more. The failed
+ * request changed nothing. The message of a pool contains the figures that decided, and names the setting to change.
  */
 public final class BufferAllocationException extends MlxException {
     private static final long serialVersionUID = 1L;
@@ -13,26 +13,26 @@ public final class BufferAllocationException extends MlxException {
     private final long requestedBytes;
     private final transient @Nullable PoolStats poolStats;
 
-    /** A refusal by the device itself. */
-    BufferAllocationException(String message, long requestedBytes) {
+    /** A refusal by the device. */
+    public BufferAllocationException(String message, long requestedBytes) {
         super(message);
         this.requestedBytes = requestedBytes;
         this.poolStats = null;
     }
 
-    /** A refusal to a pool, which had {@code poolStats} at that moment. */
-    BufferAllocationException(String message, long requestedBytes, PoolStats poolStats, @Nullable Throwable cause) {
-        super(message, cause);
+    /** A refusal by a pool, whose figures were {@code poolStats} at that moment. */
+    public BufferAllocationException(String message, long requestedBytes, PoolStats poolStats) {
+        super(message);
         this.requestedBytes = requestedBytes;
         this.poolStats = poolStats;
     }
 
-    /** The bytes that the caller asked for. */
+    /** The bytes that the caller requested. */
     public long requestedBytes() {
         return requestedBytes;
     }
 
-    /** The pool's figures right after the failure; empty where no pool was asked. Not serialized. */
+    /** The figures of the pool right after the failure; empty if the device refused directly. Not serialized. */
     public Optional<PoolStats> poolStats() {
         return Optional.ofNullable(poolStats);
     }

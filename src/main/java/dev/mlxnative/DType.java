@@ -29,7 +29,7 @@ public enum DType {
     I64(8),
     /** Unsigned 64-bit integer. */
     U64(8),
-    /** IEEE 754 double precision. Metal's shading language has no such type: for the CPU alone. */
+    /** IEEE 754 double precision, for the CPU alone: Metal's shading language has no such type. */
     F64(8),
     /** A complex number: two singles, real part first. */
     C64(8);
@@ -49,8 +49,8 @@ public enum DType {
     /**
      * The type of a tensor in a safetensors file, as the {@code dtype} of its header names it: {@code "BF16"}.
      *
-     * @throws IllegalArgumentException if no type has the name; the format also has 8-bit and smaller floats, which MLX
-     *     has not
+     * @throws IllegalArgumentException if no type has the name; the format also has floats of 8 bits and less, which
+     *     MLX does not have
      */
     public static DType fromSafetensors(String name) {
         for (DType dtype : values()) {

@@ -1,22 +1,24 @@
 package dev.mlxnative;
 
 /**
- * How many of a pool's leases are watched for being dropped: unreachable for the program, and never ended.
+ * How many of a pool's leases are watched for being dropped: their buffer became unreachable, and never ended its
+ * lease.
  *
- * <p>A watched lease that is dropped is ended when the garbage collector finds it. A warning with the stack trace of
- * its allocation goes to the log, and its memory back to the device: not to the free lists, since GPU work that was
- * encoded with it may still be waiting, and keeps the memory alive as long as nobody reuses it.
+ * <p>The pool ends a watched lease when the garbage collector has found it dropped, and logs a warning with the stack
+ * trace of its allocation. The memory is not reused, because GPU work that uses it may still wait; Metal keeps a native
+ * buffer alive for that work. So the native buffer is freed or, if other leases share it in a {@link Sizing#COMPACT}
+ * pool, the lease's own range is quarantined until they have ended. The warning says which.
  *
- * <p>A pool that has been {@linkplain MlxBufferPool#reset() reset} leaves its dropped leases to the next reset, because
- * there that is how they are meant to end: {@link MlxBufferPool#close} reports those that no reset has ended. Leases of
- * a scope are the scope's: it is watched as a whole, by the segments and buffers that it has handed out. In a checked
- * pool, where those have lifetimes of their own, keep the scope itself.
+ * <p>A pool that has been {@linkplain MlxBufferPool#reset() reset} leaves dropped leases to its next reset, because
+ * such a program ends leases that way. {@link MlxBufferPool#close} reports those that no reset has ended. A scope is
+ * watched as a whole: its segments and buffers keep it. In a checked pool, where these have lifetimes of their own,
+ * keep the scope itself reachable.
  */
 public enum LeakDetection {
-    /** None is watched. A dropped lease keeps its memory until {@link MlxBufferPool#reset}. */
+    /** No lease is watched. A dropped lease keeps its memory until {@link MlxBufferPool#reset}. */
     OFF,
-    /** One lease in 509 on average, and one scope in 509: a leak that happens again and again is found. */
+    /** One lease in 509 on average, and one scope in 509: enough to find a leak that repeats. */
     SAMPLED,
-    /** Every lease and every scope. Costs microseconds and about a kilobyte of heap for each. */
+    /** Every lease and every scope is watched, at microseconds and about a kilobyte of heap for each. */
     FULL
 }

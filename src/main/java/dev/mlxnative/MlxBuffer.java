@@ -1,31 +1,36 @@
 package dev.mlxnative;
 
+import dev.mlxnative.internal.device.BufferObject;
+import dev.mlxnative.internal.device.BufferSpec;
+import dev.mlxnative.internal.pool.Block;
+import dev.mlxnative.internal.pool.LeaseOrigin;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A lease of memory that CPU and GPU share: typed, shaped, and returned exactly once.
+ * A lease of memory that CPU and GPU share. It has an element type and a shape, and it ends exactly once.
  *
- * <p>A buffer comes from a {@link MlxDevice}, a {@link MlxBufferPool} or a {@link MlxScope}, and {@link #close} brings
- * it back there. A {@link #slice} is a view of another buffer's lease: it ends with that lease and never ends it.
+ * <p>A buffer comes from a {@link MlxDevice}, a {@link MlxBufferPool} or a {@link MlxScope}, and {@link #close} returns
+ * its memory there. A {@link #slice} is a view of another buffer's lease: it ends with that lease and never ends it.
  *
- * <p>Once the lease has ended, {@link #segment}, {@link #handle}, {@link #handleOffset}, {@link #slice} and
- * {@link #label} throw {@link IllegalStateException}; what describes the buffer stays readable. A segment that was
- * taken before and is used after either throws or sees the memory's next contents, until the memory itself goes; it
- * never faults.
+ * <p>After the lease has ended, {@link #segment}, {@link #handle}, {@link #handleOffset}, {@link #slice} and
+ * {@link #label} throw {@link IllegalStateException}; type, shape and lengths stay readable. A segment that was taken
+ * before the end either throws, or shows the next contents of the memory until the memory itself is freed. It never
+ * reaches unmapped memory.
  */
 public final class MlxBuffer implements AutoCloseable {
-    private final BufferOwner owner;
+    private final LeaseOrigin origin;
     private final Block block;
-    private final long lease;
-    private final Layout layout;
-    /** Null for a buffer that is no view. */
+    private final long generation;
+    private final BufferSpec spec;
+    /** Null unless the buffer is a slice. */
     private final @Nullable View view;
-    /** Made when it is first asked for: two threads that do so at once make two that are equal. */
+    /** Made when it is first requested. Two threads that do so at once make two equal segments. */
     private @Nullable MemorySegment segment;
 
-    /** What makes a buffer a slice. */
+    /** The part of a slice that other buffers do not have. */
     private static final class View {
         private final MlxBuffer parent;
         private volatile boolean closed;
@@ -36,229 +41,237 @@ public final class MlxBuffer implements AutoCloseable {
     }
 
     /**
-     * Issues a lease of the first bytes of {@code block}, which nobody holds.
+     * Issues a lease of the first bytes of {@code block}, which is not leased.
      *
-     * @param layout what the lease asked for, checked
+     * @param spec the request, checked
      */
-    MlxBuffer(BufferOwner owner, Block block, Layout layout) {
-        // Last, since nothing may fail from here on: whoever gets an exception brings back memory of no lease.
-        this(owner, block, layout, null, null, block.issue());
+    MlxBuffer(LeaseOrigin origin, Block block, BufferSpec spec) {
+        // Issued last: if this constructor throws, the caller takes back a block without a lease.
+        this(origin, block, spec, null, null, block.issue());
     }
 
     /**
-     * Issues a lease of a part of {@code block}.
+     * Issues a lease of a part of {@code block}, which is not leased.
      *
-     * @param segment exactly the bytes that were asked for
+     * @param segment exactly the bytes that were requested
      */
-    MlxBuffer(BufferOwner owner, Block block, Layout layout, MemorySegment segment) {
-        this(owner, block, layout, segment, null, block.issue());
+    MlxBuffer(LeaseOrigin origin, Block block, BufferSpec spec, MemorySegment segment) {
+        this(origin, block, spec, segment, null, block.issue());
     }
 
     private MlxBuffer(
-            BufferOwner owner,
+            LeaseOrigin origin,
             Block block,
-            Layout layout,
+            BufferSpec spec,
             @Nullable MemorySegment segment,
             @Nullable View view,
-            long lease) {
-        this.owner = owner;
+            long generation) {
+        this.origin = origin;
         this.block = block;
-        this.layout = layout;
+        this.spec = spec;
         this.segment = segment;
         this.view = view;
-        this.lease = lease;
+        this.generation = generation;
     }
 
     /** The type of the elements. */
     public DType dtype() {
-        return layout.dtype();
+        return spec.dtype();
     }
 
-    /** The dimensions, outermost first; empty for a scalar. A copy with each call. */
+    /** The dimensions, outermost first; empty for a scalar. A new copy with each call. */
     public long[] shape() {
-        return layout.shape();
+        return spec.shape();
     }
 
     /** The product of the dimensions; 1 for a scalar. */
     public long elementCount() {
-        return layout.elementCount();
+        return spec.elementCount();
     }
 
-    /** Bytes that were asked for: what {@link #segment} has, which can be more than the elements take. */
+    /** The requested bytes, which are the length of {@link #segment}. The elements may take fewer. */
     public long byteLength() {
-        return layout.byteLength();
+        return spec.byteLength();
     }
 
     /**
-     * Bytes of the native memory behind this buffer: what was asked for, and with a pool what that is rounded to, with
-     * wrapped memory all of its pages, with a mapping also what precedes the offset in its page. A slice has its own
-     * length.
+     * Bytes of the memory behind this buffer. A pool rounds the requested bytes up. Wrapped memory has whole pages; a
+     * mapping begins with the page of its offset. A slice has its own length.
      */
     public long capacity() {
         return view == null ? block.capacityFor(byteLength()) : byteLength();
     }
 
     /**
-     * The memory itself, without a copy: exactly {@link #byteLength} bytes, starting on a page unless this is a slice
-     * or a mapping, or comes from a pool that is {@link Sizing#COMPACT}: then at a multiple of 256 bytes.
+     * The memory itself, without a copy: exactly {@link #byteLength} bytes. It starts on a page, except for slices,
+     * mappings, and buffers of a {@link Sizing#COMPACT} pool, which start at a multiple of 256 bytes.
      *
      * @throws IllegalStateException if the lease has ended
      */
     public MemorySegment segment() {
-        requireLive();
+        requireActive();
         MemorySegment made = segment;
         if (made == null) {
             made = contents();
-            // What is cut from a slab is elsewhere once the lease has ended.
-            requireLive();
+            // A range of a chunk may have moved if the lease ended meanwhile.
+            requireActive();
         }
         return made;
     }
 
-    /** The segment, whatever has become of the lease. */
+    /** The segment, whether the lease has ended or not. */
     private MemorySegment contents() {
         MemorySegment made = segment;
         if (made == null) {
-            made = block.segment(owner.arena(), byteLength());
+            made = block.segment(origin.arena(), byteLength());
             segment = made;
         }
         return made;
     }
 
-    /** Where the segment starts in the native buffer. */
+    /** Bytes from the start of the memory to the start of the segment. */
     private long offset() {
         return contents().address() - block.memory().segment().address();
     }
 
     /**
-     * The {@code id<MTLBuffer>} for the caller's own Metal calls, which read this buffer at {@link #handleOffset}; on
-     * {@link Backend#HOST} an opaque pointer. A segment of length 0 with the lifetime of {@link #segment}: passing it
-     * to a native call keeps the memory alive for as long as the call lasts, and no longer.
+     * The {@code id<MTLBuffer>} for the caller's own Metal calls, which use it with {@link #handleOffset}; on
+     * {@link Backend#HOST} an opaque pointer. The result is a segment of length 0 with the lifetime of
+     * {@link #segment}. A native call that is passed it keeps the memory alive until the call returns, and no longer.
      *
      * @throws IllegalStateException if the lease has ended, or this is a mapping above the device's
      *     {@link DeviceInfo#maxBufferLength}, of which only slices have a handle
      * @throws BufferAllocationException if this is a slice of such a mapping and the device has no memory left for it
      */
     public MemorySegment handle() {
-        NativeHandle handle = nativeHandle();
-        Arena arena = owner.arena();
-        return arena == null ? handle.segment() : handle.segment(arena);
+        BufferObject object = bufferObject();
+        Arena arena = origin.arena();
+        return arena == null ? object.segment() : object.segment(arena);
     }
 
     /**
-     * Bytes from the start of the native buffer behind {@link #handle} to the start of this one.
+     * Bytes from the start of the {@link #handle} to the start of this buffer.
      *
      * @throws IllegalStateException as {@link #handle}
      */
     public long handleOffset() {
-        NativeHandle handle = nativeHandle();
-        return offset() - handle.start();
+        BufferObject object = bufferObject();
+        return offset() - object.start();
     }
 
-    /** The buffer object behind the handle, with the same exceptions. */
-    NativeHandle nativeHandle() {
-        requireLive();
-        return block.memory().handle(offset(), byteLength());
+    /** The buffer object of the handle, with the same exceptions. */
+    BufferObject bufferObject() {
+        requireActive();
+        return block.memory().bufferObject(offset(), byteLength());
     }
 
     /**
-     * Whether the device works on a copy, because it could not share memory that was wrapped or mapped: virtual
-     * machines cannot. What the CPU writes to wrapped memory is then the copy's, and no longer the caller's pages'. Of
-     * a mapping above the device's {@link DeviceInfo#maxBufferLength} it is known once a slice has been asked for its
-     * handle.
+     * Whether the device works on a copy, because it could not share wrapped or mapped memory; virtual machines cannot.
+     * Writes of the CPU to a wrapped buffer then reach the copy and not the caller's pages. For a mapping above the
+     * device's {@link DeviceInfo#maxBufferLength} the answer is known once a slice was asked for its handle.
      */
     public boolean isCopy() {
         return block.memory().isCopy();
     }
 
     /**
-     * A view of a part of this buffer, sharing its memory. It ends when this buffer's lease ends; closing it never ends
-     * that lease, and a pool refuses to release it. A slice's own capacity is its length.
+     * A view of a part of this buffer, which shares its memory. The view ends when this buffer's lease ends. Closing
+     * the view never ends that lease, and a pool refuses to release a view.
      *
-     * @param byteOffset where the view starts, from 0; GPUs ask for a multiple of the element size, which is not
-     *     checked
+     * @param byteOffset the start of the view in this buffer, from 0; kernels usually need a multiple of the element
+     *     size, which is not checked
      * @param dtype the type of the view's elements, whatever this buffer's
      * @param shape the view's dimensions; they decide its length
-     * @throws IllegalArgumentException if the view does not lie within {@link #byteLength}, or the shape is wrong
+     * @throws IllegalArgumentException if the view does not lie within {@link #byteLength}, or the shape is invalid
      * @throws IllegalStateException if the lease has ended
      */
     public MlxBuffer slice(long byteOffset, DType dtype, long... shape) {
-        Layout part = Layout.of(dtype, shape);
+        BufferSpec part = BufferSpec.of(dtype, shape);
         long length = part.byteLength();
         if (byteOffset < 0 || byteOffset > byteLength() || length > byteLength() - byteOffset) {
             throw new IllegalArgumentException("the slice " + part + " of " + length + " bytes at offset " + byteOffset
                     + " does not lie within " + byteLength() + " bytes");
         }
-        return new MlxBuffer(owner, block, part, segment().asSlice(byteOffset, length), new View(this), lease);
+        MemorySegment bytes = segment().asSlice(byteOffset, length);
+        return new MlxBuffer(origin, block, part, bytes, new View(this), generation);
     }
 
     /**
-     * Names the memory for Metal's debugger and captures, until the lease ends. A slice, or a buffer that shares a
-     * native buffer with others, names the whole of that, since Metal knows no other.
+     * Labels the memory for Metal's debugger and captures, until the lease ends. Metal labels whole native buffers: a
+     * slice, or a buffer of a {@link Sizing#COMPACT} pool, labels all of its native buffer.
      *
      * @throws IllegalArgumentException if the label contains a NUL character
      * @throws IllegalStateException as {@link #handle}
      */
     public void label(String label) {
-        MlxDevice.requireText(label);
-        NativeHandle handle = nativeHandle();
-        block.labelled = true;
-        handle.label(label);
+        BufferObject object = bufferObject();
+        block.setLabelled();
+        object.label(label);
     }
 
     /** Whether the lease has ended or, for a slice, the slice was closed. */
     public boolean isReleased() {
-        return (view != null && (view.closed || view.parent.isReleased())) || !block.isLive(lease);
+        return (view != null && (view.closed || view.parent.isReleased())) || !block.isActive(generation);
     }
 
     /**
-     * Ends the lease: the memory goes back to where it came from. Closing again, or after the lease ended in another
-     * way, does nothing. Closing a slice closes just the slice.
+     * Ends the lease: the memory returns to where it came from. Closing again, or after the lease ended in another way,
+     * does nothing. Closing a slice ends the slice alone.
      *
      * @throws IllegalStateException in a checked pool, if a native call is using the segment; the lease goes on
-     * @throws WrongThreadException if the buffer is of a scope that is confined to another thread; such a scope takes
-     *     its memory with it when the thread ends without closing it
+     * @throws WrongThreadException if the buffer belongs to a scope that is confined to another thread; if that thread
+     *     ends without closing the scope, the memory is never freed
      */
     @Override
     public void close() {
         if (view != null) {
             view.closed = true;
         } else if (!isReleased()) {
-            owner.end(this, null);
+            end(null);
         }
     }
 
-    boolean isView() {
+    /**
+     * Ends the lease; the memory is parked with the fence if there is one. False if the lease had ended before.
+     *
+     * @throws IllegalStateException as {@link #close}
+     */
+    boolean end(@Nullable MlxFence fence) {
+        try {
+            return origin.end(block, generation, fence);
+        } finally {
+            // The cleaner must not report the buffer as leaked while it is being released.
+            Reference.reachabilityFence(this);
+        }
+    }
+
+    boolean isSlice() {
         return view != null;
     }
 
-    BufferOwner owner() {
-        return owner;
+    LeaseOrigin origin() {
+        return origin;
     }
 
     Block block() {
         return block;
     }
 
-    long lease() {
-        return lease;
-    }
-
-    IssuedLease issuedLease() {
-        return new IssuedLease(block, lease, owner.leaseArena(), byteLength());
+    long generation() {
+        return generation;
     }
 
     /** @throws IllegalStateException if the lease has ended, or the slice was closed */
-    private void requireLive() {
+    private void requireActive() {
         if (isReleased()) {
             throw new IllegalStateException(this + " can no longer be used");
         }
     }
 
-    /** For people: type, shape, size and state. */
+    /** For a debugger: type, shape, size and state. */
     @Override
     public String toString() {
-        return "MlxBuffer[" + layout + ", " + byteLength() + " bytes of " + capacity()
-                + (isView() ? ", slice at " + offset() : "") + (isReleased() ? ", released]" : "]");
+        return "MlxBuffer[" + spec + ", " + byteLength() + " bytes of " + capacity()
+                + (isSlice() ? ", slice at " + offset() : "") + (isReleased() ? ", released]" : "]");
     }
 }

@@ -3,8 +3,9 @@ package dev.mlxnative;
 import java.lang.management.PlatformManagedObject;
 
 /**
- * A pool as JMX shows it: the figures of {@link PoolStats}, each read on its own, and the limits. Sizes are bytes,
- * times milliseconds, rounded up. Reading a figure looks after parked memory, as {@link MlxBufferPool#stats} does.
+ * A pool in JMX: the figures of {@link PoolStats}, each read on its own, and the limits. Sizes are bytes; times are
+ * milliseconds, rounded up. Reading a figure frees parked memory whose fence is complete, as
+ * {@link MlxBufferPool#stats} does.
  */
 public interface MlxBufferPoolMXBean extends PlatformManagedObject {
     /** {@link MlxBufferPool#name}. */
@@ -64,40 +65,40 @@ public interface MlxBufferPoolMXBean extends PlatformManagedObject {
     /** {@link PoolStats#deviceAllocatedBytes}. */
     long getDeviceAllocatedBytes();
 
-    /** {@link MlxBufferPool#memoryLimit}. */
+    /** {@link PoolLimits#memoryLimit}. */
     long getMemoryLimit();
 
-    /** {@link MlxBufferPool#setMemoryLimit}. */
+    /** {@link PoolLimits#setMemoryLimit}. */
     void setMemoryLimit(long bytes);
 
-    /** {@link MlxBufferPool#cacheLimit}. */
+    /** {@link PoolLimits#cacheLimit}. */
     long getCacheLimit();
 
-    /** {@link MlxBufferPool#setCacheLimit}. */
+    /** {@link PoolLimits#setCacheLimit}. */
     void setCacheLimit(long bytes);
 
-    /** {@link MlxBufferPool#bufferLimit}. */
+    /** {@link PoolLimits#bufferLimit}. */
     long getBufferLimit();
 
-    /** {@link MlxBufferPool#setBufferLimit}. */
+    /** {@link PoolLimits#setBufferLimit}. */
     void setBufferLimit(long buffers);
 
-    /** {@link MlxBufferPool#roundToPagesAbove}. */
+    /** {@link PoolLimits#roundToPagesAbove}. */
     long getRoundToPagesAbove();
 
-    /** {@link MlxBufferPool#setRoundToPagesAbove}. */
+    /** {@link PoolLimits#setRoundToPagesAbove}. */
     void setRoundToPagesAbove(long bytes);
 
-    /** {@link MlxBufferPool#trimIdleAfter}. */
+    /** {@link PoolLimits#trimIdleAfter}. */
     long getTrimIdleAfterMillis();
 
-    /** {@link MlxBufferPool#setTrimIdleAfter}. */
+    /** {@link PoolLimits#setTrimIdleAfter}. */
     void setTrimIdleAfterMillis(long millis);
 
-    /** {@link MlxBufferPool#waitForParked}. */
+    /** {@link PoolLimits#waitForParked}. */
     long getWaitForParkedMillis();
 
-    /** {@link MlxBufferPool#setWaitForParked}. */
+    /** {@link PoolLimits#setWaitForParked}. */
     void setWaitForParkedMillis(long millis);
 
     /** {@link MlxBufferPool#trim}. */

@@ -1,16 +1,16 @@
 package dev.mlxnative;
 
-import org.jspecify.annotations.Nullable;
-
-/** Something that the machine, its driver or its libraries refused. */
+/** The machine, its driver or a native library refused a request. */
 public class MlxException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
-    MlxException(String message) {
+    /** An exception without a cause. */
+    public MlxException(String message) {
         super(message);
     }
 
-    MlxException(String message, @Nullable Throwable cause) {
+    /** An exception with a cause. */
+    public MlxException(String message, Throwable cause) {
         super(message, cause);
     }
 }

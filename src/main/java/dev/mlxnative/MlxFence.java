@@ -1,20 +1,20 @@
 package dev.mlxnative;
 
 /**
- * A point in the GPU's work, after which memory that the work uses is free again.
+ * A point in the GPU's work, after which the memory that the work uses is free again.
  *
- * <p>{@link MlxSharedEvent#at} makes fences. Code with a completion signal of its own can implement this interface;
- * both methods may then be called from any thread, {@link #isComplete} often and while allocating, so it must be quick
- * and must not use the pool. Once complete, a fence stays complete. While {@code isComplete} throws, what is parked
- * with the fence stays parked. A pool tells fences apart by identity alone.
+ * <p>{@link MlxSharedEvent#at} makes fences. Code with a completion signal of its own can implement this interface. Any
+ * thread may call both methods. {@link #isComplete} is called often, also by requests for memory: it must be quick and
+ * must not use the pool. Once complete, a fence must stay complete. While {@code isComplete} throws, memory that is
+ * parked with the fence stays parked. A pool compares fences by identity.
  */
 public interface MlxFence {
     /** Whether the point has been reached. Never blocks. */
     boolean isComplete();
 
     /**
-     * Waits until the point has been reached, for ever if need be. A pool waits too, on threads of its own: for parked
-     * memory when none is left, which it ends by interrupting, and for what is parked when it closes.
+     * Waits until the point has been reached, without a time limit. A pool calls this on threads of its own: while a
+     * request needs parked memory, and for memory that is parked when the pool closes.
      *
      * @throws InterruptedException if the thread is interrupted while it waits
      */

@@ -1,80 +1,87 @@
 package dev.mlxnative;
 
+import dev.mlxnative.internal.device.BufferSpec;
+import dev.mlxnative.internal.device.Shapes;
+import dev.mlxnative.internal.pool.Block;
+import dev.mlxnative.internal.pool.LeaseOrigin;
+import dev.mlxnative.internal.pool.PoolEngine;
+import dev.mlxnative.internal.pool.ScopeLeases;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
-import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One token, one request, one layer: everything that is allocated in a scope goes back to the pool when it closes, and
- * every segment of it throws from then on.
+ * The leases of one token, request or layer. When the scope closes, all of their memory returns to the pool, and every
+ * segment of the scope throws from then on.
  *
- * <p>A scope is an {@link Arena}, so any FFM code can allocate from the pool through it. Memory comes as the pool's
- * {@link Zeroing} has it: unlike the JDK's own arenas, a scope hands out what an earlier lease left unless that is
- * {@link Zeroing#ALWAYS}.
+ * <p>A scope is an {@link Arena}, so any FFM code can allocate from the pool through it. The pool's {@link Zeroing}
+ * decides the contents. Unlike the JDK's arenas, a scope leases memory with the contents of an earlier lease, unless
+ * the pool is built with {@link Zeroing#ALWAYS}.
  *
- * <p>Buffers of a scope may be released earlier. Their segments stay accessible until the scope closes, so their memory
- * stays parked until then too: a scope never hands out the same memory twice.
+ * <p>A buffer of a scope may be released earlier. Its segments stay accessible until the scope closes, so its memory
+ * stays parked until then: a scope never leases the same memory twice.
  */
 public final class MlxScope implements Arena {
-    private final MlxBufferPool pool;
+    private final PoolEngine pool;
+    private final MlxDevice device;
     private final Supplier<Arena> arenas;
-    private final boolean checked;
     private final Arena arena;
     /** Null for a scope of any thread. */
     private final @Nullable Thread confinedTo;
 
-    private final ScopeOwner owner = new ScopeOwner(null);
+    private final ScopeOrigin origin = new ScopeOrigin(null);
     private final ReentrantLock lock = new ReentrantLock();
-    /* Guarded by the lock, or confined to the thread. */
+    /** Guarded by the lock, or confined to the thread. */
     private final ScopeLeases leases;
+
     private final Cleaner.@Nullable Cleanable watch;
+    /** Written under the lock, or by the thread of a confined scope. */
     private volatile boolean closed;
 
-    private MlxScope(MlxBufferPool pool, boolean checked, Supplier<Arena> arenas, @Nullable Thread confinedTo) {
+    private MlxScope(PoolEngine pool, MlxDevice device, Supplier<Arena> arenas, @Nullable Thread confinedTo) {
         this.pool = pool;
-        this.checked = checked;
+        this.device = device;
         this.arenas = arenas;
         this.arena = arenas.get();
         this.confinedTo = confinedTo;
-        this.leases = new ScopeLeases(pool.memory());
-        // Segments and buffers of the scope hold on to its arena's, and whoever has one may still use its memory.
-        this.watch = pool.leaks().picks() ? pool.leaks().watch(arena.scope(), leases) : null;
+        this.leases = pool.newScopeLeases();
+        // Segments and buffers of the scope keep the scope of its arena reachable, and so the leases alive.
+        this.watch = pool.watchSample(arena.scope(), leases);
     }
 
-    static MlxScope shared(MlxBufferPool pool, boolean checked) {
-        return new MlxScope(pool, checked, Arena::ofShared, null);
+    static MlxScope shared(PoolEngine pool, MlxDevice device) {
+        return new MlxScope(pool, device, Arena::ofShared, null);
     }
 
-    static MlxScope confined(MlxBufferPool pool, boolean checked) {
-        return new MlxScope(pool, checked, Arena::ofConfined, Thread.currentThread());
+    static MlxScope confined(PoolEngine pool, MlxDevice device) {
+        return new MlxScope(pool, device, Arena::ofConfined, Thread.currentThread());
     }
 
     /**
-     * Hands out a buffer that lives at most as long as this scope.
+     * Leases a buffer that lives at most as long as this scope.
      *
-     * @throws IllegalArgumentException if the length or the shape is wrong, as for {@link MlxBufferPool#alloc}
+     * @throws IllegalArgumentException if the length or the shape is invalid, as for {@link MlxBufferPool#alloc}
      * @throws BufferAllocationException as for {@link MlxBufferPool#alloc}
      * @throws IllegalStateException if the scope, the pool or the device is closed
      * @throws WrongThreadException if the scope is confined to another thread
      */
     public MlxBuffer alloc(long byteLength, DType dtype, long... shape) {
-        Layout layout = pool.device().layout(byteLength, dtype, shape);
-        return lease(layout, checked ? new ScopeOwner(arenas.get()) : owner);
+        BufferSpec spec = device.spec(byteLength, dtype, shape);
+        return lease(spec, pool.isChecked() ? new ScopeOrigin(arenas.get()) : origin);
     }
 
-    /** As {@link #alloc(long, DType, long...)}, with just the bytes that the shape takes. */
+    /** As {@link #alloc(long, DType, long...)}, with exactly the bytes that the shape takes. */
     public MlxBuffer alloc(DType dtype, long... shape) {
         return alloc(Shapes.byteLength(dtype, shape), dtype, shape);
     }
 
     /**
-     * A segment from the pool, for FFM code of any kind. Each takes a buffer of its own, so many small ones are better
-     * cut from a larger one, with {@link java.lang.foreign.SegmentAllocator#slicingAllocator}.
+     * Allocates a segment from the pool, for FFM code of any kind. Each segment is a lease of its own: cut many small
+     * ones from a large one, with {@link java.lang.foreign.SegmentAllocator#slicingAllocator}.
      *
      * @throws IllegalArgumentException if the size is negative, the alignment no power of two, or both together above
      *     the device's {@link DeviceInfo#maxBufferLength}
@@ -88,33 +95,33 @@ public final class MlxScope implements Arena {
             throw new IllegalArgumentException(
                     "a size is at least 0 and an alignment a power of two, not " + byteSize + " and " + byteAlignment);
         }
-        // Room for anything coarser than what comes anyway is on top.
-        long padding = byteAlignment <= pool.memory().alignment() ? 0 : byteAlignment;
+        // A coarser alignment than that of all leases needs room to move the start.
+        long padding = byteAlignment <= pool.alignment() ? 0 : byteAlignment;
         long needed = Math.max(1, byteSize) + padding;
-        pool.device().requireAllocatable(needed < 0 ? Long.MAX_VALUE : needed);
-        MemorySegment segment = lease(Layout.of(DType.U8, needed), owner).segment();
+        device.nativeDevice().requireAllocatable(needed < 0 ? Long.MAX_VALUE : needed);
+        MemorySegment segment = lease(BufferSpec.of(DType.U8, needed), origin).segment();
         long misalignment = segment.address() & (byteAlignment - 1);
         return segment.asSlice(misalignment == 0 ? 0 : byteAlignment - misalignment, byteSize);
     }
 
-    private MlxBuffer lease(Layout layout, ScopeOwner lessee) {
+    private MlxBuffer lease(BufferSpec spec, ScopeOrigin leaseOrigin) {
         requireThread();
         requireOpen();
-        // Without the lock: the driver may take its time, and fences are other people's code.
-        Block block = pool.memory().take(layout.byteLength(), lessee.leaseArena(), false);
+        // Before the lock: the driver may take its time, and fences are foreign code.
+        Block block = pool.acquire(spec.byteLength(), leaseOrigin.leaseArena(), false);
         boolean issued = false;
         lock();
         try {
             requireOpen();
-            leases.makeRoom();
-            MlxBuffer buffer = new MlxBuffer(lessee, block, layout);
+            leases.reserveRoom();
+            MlxBuffer buffer = new MlxBuffer(leaseOrigin, block, spec);
             leases.add(block);
             issued = true;
             return buffer;
         } finally {
             unlock();
             if (!issued) {
-                pool.memory().retireAll(List.of(block), null);
+                pool.abandon(block);
             }
         }
     }
@@ -125,7 +132,7 @@ public final class MlxScope implements Arena {
         }
     }
 
-    /** A scope of one thread needs no lock. */
+    /** Takes the lock, which a confined scope does not need. */
     private void lock() {
         if (confinedTo == null) {
             lock.lock();
@@ -152,10 +159,11 @@ public final class MlxScope implements Arena {
     }
 
     /**
-     * Returns everything to the pool and makes every segment throw. Closing again does nothing.
+     * Ends all leases of the scope, returns their memory to the pool and makes every segment throw. Closing again does
+     * nothing.
      *
-     * @throws IllegalStateException if a native call is using a segment; what it uses stays as it is, and the scope can
-     *     be closed again
+     * @throws IllegalStateException if a native call is using a segment, whose lease then goes on; the scope can be
+     *     closed again
      * @throws WrongThreadException if the scope is confined to another thread
      */
     @Override
@@ -167,7 +175,7 @@ public final class MlxScope implements Arena {
                 if (closed) {
                     return;
                 }
-                if (checked) {
+                if (pool.isChecked()) {
                     leases.endOneByOne();
                 }
                 arena.close();
@@ -176,29 +184,33 @@ public final class MlxScope implements Arena {
                 unlock();
             }
             leases.endAll();
-            leases.settle();
             if (watch != null) {
                 watch.clean();
             }
         } finally {
-            // A scope that is being closed is none that was dropped.
+            // The cleaner must not report the scope as leaked while it is being closed.
             Reference.reachabilityFence(arena.scope());
         }
     }
 
-    /** For people: the number of buffers handed out so far, and the state. */
+    /** For a debugger: the number of leases so far, and the state. */
     @Override
     public String toString() {
         return "MlxScope[" + leases.count() + " buffers" + (closed ? ", closed]" : "]");
     }
 
-    /** Leases of this scope: what ends early stays parked until the scope's end. */
-    private final class ScopeOwner implements BufferOwner {
-        /** In a checked pool, where each lease has an owner of its own. */
+    /** The origin of the scope's leases: memory of a lease that ends early stays parked until the scope ends. */
+    private final class ScopeOrigin implements LeaseOrigin {
+        /** In a checked pool, where each lease has an origin of its own. */
         private final @Nullable Arena leaseArena;
 
-        private ScopeOwner(@Nullable Arena leaseArena) {
+        private ScopeOrigin(@Nullable Arena leaseArena) {
             this.leaseArena = leaseArena;
+        }
+
+        @Override
+        public PoolEngine pool() {
+            return pool;
         }
 
         @Override
@@ -212,16 +224,11 @@ public final class MlxScope implements Arena {
         }
 
         @Override
-        public MlxBufferPool pool() {
-            return pool;
-        }
-
-        @Override
-        public boolean end(MlxBuffer buffer, @Nullable MlxFence fence) {
+        public boolean end(Block block, long generation, @Nullable MlxFence fence) {
             requireThread();
             lock();
             try {
-                return !closed && pool.endLease(buffer, leases.endedWith(fence));
+                return !closed && pool.end(leaseArena, block, generation, leases.endedWith(fence));
             } finally {
                 unlock();
             }

@@ -1,25 +1,28 @@
 package dev.mlxnative;
 
+import dev.mlxnative.internal.device.EventFence;
+import dev.mlxnative.internal.device.RefCountedHandle;
+import dev.mlxnative.internal.shim.Shim;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A counter that CPU and GPU both raise and wait for: {@code MTLSharedEvent}.
+ * A counter that CPU and GPU raise and wait for: {@code MTLSharedEvent}.
  *
  * <p>Encode a signal of the next value after the GPU work that uses a buffer, and release the buffer with the fence
  * {@link #at} that value.
  */
 public final class MlxSharedEvent implements AutoCloseable {
-    private final SharedHandle handle;
-    /** A step asks for one fence again and again: one object lets a pool keep together what is parked with it. */
+    private final RefCountedHandle handle;
+    /** A step requests the same fence many times. One object for all lets a pool park their memory in one batch. */
     private volatile @Nullable EventFence latest;
 
     MlxSharedEvent(MemorySegment handle) {
-        this.handle = new SharedHandle("event", handle, Shim::releaseEvent);
+        this.handle = new RefCountedHandle("event", handle, Shim::releaseEvent);
     }
 
     /**
-     * The value that CPU or GPU signalled last; 0 at first.
+     * The value that was signalled last, by the CPU or the GPU; 0 at first.
      *
      * @throws IllegalStateException if the event is closed
      */
@@ -29,7 +32,7 @@ public final class MlxSharedEvent implements AutoCloseable {
     }
 
     /**
-     * Raises the value and wakes whoever waits for it.
+     * Raises the value and wakes the threads that wait for it.
      *
      * @throws IllegalArgumentException if the value is below the current one
      * @throws IllegalStateException if the event is closed
@@ -49,9 +52,9 @@ public final class MlxSharedEvent implements AutoCloseable {
     }
 
     /**
-     * The fence that is complete once the value is at least {@code value}. It costs nothing until it is used, and needs
-     * no closing. Buffers released with it stay parked until then even if the event is closed; everyone else gets an
-     * {@link IllegalStateException} from a fence whose event is closed.
+     * The fence that is complete once the value is at least {@code value}. It costs nothing until it is used and is not
+     * closed. Memory that is parked with it keeps the event alive, also after {@link #close}. Without such memory, the
+     * fence of a closed event throws {@link IllegalStateException}.
      *
      * @throws IllegalArgumentException if the value is negative
      * @throws IllegalStateException if the event is closed
@@ -84,13 +87,13 @@ public final class MlxSharedEvent implements AutoCloseable {
         return handle.handle();
     }
 
-    /** Gives the event back, once no parked buffer waits for it any more. Closing it again does nothing. */
+    /** Releases the event once no parked memory waits for it any more. Closing it again does nothing. */
     @Override
     public void close() {
         handle.close();
     }
 
-    /** For people: value and state. */
+    /** For a debugger: value and state. */
     @Override
     public String toString() {
         if (handle.isClosed() || !handle.tryAcquire()) {

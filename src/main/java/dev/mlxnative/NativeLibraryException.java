@@ -1,14 +1,16 @@
 package dev.mlxnative;
 
-/** The native library could not be loaded. The message says what was tried and what to do about it. */
+/** The native library could not be loaded. The message says what was tried and how to correct it. */
 public final class NativeLibraryException extends MlxException {
     private static final long serialVersionUID = 1L;
 
-    NativeLibraryException(String message) {
+    /** An exception without a cause. */
+    public NativeLibraryException(String message) {
         super(message);
     }
 
-    NativeLibraryException(String message, Throwable cause) {
+    /** An exception with a cause. */
+    public NativeLibraryException(String message, Throwable cause) {
         super(message, cause);
     }
 }

@@ -1,21 +1,24 @@
 package dev.mlxnative;
 
+import dev.mlxnative.internal.pool.PoolEngine;
 import java.time.Duration;
 import javax.management.MalformedObjectNameException;
 import javax.management.ObjectName;
 
-/** Reads and sets what the pool has, one figure at a time, as JMX asks. */
+/** The view of a pool for JMX, which reads and sets one figure at a time. */
 final class PoolMXBean implements MlxBufferPoolMXBean {
-    private final MlxBufferPool pool;
+    private final PoolEngine engine;
+    private final PoolLimits limits;
 
-    PoolMXBean(MlxBufferPool pool) {
-        this.pool = pool;
+    PoolMXBean(PoolEngine engine, PoolLimits limits) {
+        this.engine = engine;
+        this.limits = limits;
     }
 
     @Override
     public ObjectName getObjectName() {
         try {
-            return new ObjectName("dev.mlxnative:type=MlxBufferPool,name=" + ObjectName.quote(pool.name()));
+            return new ObjectName("dev.mlxnative:type=MlxBufferPool,name=" + ObjectName.quote(engine.name()));
         } catch (MalformedObjectNameException e) {
             throw new AssertionError("a quoted name is well-formed", e);
         }
@@ -23,167 +26,167 @@ final class PoolMXBean implements MlxBufferPoolMXBean {
 
     @Override
     public String getName() {
-        return pool.name();
+        return engine.name();
     }
 
     @Override
     public long getRequests() {
-        return pool.stats().requests();
+        return engine.stats().requests();
     }
 
     @Override
     public long getHits() {
-        return pool.stats().hits();
+        return engine.stats().hits();
     }
 
     @Override
     public double getHitRate() {
-        return pool.stats().hitRate();
+        return engine.stats().hitRate();
     }
 
     @Override
     public long getNativeAllocations() {
-        return pool.stats().nativeAllocations();
+        return engine.stats().nativeAllocations();
     }
 
     @Override
     public long getFailedAllocations() {
-        return pool.stats().failedAllocations();
+        return engine.stats().failedAllocations();
     }
 
     @Override
     public int getActiveCount() {
-        return pool.stats().activeCount();
+        return engine.stats().activeCount();
     }
 
     @Override
     public long getActiveBytes() {
-        return pool.stats().activeBytes();
+        return engine.stats().activeBytes();
     }
 
     @Override
     public long getRequestedBytes() {
-        return pool.stats().requestedBytes();
+        return engine.stats().requestedBytes();
     }
 
     @Override
     public int getCachedCount() {
-        return pool.stats().cachedCount();
+        return engine.stats().cachedCount();
     }
 
     @Override
     public long getCachedBytes() {
-        return pool.stats().cachedBytes();
+        return engine.stats().cachedBytes();
     }
 
     @Override
     public int getParkedCount() {
-        return pool.stats().parkedCount();
+        return engine.stats().parkedCount();
     }
 
     @Override
     public long getParkedBytes() {
-        return pool.stats().parkedBytes();
+        return engine.stats().parkedBytes();
     }
 
     @Override
     public long getFootprintBytes() {
-        return pool.stats().footprintBytes();
+        return engine.stats().footprintBytes();
     }
 
     @Override
     public long getPeakActiveBytes() {
-        return pool.stats().peakActiveBytes();
+        return engine.stats().peakActiveBytes();
     }
 
     @Override
     public long getPeakFootprintBytes() {
-        return pool.stats().peakFootprintBytes();
+        return engine.stats().peakFootprintBytes();
     }
 
     @Override
     public long getTrimmedBytes() {
-        return pool.stats().trimmedBytes();
+        return engine.stats().trimmedBytes();
     }
 
     @Override
     public long getLeakedCount() {
-        return pool.leakedCount();
+        return engine.leakedCount();
     }
 
     @Override
     public long getDeviceAllocatedBytes() {
-        return pool.stats().deviceAllocatedBytes();
+        return engine.stats().deviceAllocatedBytes();
     }
 
     @Override
     public long getMemoryLimit() {
-        return pool.memoryLimit();
+        return limits.memoryLimit();
     }
 
     @Override
     public void setMemoryLimit(long bytes) {
-        pool.setMemoryLimit(bytes);
+        limits.setMemoryLimit(bytes);
     }
 
     @Override
     public long getCacheLimit() {
-        return pool.cacheLimit();
+        return limits.cacheLimit();
     }
 
     @Override
     public void setCacheLimit(long bytes) {
-        pool.setCacheLimit(bytes);
+        limits.setCacheLimit(bytes);
     }
 
     @Override
     public long getBufferLimit() {
-        return pool.bufferLimit();
+        return limits.bufferLimit();
     }
 
     @Override
     public void setBufferLimit(long buffers) {
-        pool.setBufferLimit(buffers);
+        limits.setBufferLimit(buffers);
     }
 
     @Override
     public long getRoundToPagesAbove() {
-        return pool.roundToPagesAbove();
+        return limits.roundToPagesAbove();
     }
 
     @Override
     public void setRoundToPagesAbove(long bytes) {
-        pool.setRoundToPagesAbove(bytes);
+        limits.setRoundToPagesAbove(bytes);
     }
 
     @Override
     public long getTrimIdleAfterMillis() {
-        return millis(pool.trimIdleAfter());
+        return millis(limits.trimIdleAfter());
     }
 
     @Override
     public void setTrimIdleAfterMillis(long millis) {
-        pool.setTrimIdleAfter(Duration.ofMillis(millis));
+        limits.setTrimIdleAfter(Duration.ofMillis(millis));
     }
 
     @Override
     public long getWaitForParkedMillis() {
-        return millis(pool.waitForParked());
+        return millis(limits.waitForParked());
     }
 
     @Override
     public void setWaitForParkedMillis(long millis) {
-        pool.setWaitForParked(Duration.ofMillis(millis));
+        limits.setWaitForParked(Duration.ofMillis(millis));
     }
 
     @Override
     public long trim(long maxFreeBytes) {
-        return pool.trim(maxFreeBytes);
+        return engine.trim(PoolLimits.requireNotNegative("maxFreeBytes", maxFreeBytes));
     }
 
     @Override
     public long clear() {
-        return pool.clear();
+        return trim(0);
     }
 
     /** Rounded up: 0 means never. */

@@ -1,30 +1,31 @@
 package dev.mlxnative;
 
 /**
- * A pool's figures at one moment: every snapshot is consistent in itself, but for {@code deviceAllocatedBytes}, which
- * is read just before.
+ * A pool's figures at one moment. Every snapshot is consistent in itself, except for {@code deviceAllocatedBytes},
+ * which is read just before.
  *
- * <p>These hold in each: {@code requests = hits + nativeAllocations + failedAllocations}, and {@link #footprintBytes()}
- * {@code = activeBytes + cachedBytes + parkedBytes}. Active, cached and parked bytes are whole capacities, so
- * {@code activeBytes - requestedBytes} is what rounding up costs.
+ * <p>These equations hold in each: {@code requests = hits + nativeAllocations + failedAllocations}, and
+ * {@link #footprintBytes()} {@code = activeBytes + cachedBytes + parkedBytes}. Active, cached and parked bytes are
+ * whole capacities, so {@code activeBytes - requestedBytes} is the cost of rounding up.
  *
- * @param requests calls that got memory, or were refused it; not those that found the pool or the device closed
- * @param hits requests served from the free lists
+ * @param requests calls that were served or denied; not those that found the pool or the device closed
+ * @param hits requests served by free memory
  * @param nativeAllocations requests served by a new native buffer
  * @param activeCount leases that have not ended
- * @param activeBytes bytes of the native buffers behind them
+ * @param activeBytes bytes of the blocks behind them
  * @param requestedBytes bytes that those leases asked for
- * @param cachedCount free blocks: native buffers or, in a pool that is {@link Sizing#COMPACT}, stretches of them
+ * @param cachedCount free blocks: native buffers or, in a {@link Sizing#COMPACT} pool, ranges of them, those that are
+ *     in quarantine after a leak included
  * @param cachedBytes their bytes
- * @param parkedCount blocks whose lease has ended but whose fence or scope has not
+ * @param parkedCount blocks whose lease has ended, and which wait for a fence or the end of a scope
  * @param parkedBytes their bytes
- * @param peakActiveBytes the highest that {@code activeBytes} has been; where several threads share the pool, an upper
- *     bound of that, and at most {@code peakFootprintBytes}
- * @param peakFootprintBytes the highest that {@link #footprintBytes()} has been
- * @param trimmedBytes bytes of free memory that have gone back to the device so far, for whatever reason
- * @param failedAllocations requests that ended in an exception because memory could not be had
- * @param deviceAllocatedBytes what the device counts as allocated, by this pool and everyone else in the process, in
- *     whole pages: more than the footprint, even for a pool that is alone; 0 once the device is closed and unused
+ * @param peakActiveBytes the highest value of {@code activeBytes} so far; if several threads share the pool, an upper
+ *     bound of it, and at most {@code peakFootprintBytes}
+ * @param peakFootprintBytes the highest value of {@link #footprintBytes()} so far
+ * @param trimmedBytes bytes of free memory that were freed so far, for any reason
+ * @param failedAllocations requests that were denied with a {@link BufferAllocationException}
+ * @param deviceAllocatedBytes bytes that the device counts for all code of this process, in whole pages: more than the
+ *     footprint, even if this is the only pool; 0 once the device is closed and unused
  */
 public record PoolStats(
         long requests,

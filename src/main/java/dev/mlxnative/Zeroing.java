@@ -1,16 +1,16 @@
 package dev.mlxnative;
 
-/** When a pool clears the memory it hands out. */
+/** When a pool clears the memory that it leases. */
 public enum Zeroing {
-    /** Memory that comes from the device is zero; memory that is reused holds what its last lease left in it. */
+    /** New memory is zero; reused memory has the contents that its last lease left. */
     FRESH,
 
     /**
-     * Every lease starts with zeroes in all of its {@link MlxBuffer#capacity()}, so no lease sees another's bytes.
-     * Costs a pass over that memory with each reuse.
+     * All of a lease's {@link MlxBuffer#capacity()} is zero at its start, so no lease sees the bytes of another. Each
+     * reuse costs a pass over the memory.
      */
     ALWAYS,
 
-    /** The pool promises nothing about contents. */
+    /** The contents at the start of a lease are undefined. */
     NEVER
 }

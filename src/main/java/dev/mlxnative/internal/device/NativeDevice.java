@@ -1,0 +1,195 @@
+package dev.mlxnative.internal.device;
+
+import dev.mlxnative.BufferAllocationException;
+import dev.mlxnative.DeviceInfo;
+import dev.mlxnative.internal.shim.Shim;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.UnaryOperator;
+
+/** An open device: allocates, wraps and maps memory, and frees it. Thread-safe. */
+public final class NativeDevice implements MemorySource {
+    private final RefCountedHandle handle;
+    private final DeviceInfo info;
+    private final DeviceTraits traits;
+
+    private NativeDevice(MemorySegment handle) {
+        this.handle = new RefCountedHandle("device", handle, Shim::releaseDevice);
+        this.info = Shim.deviceInfo(handle);
+        this.traits = DeviceTraits.ofMetal(Shim.pageSize(), info.maxBufferLength());
+    }
+
+    /**
+     * Opens the default device of the library that is loaded.
+     *
+     * @throws dev.mlxnative.DeviceNotFoundException if the library finds no device
+     */
+    public static NativeDevice open() {
+        return new NativeDevice(Shim.openDevice());
+    }
+
+    /** The device's properties, readable after it is closed. */
+    public DeviceInfo info() {
+        return info;
+    }
+
+    /** The handle, reference-counted: memory and events that were made with it keep it alive. */
+    public RefCountedHandle handle() {
+        return handle;
+    }
+
+    @Override
+    public DeviceTraits traits() {
+        return traits;
+    }
+
+    @Override
+    public long recommendedBytes() {
+        return info.recommendedMaxWorkingSetSize();
+    }
+
+    @Override
+    public void requireOpen() {
+        handle.requireOpen();
+    }
+
+    /**
+     * Checks that a buffer of the device can have this length.
+     *
+     * @throws IllegalArgumentException if it is below 1, or above the largest buffer
+     */
+    public void requireAllocatable(long byteLength) {
+        if (byteLength < 1 || byteLength > traits.maxBufferLength()) {
+            throw new IllegalArgumentException(
+                    "a buffer has from 1 to " + traits.maxBufferLength() + " bytes on this device, not " + byteLength);
+        }
+    }
+
+    @Override
+    public long allocatedBytes() {
+        if (!handle.tryAcquire()) {
+            return 0;
+        }
+        try {
+            return Shim.allocatedBytes(handle.handle());
+        } finally {
+            handle.release();
+        }
+    }
+
+    @Override
+    public DeviceMemory allocate(long capacity) {
+        return create(() -> {
+            MemorySegment raw = Shim.createBuffer(handle.handle(), capacity);
+            return takeOver(raw, access -> contents(raw, capacity, access), false);
+        });
+    }
+
+    /**
+     * Makes memory of the caller's pages, without a copy if the device can share them. The segment of the memory is the
+     * caller's, or that of the copy.
+     *
+     * @param pages whole pages within the device's largest buffer
+     * @throws BufferAllocationException if the device has no memory left for a copy
+     * @throws IllegalStateException if the device is closed
+     * @throws WrongThreadException if the pages have to be copied and are confined to another thread
+     */
+    public DeviceMemory wrap(MemorySegment pages) {
+        return create(() -> {
+            try {
+                // By address: confinement to another thread does not matter to the device.
+                MemorySegment first = MemorySegment.ofAddress(pages.address());
+                MemorySegment raw = Shim.wrapPages(handle.handle(), first, pages.byteSize());
+                return takeOver(raw, access -> pages, false);
+            } catch (UnsupportedOperationException e) {
+                MappingBacking.warnOfCopy(pages.byteSize());
+                return copyOf(pages);
+            }
+        });
+    }
+
+    private DeviceMemory copyOf(MemorySegment pages) {
+        MemorySegment raw = Shim.createBuffer(handle.handle(), pages.byteSize());
+        UnaryOperator<MemorySegment> protection =
+                pages.isReadOnly() ? MemorySegment::asReadOnly : UnaryOperator.identity();
+        return takeOver(
+                raw,
+                access ->
+                        protection.apply(contents(raw, pages.byteSize(), access).copyFrom(pages)),
+                true);
+    }
+
+    /**
+     * Makes read-only memory of a mapping.
+     *
+     * @param pages the arena of the mapping, which is closed when the memory is freed
+     * @param mapping from the start of a page to the end of the file's contents
+     * @throws IllegalStateException if the device is closed
+     */
+    public DeviceMemory map(Arena pages, MemorySegment mapping) {
+        return create(() -> {
+            Arena access = Arena.ofShared();
+            MemorySegment segment = MemorySegment.ofAddress(mapping.address())
+                    .reinterpret(mapping.byteSize(), access, null)
+                    .asReadOnly();
+            return new DeviceMemory(access, segment, new MappingBacking(handle, traits, access, pages, mapping));
+        });
+    }
+
+    private static MemorySegment contents(MemorySegment raw, long capacity, Arena access) {
+        return MemorySegment.ofAddress(Shim.contents(raw).address()).reinterpret(capacity, access, null);
+    }
+
+    /** Makes memory of a buffer object, which is released if that fails. */
+    private DeviceMemory takeOver(MemorySegment raw, Function<Arena, MemorySegment> memory, boolean copy) {
+        try {
+            Arena access = Arena.ofShared();
+            MemorySegment segment = memory.apply(access);
+            BufferObject object = new BufferObject(raw, access, 0, segment.byteSize());
+            return new DeviceMemory(access, segment, new SingleBacking(handle, object, copy));
+        } catch (Throwable e) {
+            Shim.releaseBuffer(raw);
+            throw e;
+        }
+    }
+
+    @FunctionalInterface
+    private interface Creation {
+        DeviceMemory create();
+    }
+
+    /** Makes memory with a reference to the device, which the memory keeps until it is freed. */
+    private DeviceMemory create(Creation creation) {
+        requireOpen();
+        handle.acquire();
+        DeviceMemory created = null;
+        try {
+            created = creation.create();
+            return created;
+        } finally {
+            if (created == null) {
+                handle.release();
+            }
+        }
+    }
+
+    @Override
+    public void free(List<DeviceMemory> memories, Consumer<DeviceMemory> freed) {
+        for (DeviceMemory memory : memories) {
+            if (!tryFree(memory, freed)) {
+                DaemonThreads.retry("mlx-free", () -> tryFree(memory, freed));
+            }
+        }
+    }
+
+    private static boolean tryFree(DeviceMemory memory, Consumer<DeviceMemory> freed) {
+        boolean done = memory.tryFree();
+        if (done) {
+            freed.accept(memory);
+        }
+        return done;
+    }
+}

@@ -1,0 +1,60 @@
+package dev.mlxnative.internal.device;
+
+import java.util.List;
+import java.util.function.Consumer;
+
+/** A memory source that keeps all of its memory in a residency set, from allocation until it is freed. */
+public final class ResidentMemorySource implements MemorySource {
+    private final MemorySource source;
+    private final ResidencySet set;
+
+    /** @param set used as long as it is open; memory is allocated without it afterwards */
+    public ResidentMemorySource(MemorySource source, ResidencySet set) {
+        this.source = source;
+        this.set = set;
+    }
+
+    @Override
+    public DeviceTraits traits() {
+        return source.traits();
+    }
+
+    @Override
+    public long recommendedBytes() {
+        return source.recommendedBytes();
+    }
+
+    @Override
+    public void requireOpen() {
+        source.requireOpen();
+    }
+
+    @Override
+    public DeviceMemory allocate(long capacity) {
+        DeviceMemory memory = source.allocate(capacity);
+        boolean added = false;
+        try {
+            set.addUnlessClosed(memory.wholeBufferObject());
+            added = true;
+            return memory;
+        } finally {
+            if (!added) {
+                source.free(List.of(memory), freed -> {});
+            }
+        }
+    }
+
+    @Override
+    public void free(List<DeviceMemory> memories, Consumer<DeviceMemory> freed) {
+        try {
+            set.removeAll(memories.stream().map(DeviceMemory::wholeBufferObject).toList());
+        } finally {
+            source.free(memories, freed);
+        }
+    }
+
+    @Override
+    public long allocatedBytes() {
+        return source.allocatedBytes();
+    }
+}

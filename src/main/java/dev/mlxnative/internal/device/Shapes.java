@@ -1,0 +1,62 @@
+package dev.mlxnative.internal.device;
+
+import dev.mlxnative.DType;
+import java.util.Arrays;
+
+/** Arithmetic of shapes, which detects every invalid shape. */
+public final class Shapes {
+    private Shapes() {}
+
+    /**
+     * The number of elements; 1 for an empty shape, a scalar.
+     *
+     * @throws IllegalArgumentException if a dimension is below 1 or the product does not fit a {@code long}
+     */
+    public static long elementCount(long... shape) {
+        long count = 1;
+        for (long dimension : shape) {
+            if (dimension < 1) {
+                throw new IllegalArgumentException(
+                        "a dimension must be at least 1, but the shape is " + Arrays.toString(shape));
+            }
+            if (Math.multiplyHigh(count, dimension) != 0 || count * dimension < 0) {
+                throw new IllegalArgumentException(
+                        "the elements of shape " + Arrays.toString(shape) + " are more than a long can count");
+            }
+            count *= dimension;
+        }
+        return count;
+    }
+
+    /**
+     * Bytes of a shape's elements.
+     *
+     * @throws IllegalArgumentException as {@link #elementCount}, or if the bytes do not fit a {@code long}
+     */
+    public static long byteLength(DType dtype, long... shape) {
+        long count = elementCount(shape);
+        if (count > Long.MAX_VALUE / dtype.byteSize()) {
+            throw new IllegalArgumentException(
+                    "the bytes of " + describe(dtype, shape) + " are more than a long can count");
+        }
+        return count * dtype.byteSize();
+    }
+
+    /**
+     * Checks that a shape's elements fit into {@code byteLength} bytes.
+     *
+     * @throws IllegalArgumentException if they do not, or the shape is invalid
+     */
+    public static void requireFits(long byteLength, DType dtype, long... shape) {
+        long needed = byteLength(dtype, shape);
+        if (needed > byteLength) {
+            throw new IllegalArgumentException(
+                    describe(dtype, shape) + " takes " + needed + " bytes, but there are " + byteLength);
+        }
+    }
+
+    /** The notation of a shape: {@code f32[2, 3]}. */
+    public static String describe(DType dtype, long... shape) {
+        return dtype + Arrays.toString(shape);
+    }
+}

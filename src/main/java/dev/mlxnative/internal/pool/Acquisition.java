@@ -1,0 +1,216 @@
+package dev.mlxnative.internal.pool;
+
+import dev.mlxnative.BufferAllocationException;
+import dev.mlxnative.PoolStats;
+import dev.mlxnative.internal.device.DeviceMemory;
+import dev.mlxnative.internal.device.MemorySource;
+import dev.mlxnative.internal.observe.JfrEvents;
+import java.lang.foreign.Arena;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One request that no free memory serves, on its way to the last resort. Confined to its thread.
+ *
+ * <p>The steps: memory of complete fences; new memory, after eviction if a limit asks for it; if the device refuses,
+ * new memory after everything free is freed. Then the request is starved: all free memory moves to where it is found,
+ * the steps are repeated, and the request waits for memory that is parked or being freed, until it is served or denied.
+ */
+final class Acquisition {
+    /** The parts of the pool that a request uses. */
+    record Tools(
+            String pool,
+            MemorySource source,
+            AllocationTransactions allocations,
+            FenceReaper reaper,
+            Reclaimer reclaimer,
+            PoolObserver observer,
+            LeaseStart leaseStart) {}
+
+    private final Tools tools;
+    private final Shard shard;
+    private final long byteLength;
+    private final @Nullable Arena leaseArena;
+    private final boolean resettable;
+    private final long startNanos = System.nanoTime();
+
+    /** The last refusal; null before there was one. */
+    private Reservation.@Nullable Denied denied;
+    /** The device's own words, if the last refusal was its. */
+    private @Nullable BufferAllocationException refusal;
+
+    private boolean hasRetried;
+    private boolean hasWaited;
+    private boolean wasInterrupted;
+
+    Acquisition(Tools tools, Shard shard, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+        this.tools = tools;
+        this.shard = shard;
+        this.byteLength = byteLength;
+        this.leaseArena = leaseArena;
+        this.resettable = resettable;
+    }
+
+    /**
+     * Leases memory. The caller has searched the free memory, and issues the lease.
+     *
+     * @throws BufferAllocationException if there is no memory
+     * @throws IllegalStateException if the pool or the device is closed
+     */
+    Block run() {
+        // The search is repeated only if it could find more than the caller's.
+        Block block = tools.reaper().reap() ? reuse() : null;
+        if (block == null) {
+            block = grow();
+        }
+        return block != null ? block : runStarved();
+    }
+
+    private Block runStarved() {
+        tools.allocations().beginStarvation();
+        try {
+            while (true) {
+                long changesBefore = tools.allocations().changes();
+                tools.reaper().reap();
+                Block block = reuse();
+                if (block == null) {
+                    block = grow();
+                }
+                if (block != null) {
+                    return block;
+                }
+                if (!awaitChange(changesBefore)) {
+                    throw deny();
+                }
+            }
+        } finally {
+            tools.allocations().endStarvation();
+        }
+    }
+
+    private @Nullable Block reuse() {
+        Block block = tools.allocations().reuse(shard, byteLength, leaseArena, resettable);
+        if (block != null) {
+            tools.leaseStart().prepare(block, true);
+        }
+        return block;
+    }
+
+    /** Leases new memory; null if a limit or the device refuses. */
+    private @Nullable Block grow() {
+        Block block = allocateWithin(false);
+        if (block == null && refusal != null) {
+            tools.reaper().reap();
+            tools.reclaimer().trim(0, TrimCause.REFUSED);
+            block = allocateWithin(true);
+        }
+        return block;
+    }
+
+    /** Allocates what the limits allow, evicting free memory for it; {@code least} accepts no rounding up. */
+    private @Nullable Block allocateWithin(boolean least) {
+        refusal = null;
+        while (true) {
+            switch (tools.allocations().reserve(byteLength, least)) {
+                case Reservation.Granted granted -> {
+                    return allocate(granted.capacity());
+                }
+                case Reservation.EvictFirst evictFirst -> tools.reclaimer().carryOut(evictFirst.deferred());
+                case Reservation.Denied denial -> {
+                    denied = denial;
+                    return null;
+                }
+            }
+        }
+    }
+
+    /** Allocates a reserved native buffer and leases memory of it; null if the device refuses. */
+    private @Nullable Block allocate(long capacity) {
+        DeviceMemory memory = null;
+        boolean committed = false;
+        try {
+            JfrEvents.NativeAllocated event = tools.observer().nativeAllocation();
+            memory = tools.source().allocate(capacity);
+            event.commit(capacity);
+            Block block = tools.allocations().commit(memory, shard, byteLength, leaseArena, resettable);
+            committed = true;
+            tools.leaseStart().prepare(block, false);
+            return block;
+        } catch (BufferAllocationException e) {
+            refusal = e;
+            denied = new Reservation.Denied(DenialCause.DEVICE, capacity);
+            return null;
+        } finally {
+            if (memory == null) {
+                tools.allocations().cancel(capacity);
+            } else if (!committed) {
+                tools.reclaimer().carryOut(tools.allocations().abandon(memory));
+            }
+        }
+    }
+
+    /**
+     * Waits for a change, if that can help; false if the request has to be denied.
+     *
+     * @param changesBefore the count of changes before the last attempt
+     */
+    private boolean awaitChange(long changesBefore) {
+        if (tools.allocations().canWait(byteLength, startNanos)) {
+            tools.reaper().watchOldest();
+        }
+        try {
+            AllocationTransactions.Wait wait = tools.allocations().awaitChange(byteLength, startNanos);
+            if (wait != AllocationTransactions.Wait.FUTILE) {
+                hasWaited |= wait == AllocationTransactions.Wait.WAITED_FOR_PARKED;
+                return true;
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            hasWaited = true;
+            wasInterrupted = true;
+            return false;
+        }
+        // Memory that became free during the attempt may have been missed: one more attempt finds it.
+        boolean retry = !hasRetried && tools.allocations().changes() != changesBefore;
+        hasRetried = true;
+        return retry;
+    }
+
+    private BufferAllocationException deny() {
+        Reservation.Denied last = denied;
+        if (last == null) {
+            throw new AssertionError("a request is denied after a reservation was");
+        }
+        AllocationTransactions.Denial denial =
+                tools.allocations().deny(tools.source().allocatedBytes());
+        tools.observer().denied(byteLength, last.cause(), denial);
+        var exception = new BufferAllocationException(message(last, denial), byteLength, denial.stats());
+        if (refusal != null) {
+            exception.initCause(refusal);
+        }
+        return exception;
+    }
+
+    private String message(Reservation.Denied last, AllocationTransactions.Denial denial) {
+        PoolStats stats = denial.stats();
+        LimitSettings limits = denial.limits();
+        String ownWords = refusal == null ? "" : " (" + refusal.getMessage() + ")";
+        String waiting = hasWaited
+                ? ", also after up to " + TimeUnit.NANOSECONDS.toMillis(limits.waitNanos())
+                        + " ms of waiting for parked buffers"
+                : "";
+        String freeing = denial.freeingBytes() > 0 ? ", " + denial.freeingBytes() + " that are being freed" : "";
+        return "no memory for " + byteLength + " bytes: a native buffer of " + last.capacity() + " was refused by "
+                + last.cause().reason() + ownWords + waiting + (wasInterrupted ? ", which was interrupted" : "")
+                + ". The pool " + tools.pool() + " has " + stats.activeBytes() + " bytes in " + stats.activeCount()
+                + " active buffers, " + stats.cachedBytes() + " cached and " + stats.parkedBytes() + " parked"
+                + freeing + "; its limits are " + describe(limits.memoryLimit()) + " bytes and "
+                + describe(limits.bufferLimit()) + " buffers; the device counts " + stats.deviceAllocatedBytes()
+                + " of " + tools.source().recommendedBytes() + " recommended. "
+                + last.cause().advice();
+    }
+
+    private static String describe(long limit) {
+        return limit == Long.MAX_VALUE ? "unlimited" : Long.toString(limit);
+    }
+}

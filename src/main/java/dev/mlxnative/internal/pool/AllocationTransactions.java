@@ -1,0 +1,262 @@
+package dev.mlxnative.internal.pool;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.mlxnative.PoolStats;
+import dev.mlxnative.internal.device.DeviceMemory;
+import java.lang.foreign.Arena;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/** The transactions of a request for memory on the {@link PoolState}. Thread-safe. */
+final class AllocationTransactions {
+    /** How a request waited for a change. */
+    enum Wait {
+        /** It did not wait: memory that becomes free could not serve it, or its time is over. */
+        FUTILE,
+        /** It waited for memory that is being freed, or the pool is closed. */
+        WAITED,
+        /** It waited for parked memory. */
+        WAITED_FOR_PARKED
+    }
+
+    /** The figures at the moment when a request was denied. */
+    record Denial(PoolStats stats, LimitSettings limits, long freeingBytes) {}
+
+    /** How long a request sleeps at most before it asks for the fences that no thread watches. */
+    private static final long POLL_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
+
+    /** How long a request waits at least for memory that is being freed: microseconds, unless a native call uses it. */
+    private static final long FREEING_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    private final PoolState state;
+
+    AllocationTransactions(PoolState state) {
+        this.state = state;
+    }
+
+    /** Leases free memory; null if none serves the request. The caller issues the lease. */
+    @Nullable
+    Block reuse(Shard shard, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+        state.lock.lock();
+        try {
+            state.requireOpen();
+            shard.reserveSlot();
+            SizeRounding rounding = state.rounding();
+            boolean pressure = state.caches.isUnderPressureWith(rounding.capacity(byteLength));
+            if (pressure) {
+                // Cached blocks count as leased until they are flushed.
+                state.caches.flush();
+                pressure = state.caches.isUnderPressureWith(rounding.capacity(byteLength));
+            }
+            Block block = state.free.take(rounding, byteLength, pressure);
+            if (block == null) {
+                block = state.caches.take(state.cachedCapacity(byteLength, pressure));
+            }
+            if (block != null) {
+                state.caches.lease(block, shard, byteLength, leaseArena, resettable, true);
+            }
+            state.publishPressure();
+            return block;
+        } finally {
+            state.lock.unlock();
+        }
+    }
+
+    /** Reserves budget for a new native buffer; {@code least} accepts none but the least capacity. */
+    Reservation reserve(long byteLength, boolean least) {
+        state.lock.lock();
+        try {
+            state.requireOpen();
+            SizeRounding rounding = state.rounding();
+            List<DeviceMemory> obstacles = state.eviction.evictObstacles(rounding, byteLength);
+            if (!obstacles.isEmpty()) {
+                return new Reservation.EvictFirst(Deferred.of(obstacles, TrimCause.REPLACED, null));
+            }
+            long leastCapacity = state.free.leastCapacityForNew(rounding, byteLength);
+            if (least) {
+                return reserveCapacity(leastCapacity);
+            }
+            boolean pressure = state.caches.isUnderPressureWith(rounding.capacity(byteLength));
+            Reservation preferred = reserveCapacity(state.free.capacityForNew(rounding, byteLength, pressure));
+            if (!(preferred instanceof Reservation.Denied)) {
+                return preferred;
+            }
+            Reservation fallback = reserveCapacity(leastCapacity);
+            return fallback instanceof Reservation.Denied ? preferred : fallback;
+        } finally {
+            state.lock.unlock();
+        }
+    }
+
+    @GuardedBy("state.lock")
+    private Reservation reserveCapacity(long capacity) {
+        if (state.budget.reserve(capacity)) {
+            return new Reservation.Granted(capacity);
+        }
+        if (state.budget.fitsWithout(state.free.evictableBytes(), state.free.evictableCount(), capacity)) {
+            // The limits hold at every moment, so memory is freed before other memory replaces it.
+            List<DeviceMemory> evicted = state.eviction.evictUntilFits(capacity);
+            if (!evicted.isEmpty()) {
+                return new Reservation.EvictFirst(Deferred.of(evicted, TrimCause.LIMIT, null));
+            }
+        }
+        return new Reservation.Denied(state.budget.denialCause(state.free.evictableCount()), capacity);
+    }
+
+    /** Takes over a native buffer that was reserved, and leases a block of it. The caller issues the lease. */
+    Block commit(DeviceMemory memory, Shard shard, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+        state.lock.lock();
+        try {
+            state.requireOpen();
+            shard.reserveSlot();
+            Block block = state.free.addNew(memory, byteLength);
+            state.caches.lease(block, shard, byteLength, leaseArena, resettable, false);
+            state.publishPressure();
+            state.counters.allocated(state.caches.leasedBytes() + state.free.bytes() + state.pending.bytes());
+            return block;
+        } finally {
+            state.lock.unlock();
+        }
+    }
+
+    /** Cancels a reservation: no native buffer was created. */
+    void cancel(long capacity) {
+        state.lock.lock();
+        try {
+            state.budget.cancel(capacity);
+            state.signalChange();
+        } finally {
+            state.lock.unlock();
+        }
+    }
+
+    /** Gives up a native buffer that was created for a reservation, but not committed. */
+    Deferred abandon(DeviceMemory memory) {
+        state.lock.lock();
+        try {
+            state.budget.freeing(memory.capacity());
+            return new Deferred(List.of(memory), null, null, false);
+        } finally {
+            state.lock.unlock();
+        }
+    }
+
+    /** Moves all free memory to where a request finds it, and makes every release signal a change, until the end. */
+    void beginStarvation() {
+        state.lock.lock();
+        try {
+            state.caches.beginStarvation();
+            state.publishPressure();
+        } finally {
+            state.lock.unlock();
+        }
+    }
+
+    void endStarvation() {
+        state.lock.lock();
+        try {
+            state.caches.endStarvation();
+            state.allowShardCaches();
+        } finally {
+            state.lock.unlock();
+        }
+    }
+
+    /** The count of changes that could have helped a request. */
+    long changes() {
+        state.lock.lock();
+        try {
+            return state.changes();
+        } finally {
+            state.lock.unlock();
+        }
+    }
+
+    /** Whether {@link #awaitChange} would wait. */
+    boolean canWait(long byteLength, long startNanos) {
+        state.lock.lock();
+        try {
+            return remainingNanos(startNanos) > 0 && couldServeLater(byteLength);
+        } finally {
+            state.lock.unlock();
+        }
+    }
+
+    /**
+     * Waits for a change that could help a request.
+     *
+     * @param startNanos when the request began
+     */
+    Wait awaitChange(long byteLength, long startNanos) throws InterruptedException {
+        state.lock.lock();
+        try {
+            if (state.isClosed()) {
+                return Wait.WAITED;
+            }
+            long nanos = Math.min(POLL_NANOS, remainingNanos(startNanos));
+            if (nanos <= 0 || !couldServeLater(byteLength)) {
+                return Wait.FUTILE;
+            }
+            Wait result = state.pending.count() > 0 ? Wait.WAITED_FOR_PARKED : Wait.WAITED;
+            sleep(nanos);
+            return result;
+        } finally {
+            state.lock.unlock();
+        }
+    }
+
+    @GuardedBy("state.lock")
+    private void sleep(long atMostNanos) throws InterruptedException {
+        state.waitingRequests++;
+        try {
+            long seen = state.changes();
+            long nanos = atMostNanos;
+            while (state.changes() == seen && nanos > 0) {
+                nanos = state.changed.awaitNanos(nanos);
+            }
+        } finally {
+            state.waitingRequests--;
+        }
+    }
+
+    /** Whether memory that becomes free without the caller's help could serve a request. */
+    @GuardedBy("state.lock")
+    private boolean couldServeLater(long byteLength) {
+        return (state.budget.freeingBytes() > 0 || state.pending.completeByThemselves())
+                && state.budget.fitsWithout(
+                        state.free.evictableBytes() + state.pending.bytes(),
+                        (long) state.free.evictableCount() + state.pending.count(),
+                        state.free.leastCapacityForNew(state.rounding(), byteLength));
+    }
+
+    @GuardedBy("state.lock")
+    private long remainingNanos(long startNanos) {
+        long wait = state.limits().waitNanos();
+        long allowed = state.budget.freeingBytes() > 0 ? Math.max(wait, FREEING_NANOS) : wait;
+        return allowed - (System.nanoTime() - startNanos);
+    }
+
+    /** Whether a request waits for a change. */
+    boolean areRequestsWaiting() {
+        state.lock.lock();
+        try {
+            return state.waitingRequests > 0;
+        } finally {
+            state.lock.unlock();
+        }
+    }
+
+    /** Counts a denied request; returns the figures for its message. */
+    Denial deny(long deviceAllocatedBytes) {
+        state.lock.lock();
+        try {
+            state.counters.failed();
+            PoolStats stats =
+                    state.counters.snapshot(state.free, state.shards.totals(), state.pending, deviceAllocatedBytes);
+            return new Denial(stats, state.limits(), state.budget.freeingBytes());
+        } finally {
+            state.lock.unlock();
+        }
+    }
+}

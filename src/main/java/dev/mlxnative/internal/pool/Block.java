@@ -1,0 +1,242 @@
+package dev.mlxnative.internal.pool;
+
+import dev.mlxnative.internal.device.DeviceMemory;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.lang.ref.Cleaner;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A range of device memory, and the state of its lease: a generation number.
+ *
+ * <p>The number counts the beginnings and ends of leases, so it is odd while the block is leased. A buffer knows the
+ * generation of its lease. Ending a lease compares and increments the number, so it succeeds once, and never for a
+ * buffer of an earlier generation.
+ *
+ * <p>The pool's {@code package-info} has the states of a block and who guards its fields in each.
+ */
+public final class Block extends Padding {
+    private static final VarHandle GENERATION;
+
+    static {
+        try {
+            GENERATION = MethodHandles.lookup().findVarHandle(Block.class, "generation", long.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    private final DeviceMemory memory;
+    /** The chunk that the block is a range of; null if it is all of its memory. */
+    private final @Nullable Chunk chunk;
+
+    private long offset;
+    private long capacity;
+
+    @SuppressWarnings("unused") // through GENERATION
+    private volatile long generation;
+
+    /** The segment of the last lease without an arena of its own: the next lease often has the same length. */
+    private @Nullable MemorySegment lastSegment;
+
+    /* Guarded by the pool's lock while the block is free or parked, and by the shard's while it is in a shard. */
+
+    /** Bytes that the lease requested. */
+    long requestedBytes;
+    /** Whether a reset ends the lease. */
+    boolean resettable;
+
+    /** The arena of this lease alone, in a checked pool. */
+    @Nullable
+    Arena leaseArena;
+
+    /** Set by the holder of the lease when it labels the memory. */
+    boolean labelled;
+
+    /** Set by the holder of the lease when the leak detector watches it. */
+    Cleaner.@Nullable Cleanable watch;
+
+    /** The shard where the block is or was last; not null while it is leased. */
+    @Nullable
+    Shard shard;
+
+    /** The slot of the block in the shard's table. */
+    int slot;
+    /** The slot of the next block in the same bin of the shard's cache. */
+    int nextCached;
+
+    /** The neighbour before this block in its chunk. */
+    @Nullable
+    Block before;
+
+    /** The neighbour after this block in its chunk. */
+    @Nullable
+    Block after;
+
+    /** Whether the block is a free range of its chunk. */
+    boolean isFreeRange;
+
+    /** When the block was cached in its shard, or became free: a count that the shard, or the free space, keeps. */
+    long freedAt;
+
+    /** The block that became free before this one; in a chunk, the next free range of the same bin. */
+    @Nullable
+    Block older;
+
+    /** The block that became free after this one; in a chunk, the previous free range of the same bin. */
+    @Nullable
+    Block newer;
+
+    /** A range of a chunk that the caller gives its bounds with {@link #setBounds}. */
+    Block(DeviceMemory memory, @Nullable Chunk chunk) {
+        this.memory = memory;
+        this.chunk = chunk;
+    }
+
+    /** All of a memory. */
+    public static Block whole(DeviceMemory memory) {
+        Block block = new Block(memory, null);
+        block.setBounds(0, memory.capacity());
+        return block;
+    }
+
+    /** Changes the range of the memory that the block is. The block must not be leased. */
+    void setBounds(long offset, long capacity) {
+        this.offset = offset;
+        this.capacity = capacity;
+    }
+
+    Chunk chunk() {
+        if (chunk == null) {
+            throw new AssertionError("a block of " + capacity + " bytes is in no chunk");
+        }
+        return chunk;
+    }
+
+    Shard shard() {
+        Shard current = shard;
+        if (current == null) {
+            throw new AssertionError("a block of " + capacity + " bytes was never leased");
+        }
+        return current;
+    }
+
+    /** The memory that the block is a range of. */
+    public DeviceMemory memory() {
+        return memory;
+    }
+
+    /** Bytes from the start of the memory to the start of the block. */
+    long offset() {
+        return offset;
+    }
+
+    /** Bytes of the block. */
+    public long capacity() {
+        return capacity;
+    }
+
+    /** Whether a shard may cache the block for the next request of this capacity. */
+    boolean isCacheable() {
+        return chunk == null && !SizeRounding.isPageRounded(capacity);
+    }
+
+    /** The capacity during a lease of this many bytes, also after that lease has ended. */
+    public long capacityFor(long byteLength) {
+        return chunk == null ? capacity : Math.min(chunk.granules(byteLength), memory.capacity());
+    }
+
+    long address() {
+        return memory.segment().address() + offset;
+    }
+
+    /** All bytes of the block. */
+    public MemorySegment segment() {
+        return memory.segment().asSlice(offset, capacity);
+    }
+
+    /**
+     * The first {@code byteLength} bytes.
+     *
+     * @param arena the lifetime of the segment; null for that of the memory
+     * @throws IllegalStateException if the block has become smaller, because the lease has ended
+     */
+    public MemorySegment segment(@Nullable Arena arena, long byteLength) {
+        if (arena != null) {
+            return MemorySegment.ofAddress(address()).reinterpret(byteLength, arena, null);
+        }
+        MemorySegment known = lastSegment;
+        if (known == null || known.byteSize() != byteLength || known.address() != address()) {
+            long start = offset;
+            if (start > memory.capacity() - byteLength) {
+                throw new IllegalStateException("the lease has ended");
+            }
+            known = memory.segment().asSlice(start, byteLength);
+            lastSegment = known;
+        }
+        return known;
+    }
+
+    /** Records that the holder of the lease has labelled the memory, so that the label is removed at its end. */
+    public void setLabelled() {
+        labelled = true;
+    }
+
+    /** Begins a lease and returns its generation. Only the owner calls this, while the block is not leased. */
+    public long issue() {
+        long issued = (long) GENERATION.get(this) + 1;
+        GENERATION.setRelease(this, issued);
+        return issued;
+    }
+
+    /** Ends a lease; false if it has ended before, or the number belongs to no lease. */
+    public boolean end(long leaseGeneration) {
+        return isLease(leaseGeneration) && GENERATION.compareAndSet(this, leaseGeneration, leaseGeneration + 1);
+    }
+
+    /** As {@link #end}, without an atomic operation. The caller holds the lock of the block's shard. */
+    boolean endExclusively(long leaseGeneration) {
+        if (!isLease(leaseGeneration) || (long) GENERATION.get(this) != leaseGeneration) {
+            return false;
+        }
+        GENERATION.setRelease(this, leaseGeneration + 1);
+        return true;
+    }
+
+    /** The generation at this moment: odd while the block is leased. */
+    public long generation() {
+        return generation;
+    }
+
+    /** Whether a generation is that of a lease. */
+    public static boolean isLease(long generation) {
+        return (generation & 1) == 1;
+    }
+
+    /** Whether the lease of this generation has not ended. */
+    public boolean isActive(long leaseGeneration) {
+        return generation == leaseGeneration;
+    }
+
+    /**
+     * Closes the arena of a single lease, if it has one; false if another thread has closed it, and so ended the lease.
+     *
+     * @throws IllegalStateException if a native call uses a segment of the arena, which then stays open
+     */
+    static boolean closeLeaseArena(@Nullable Arena leaseArena) {
+        if (leaseArena == null) {
+            return true;
+        }
+        try {
+            leaseArena.close();
+            return true;
+        } catch (IllegalStateException e) {
+            if (leaseArena.scope().isAlive()) {
+                throw new IllegalStateException("a native call is using the buffer: it cannot be released", e);
+            }
+            return false;
+        }
+    }
+}

@@ -1,0 +1,117 @@
+package dev.mlxnative.internal.pool;
+
+import dev.mlxnative.MlxFence;
+import dev.mlxnative.internal.device.DaemonThreads;
+import dev.mlxnative.internal.device.RetainedFence;
+import java.lang.System.Logger.Level;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/** Frees parked memory when its fence is complete, and has threads wait for fences while a request needs them. */
+final class FenceReaper {
+    private static final System.Logger LOG = System.getLogger("dev.mlxnative");
+
+    /** The most threads that wait for fences of one pool. A GPU completes its work in the order of a few queues. */
+    private static final int MAX_WATCHERS = 8;
+
+    private final PoolState state;
+    private final AllocationTransactions allocations;
+    private final Retirement retirement;
+    private final AtomicInteger watchers = new AtomicInteger();
+
+    FenceReaper(PoolState state, AllocationTransactions allocations, Retirement retirement) {
+        this.state = state;
+        this.allocations = allocations;
+        this.retirement = retirement;
+    }
+
+    /** Frees the memory that is parked with complete fences; returns whether there was any. */
+    boolean reap() {
+        boolean reaped = false;
+        if (!state.pending.isEmpty()) {
+            for (MlxFence fence : state.pending.fences()) {
+                if (isComplete(fence)) {
+                    reaped |= free(fence);
+                }
+            }
+        }
+        return reaped;
+    }
+
+    /** Asks a fence. Its failure does not concern the caller: the memory that waits for it stays parked. */
+    private boolean isComplete(MlxFence fence) {
+        try {
+            return fence.isComplete();
+        } catch (Throwable e) {
+            report(fence, e);
+            return false;
+        }
+    }
+
+    private void report(MlxFence fence, Throwable failure) {
+        if (state.pending.markReported(fence)) {
+            LOG.log(
+                    Level.WARNING,
+                    "a " + fence.getClass().getName() + " failed: the memory that is parked with it stays parked",
+                    failure);
+        }
+    }
+
+    /** Frees the memory that is parked with a complete fence; false if there is none, or another thread did. */
+    boolean free(MlxFence completeFence) {
+        List<Block> batch = state.pending.take(completeFence);
+        if (batch == null) {
+            return false;
+        }
+        RetainedFence.release(completeFence);
+        retirement.freeParked(batch);
+        return true;
+    }
+
+    /** Starts threads that wait for the oldest fences that no thread waits for, up to the limit of such threads. */
+    void watchOldest() {
+        while (addWatcher()) {
+            MlxFence fence = state.pending.watchOldest();
+            if (fence == null) {
+                watchers.decrementAndGet();
+                return;
+            }
+            try {
+                DaemonThreads.run("mlx-fence-wait", () -> watch(fence));
+            } catch (OutOfMemoryError noThread) {
+                // Requests and sweeps ask for the fence from time to time, so only promptness is lost.
+                watchers.decrementAndGet();
+                return;
+            }
+        }
+    }
+
+    private boolean addWatcher() {
+        int count;
+        do {
+            count = watchers.get();
+            if (count == MAX_WATCHERS) {
+                return false;
+            }
+        } while (!watchers.compareAndSet(count, count + 1));
+        return true;
+    }
+
+    /** Waits for one fence after another, as long as a request or a closed pool needs it. */
+    private void watch(MlxFence first) {
+        MlxFence fence = first;
+        try {
+            while (fence != null) {
+                try {
+                    fence.await();
+                } catch (Throwable e) {
+                    report(fence, e);
+                }
+                reap();
+                fence = state.isClosed() || allocations.areRequestsWaiting() ? state.pending.watchOldest() : null;
+            }
+        } finally {
+            watchers.decrementAndGet();
+        }
+    }
+}

@@ -1,0 +1,80 @@
+package dev.mlxnative.internal.pool;
+
+import dev.mlxnative.Sizing;
+import dev.mlxnative.internal.device.DeviceMemory;
+import dev.mlxnative.internal.device.DeviceTraits;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The free memory of a pool: selects the block that serves a request, and the size of new memory when none does. One
+ * implementation for each {@link Sizing}. Not thread-safe; the pool's lock guards it.
+ */
+interface FreeSpace {
+    /** The free space for a sizing, which holds no memory yet. */
+    static FreeSpace of(Sizing sizing, DeviceTraits traits) {
+        return switch (sizing) {
+            case POWER_OF_TWO -> new SegregatedFreeLists();
+            case COMPACT -> new BestFitChunks(traits);
+        };
+    }
+
+    /**
+     * Takes a free block that serves a request; null if there is none.
+     *
+     * @param underPressure whether memory is too scarce for rounding to powers of two
+     */
+    @Nullable
+    Block take(SizeRounding rounding, long byteLength, boolean underPressure);
+
+    /** Removes the native buffers that must be freed before a new one for the request is allocated. */
+    List<DeviceMemory> removeObstacles(SizeRounding rounding, long byteLength);
+
+    /** The preferred capacity of a new native buffer for a request. */
+    long capacityForNew(SizeRounding rounding, long byteLength, boolean underPressure);
+
+    /** The least capacity of a new native buffer for a request. */
+    long leastCapacityForNew(SizeRounding rounding, long byteLength);
+
+    /** Takes over a new native buffer and returns the block of it that serves the request. */
+    Block addNew(DeviceMemory memory, long byteLength);
+
+    /**
+     * Makes a block free whose lease has ended.
+     *
+     * @param evictFirst whether its memory is to be evicted before all other memory
+     */
+    void free(Block block, boolean evictFirst);
+
+    /** Removes the native buffer that has been free for longest; null if none is entirely free. */
+    @Nullable
+    DeviceMemory evict();
+
+    /** When the buffer that {@link #evict} would remove became free, in {@link #frees}; the largest long if none is. */
+    long evictableSince();
+
+    /**
+     * Takes back a block that GPU work may still use. The block is never leased again. Returns its native buffer if
+     * nothing else of it is in use; otherwise the range is quarantined until then.
+     */
+    @Nullable
+    DeviceMemory quarantine(Block block);
+
+    /** Whether {@link #evict} would remove a native buffer that nothing uses but a quarantined range. */
+    boolean hasDrained();
+
+    /** Free blocks, quarantined ranges included. */
+    int count();
+
+    /** Bytes of the free blocks, quarantined ranges included. */
+    long bytes();
+
+    /** Native buffers that are entirely free. */
+    int evictableCount();
+
+    /** Bytes of the native buffers that are entirely free. */
+    long evictableBytes();
+
+    /** Counts the calls of {@link #free}. */
+    long frees();
+}

@@ -1,0 +1,201 @@
+package dev.mlxnative.internal.pool;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.mlxnative.MlxFence;
+import dev.mlxnative.internal.device.RetainedFence;
+import java.util.ArrayList;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The parked blocks of a pool: their leases have ended, and each waits for a fence. A fence is compared by identity, so
+ * that none of its code runs under the lock. Thread-safe, by a lock below the pool's.
+ *
+ * <p>A block counts as parked until it is free: also while a thread has taken it from here and makes it free. The
+ * counts change within transactions of the pool alone, so that a snapshot under the pool's lock is consistent.
+ */
+final class PendingReleases {
+    private static final class Batch {
+        private final MlxFence fence;
+        private final long number;
+        private final List<Block> blocks = new ArrayList<>();
+        private boolean reported;
+        private boolean watched;
+
+        private Batch(MlxFence fence, long number) {
+            this.fence = fence;
+            this.number = number;
+        }
+
+        /** Whether the fence completes without the end of a scope. */
+        private boolean completesByItself() {
+            return !ScopeBound.waitsForScope(fence);
+        }
+    }
+
+    private final ReentrantLock lock = new ReentrantLock();
+
+    @GuardedBy("lock")
+    private final IdentityHashMap<MlxFence, Batch> batches = new IdentityHashMap<>();
+
+    @GuardedBy("lock")
+    private long batchesCreated;
+
+    @GuardedBy("lock")
+    private int count;
+
+    @GuardedBy("lock")
+    private long bytes;
+
+    /** Blocks whose fence is complete, and which a thread is making free. */
+    @GuardedBy("lock")
+    private int completingCount;
+
+    /**
+     * Parks a block with a fence that the caller has retained; the batch retains it until it is taken. The caller holds
+     * the pool's lock.
+     */
+    void add(Block block, MlxFence fence) {
+        lock.lock();
+        try {
+            Batch batch = batches.get(fence);
+            if (batch == null) {
+                batch = new Batch(fence, ++batchesCreated);
+                batches.put(fence, batch);
+                RetainedFence.retain(fence);
+            }
+            batch.blocks.add(block);
+            count++;
+            bytes += block.capacity();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Takes the blocks that wait for a fence; null if there are none. The caller releases the fence, and calls
+     * {@link #completed} for each block when it is free.
+     */
+    @Nullable
+    List<Block> take(MlxFence fence) {
+        lock.lock();
+        try {
+            Batch batch = batches.remove(fence);
+            if (batch == null) {
+                return null;
+            }
+            completingCount += batch.blocks.size();
+            return batch.blocks;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** A block that was taken is about to be free. The caller holds the pool's lock. */
+    void completed(Block block) {
+        lock.lock();
+        try {
+            completingCount--;
+            count--;
+            bytes -= block.capacity();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Whether no block waits for a fence. */
+    boolean isEmpty() {
+        lock.lock();
+        try {
+            return batches.isEmpty();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The fences for which blocks wait. */
+    List<MlxFence> fences() {
+        lock.lock();
+        try {
+            return List.copyOf(batches.keySet());
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Parked blocks. */
+    int count() {
+        lock.lock();
+        try {
+            return count;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Bytes of the parked blocks. */
+    long bytes() {
+        lock.lock();
+        try {
+            return bytes;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Whether a block becomes free without the end of a scope, and by a fence that has not failed. */
+    boolean completeByThemselves() {
+        lock.lock();
+        try {
+            if (completingCount > 0) {
+                return true;
+            }
+            for (Batch batch : batches.values()) {
+                if (!batch.reported && batch.completesByItself()) {
+                    return true;
+                }
+            }
+            return false;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The oldest fence that no thread watches and no open scope holds back, marked as watched; null if none is. */
+    @Nullable
+    MlxFence watchOldest() {
+        lock.lock();
+        try {
+            Batch oldest = null;
+            for (Batch batch : batches.values()) {
+                if (!batch.watched && batch.completesByItself() && (oldest == null || batch.number < oldest.number)) {
+                    oldest = batch;
+                }
+            }
+            if (oldest == null) {
+                return null;
+            }
+            oldest.watched = true;
+            return oldest.fence;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Marks the failure of a fence as reported; false if it was before, or no block waits for the fence. */
+    boolean markReported(MlxFence fence) {
+        lock.lock();
+        try {
+            Batch batch = batches.get(fence);
+            boolean isFirst = batch != null && !batch.reported;
+            if (batch != null) {
+                batch.reported = true;
+            }
+            return isFirst;
+        } finally {
+            lock.unlock();
+        }
+    }
+}

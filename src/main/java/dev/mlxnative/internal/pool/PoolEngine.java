@@ -1,0 +1,281 @@
+package dev.mlxnative.internal.pool;
+
+import dev.mlxnative.BufferAllocationException;
+import dev.mlxnative.MlxFence;
+import dev.mlxnative.PoolStats;
+import dev.mlxnative.Sizing;
+import dev.mlxnative.internal.device.MemorySource;
+import dev.mlxnative.internal.device.RetainedFence;
+import java.lang.System.Logger.Level;
+import java.lang.foreign.Arena;
+import java.lang.ref.Cleaner;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/** A pool without its API: wires the parts together and has the path of a hit. Nothing here is mutable. */
+public final class PoolEngine {
+    private static final System.Logger LOG = System.getLogger("dev.mlxnative");
+
+    private final PoolConfig config;
+    private final MemorySource source;
+    private final Shards shards = new Shards();
+    private final PoolState state;
+    private final PoolObserver observer;
+    private final Retirement retirement;
+    private final LeaseStart leaseStart;
+    private final Reclaimer reclaimer;
+    private final FenceReaper reaper;
+    private final IdleTrimmer idleTrimmer;
+    private final Acquisition.Tools tools;
+    private final LeakDetector leaks;
+
+    /** @throws java.io.UncheckedIOException if the file of the allocation log cannot be created */
+    public PoolEngine(PoolConfig config) {
+        this.config = config;
+        source = config.source();
+        observer = new PoolObserver(config);
+        state = new PoolState(config, shards);
+        reclaimer = new Reclaimer(source, state, observer, new BackgroundMaintenance());
+        retirement = new Retirement(config.checked(), shards, new ReleaseTransactions(state), observer, reclaimer);
+        leaseStart = new LeaseStart(config.zeroing(), observer, retirement);
+        AllocationTransactions allocations = new AllocationTransactions(state);
+        reaper = new FenceReaper(state, allocations, retirement);
+        idleTrimmer = new IdleTrimmer(state, reaper, reclaimer);
+        tools = new Acquisition.Tools(config.name(), source, allocations, reaper, reclaimer, observer, leaseStart);
+        leaks = new LeakDetector(config.leakDetection(), this::endLeaked);
+    }
+
+    /** Passes maintenance on to the parts that are above the reclaimer. */
+    private final class BackgroundMaintenance implements Reclaimer.Maintenance {
+        @Override
+        public void schedule(Deferred.Sweep sweep) {
+            idleTrimmer.schedule(sweep);
+        }
+
+        @Override
+        public void watchFences() {
+            reaper.watchOldest();
+        }
+    }
+
+    /** The pool's name in logs, events and management. */
+    public String name() {
+        return config.name();
+    }
+
+    /** Whether released memory is filled with a pattern, and leases have arenas of their own. */
+    public boolean isChecked() {
+        return config.checked();
+    }
+
+    /** The alignment of every lease's address, in bytes. */
+    public long alignment() {
+        return config.sizing() == Sizing.COMPACT
+                ? source.traits().offsetAlignment()
+                : source.traits().pageSize();
+    }
+
+    /**
+     * Leases a block. The caller issues the lease, or calls {@link #abandon}.
+     *
+     * @param byteLength from 1 to the device's largest buffer; the caller has checked it
+     * @param leaseArena the arena of this lease alone; null for none
+     * @param resettable whether a reset ends the lease
+     * @throws BufferAllocationException if there is no memory
+     * @throws IllegalStateException if the pool or its device is closed
+     */
+    public Block acquire(long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+        source.requireOpen();
+        Shard shard = shards.ofThread();
+        Block block = reuse(shard, byteLength, leaseArena, resettable);
+        if (block == null) {
+            return new Acquisition(tools, shard, byteLength, leaseArena, resettable).run();
+        }
+        leaseStart.prepare(block, true);
+        return block;
+    }
+
+    private @Nullable Block reuse(Shard shard, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+        long capacity = state.cachedCapacity(byteLength);
+        Block block =
+                capacity == SizeRounding.NONE ? null : shard.leaseCached(capacity, byteLength, leaseArena, resettable);
+        return block != null ? block : tools.allocations().reuse(shard, byteLength, leaseArena, resettable);
+    }
+
+    /** Takes back a block whose lease could not be issued, or has been ended by its generation. */
+    public void abandon(Block block) {
+        retirement.retire(List.of(block), null);
+    }
+
+    /**
+     * Ends a lease; its memory becomes free, or is parked with the fence. False if the lease had ended before.
+     *
+     * @throws IllegalStateException if a native call uses a segment of {@code leaseArena}, or the event of the fence is
+     *     closed and unused; nothing has happened then
+     */
+    public boolean end(@Nullable Arena leaseArena, Block block, long generation, @Nullable MlxFence fence) {
+        RetainedFence.retain(fence);
+        try {
+            MlxFence pending = pending(fence);
+            return Block.closeLeaseArena(leaseArena) && retirement.end(block, generation, pending);
+        } finally {
+            RetainedFence.release(fence);
+        }
+    }
+
+    /** The fence if it is not complete yet; else null. */
+    private static @Nullable MlxFence pending(@Nullable MlxFence fence) {
+        return fence == null || fence.isComplete() ? null : fence;
+    }
+
+    /**
+     * Ends every lease outside scopes; their memory becomes free, or is parked with the fence.
+     *
+     * @throws IllegalStateException in a checked pool, if a native call uses a buffer; all others are released
+     */
+    public void reset(@Nullable MlxFence fence) {
+        IllegalStateException inUse = null;
+        RetainedFence.retain(fence);
+        try {
+            MlxFence pending = pending(fence);
+            leaks.expectReset(!state.isClosed());
+            if (config.checked()) {
+                inUse = retirement.endResettableOneByOne(pending);
+            } else {
+                retirement.endResettable(pending);
+            }
+            leaks.resetDone();
+        } finally {
+            RetainedFence.release(fence);
+        }
+        if (inUse != null) {
+            throw inUse;
+        }
+    }
+
+    /** The leases of a new scope. */
+    public ScopeLeases newScopeLeases() {
+        return new ScopeLeases(retirement, reaper);
+    }
+
+    /** Finds leases and scopes that the program has dropped. */
+    public LeakDetector leaks() {
+        return leaks;
+    }
+
+    /** Has a sample of the leases watched until their holder is unreachable. Called once for each lease. */
+    public void watchSample(
+            Object holder, Block block, long generation, @Nullable Arena leaseArena, long requestedBytes) {
+        if (leaks.samples()) {
+            block.watch = leaks.watch(holder, new LeaseRef(block, generation, leaseArena, requestedBytes));
+        }
+    }
+
+    /**
+     * Has a sample of the scopes watched until their holder is unreachable; null if this one is not. The caller cleans
+     * the result when the scope has ended.
+     */
+    public Cleaner.@Nullable Cleanable watchSample(Object holder, ScopeLeases leases) {
+        return leaks.samples() ? leaks.watch(holder, leases) : null;
+    }
+
+    /** Ends leases whose holder is unreachable, and logs the leak. */
+    private void endLeaked(LeakDetector.Leases leases, Throwable origin) {
+        List<Block> ended = leases.end();
+        if (ended.isEmpty() && leases.endWithReset()) {
+            return; // a reset was faster
+        }
+        ReleaseTransactions.Disposal disposal = retirement.retireLeaked(ended);
+        leases.complete();
+        LOG.log(
+                Level.WARNING,
+                "leak in pool " + config.name() + ": " + leases + " became garbage and had never been closed; "
+                        + describe(disposal),
+                origin);
+    }
+
+    private static String describe(ReleaseTransactions.Disposal disposal) {
+        String freed = disposal.deferred().freeing().size() + " native buffer(s) of "
+                + disposal.deferred().freeingBytes() + " bytes were freed";
+        return disposal.quarantinedCount() == 0
+                ? freed
+                : freed + ", and " + disposal.quarantinedBytes()
+                        + " bytes are in quarantine until the rest of their native buffer is free";
+    }
+
+    /** Leases that the leak detector has ended. */
+    public long leakedCount() {
+        return state.leakedCount();
+    }
+
+    /** Frees free memory until at most this many bytes are left; returns the bytes that were freed. */
+    public long trim(long maxFreeBytes) {
+        reaper.reap();
+        return reclaimer.trim(maxFreeBytes, TrimCause.REQUESTED);
+    }
+
+    /** The settings that may change, as they are. */
+    public LimitSettings limits() {
+        return state.limits();
+    }
+
+    /**
+     * Changes these settings; free memory that they no longer allow is freed before this returns.
+     *
+     * @param restartIdleTime whether free memory counts as used at this moment
+     */
+    public void adjust(UnaryOperator<LimitSettings> change, boolean restartIdleTime) {
+        reaper.reap();
+        reclaimer.carryOut(state.adjust(change, restartIdleTime));
+    }
+
+    /** The pool's figures, after completed fences were reaped. */
+    public PoolStats stats() {
+        reaper.reap();
+        return snapshot();
+    }
+
+    /** The pool's figures, without any effect. */
+    public PoolStats snapshot() {
+        return state.snapshot(source.allocatedBytes());
+    }
+
+    /**
+     * Checks that the pool is open.
+     *
+     * @throws IllegalStateException if it is closed
+     */
+    public void requireOpen() {
+        state.requireOpen();
+    }
+
+    /** Frees all free memory and stops leasing; logs the leases that are active. A second call does nothing. */
+    public void close() {
+        Deferred deferred = state.close();
+        if (deferred == null) {
+            return;
+        }
+        observer.close();
+        reclaimer.carryOut(deferred);
+        reaper.reap();
+        reaper.watchOldest();
+        warnOfActiveLeases();
+        leaks.expectReset(false);
+    }
+
+    private void warnOfActiveLeases() {
+        PoolStats stats = snapshot();
+        if (stats.activeCount() == 0) {
+            return;
+        }
+        LOG.log(
+                Level.WARNING,
+                "pool {0} was closed with {1} active buffer(s) of {2} bytes; they are freed when they are closed",
+                config.name(),
+                stats.activeCount(),
+                stats.activeBytes());
+        leaks.forEachActive((leases, origin) ->
+                LOG.log(Level.WARNING, "still active when pool " + config.name() + " was closed: " + leases, origin));
+    }
+}

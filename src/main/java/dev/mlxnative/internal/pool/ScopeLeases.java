@@ -1,0 +1,178 @@
+package dev.mlxnative.internal.pool;
+
+import dev.mlxnative.MlxFence;
+import dev.mlxnative.internal.device.RetainedFence;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The leases of a scope. Knows neither the scope nor its arena, so that it can end the leases when both are
+ * unreachable. The scope's lock guards it, except for what the leak detector calls.
+ */
+public final class ScopeLeases implements LeakDetector.Leases {
+    private final Retirement retirement;
+    private final FenceReaper reaper;
+    private final ScopeEnd end = new ScopeEnd();
+    private final AtomicBoolean ended = new AtomicBoolean();
+    private final ArrayList<Block> blocks = new ArrayList<>();
+    /** Not volatile: another thread may read an earlier value. */
+    private int count;
+    /** The fence of the last early release: memory that is released with the same fence waits for one object. */
+    private @Nullable Both last;
+
+    ScopeLeases(Retirement retirement, FenceReaper reaper) {
+        this.retirement = retirement;
+        this.reaper = reaper;
+    }
+
+    /** Grows the list so that the next {@link #add} allocates nothing. */
+    public void reserveRoom() {
+        blocks.ensureCapacity(blocks.size() + 1);
+    }
+
+    /** Adds a lease that has just begun. */
+    public void add(Block block) {
+        blocks.add(block);
+        count = blocks.size();
+    }
+
+    /** Leases that have begun in the scope so far. */
+    public int count() {
+        return count;
+    }
+
+    /** The fence that memory waits for if its lease ends before the scope does. */
+    @SuppressWarnings("ReferenceEquality") // fences are compared by identity
+    public MlxFence endedWith(@Nullable MlxFence fence) {
+        if (fence == null) {
+            return end;
+        }
+        Both both = last;
+        if (both == null || both.fence != fence) {
+            both = new Both(end, fence);
+            last = both;
+        }
+        return both;
+    }
+
+    /**
+     * Ends the leases one at a time, because a native call may use each. Their memory waits for the end of the scope.
+     *
+     * @throws IllegalStateException if one is in use; it and those after it have not ended
+     */
+    public void endOneByOne() {
+        for (Block block : blocks) {
+            if (LeaseRef.current(block).tryEnd()) {
+                retirement.retire(List.of(block), end);
+            }
+        }
+    }
+
+    /** Ends the scope, whose arena is closed. Only the first call of this or {@link #end} does anything. */
+    public void endAll() {
+        if (ended.compareAndSet(false, true)) {
+            retirement.endAll(blocks);
+        }
+        complete();
+    }
+
+    /** Ends the leases of a scope that is unreachable or closed. Only the first call does anything. */
+    @Override
+    public List<Block> end() {
+        if (!ended.compareAndSet(false, true)) {
+            return List.of();
+        }
+        List<Block> endedBlocks = new ArrayList<>(blocks.size());
+        for (Block block : blocks) {
+            if (tryEndIfUnused(block)) {
+                endedBlocks.add(block);
+            }
+        }
+        return endedBlocks;
+    }
+
+    private static boolean tryEndIfUnused(Block block) {
+        try {
+            return LeaseRef.current(block).tryEnd();
+        } catch (WrongThreadException | IllegalStateException e) {
+            // The lease of a checked scope has an arena of its own, which is confined to a thread or in use by a native
+            // call. Its segments can outlive those of the scope, so the memory must stay.
+            return false;
+        }
+    }
+
+    /** Frees the memory of leases that ended early, once the others have ended. */
+    @Override
+    public void complete() {
+        end.reached.countDown();
+        reaper.free(end);
+        reaper.reap();
+    }
+
+    @Override
+    public boolean areActive() {
+        return count > 0 && !ended.get();
+    }
+
+    @Override
+    public boolean endWithReset() {
+        return false;
+    }
+
+    @Override
+    public String toString() {
+        return "a scope with " + count + " buffer(s)";
+    }
+
+    /** Complete when the scope has ended. */
+    private static final class ScopeEnd implements ScopeBound {
+        private final CountDownLatch reached = new CountDownLatch(1);
+
+        @Override
+        public boolean isComplete() {
+            return reached.getCount() == 0;
+        }
+
+        @Override
+        public boolean isScopeEnded() {
+            return isComplete();
+        }
+
+        @Override
+        public void await() throws InterruptedException {
+            reached.await();
+        }
+    }
+
+    /** Complete when the scope has ended and a fence of the caller is complete. */
+    private record Both(ScopeEnd scope, MlxFence fence) implements ScopeBound, RetainedFence {
+        @Override
+        public boolean isComplete() {
+            return scope.isComplete() && fence.isComplete();
+        }
+
+        @Override
+        public boolean isScopeEnded() {
+            return scope.isComplete();
+        }
+
+        @Override
+        public void await() throws InterruptedException {
+            scope.await();
+            fence.await();
+        }
+
+        @Override
+        public void retain() {
+            RetainedFence.retain(fence);
+        }
+
+        @Override
+        public void release() {
+            RetainedFence.release(fence);
+        }
+    }
+}

@@ -1,0 +1,317 @@
+package dev.mlxnative.internal.pool;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A part of a pool's leases and a cache of blocks for the next ones, under a lock of its own. Threads are spread over
+ * the shards, so that they rarely contend. A lease ends in the shard where it began, whichever thread ends it.
+ *
+ * <p>Cached blocks are free memory: bounded, counted, and taken by any request before the device is asked. No thread
+ * owns a shard, so a thread that ends leaves nothing behind.
+ *
+ * <p>A hit writes numbers alone, no references: see {@link SlotTable}.
+ */
+final class Shard extends SpinLock {
+    private static final int NONE = -1;
+    /** How many blocks of a bin are compared with a request. */
+    private static final int SEARCH_DEPTH = 4;
+
+    /** The leased and the cached blocks. */
+    @GuardedBy("this")
+    private final SlotTable slots = new SlotTable();
+
+    /** The slot of the block that was cached last, by bin. */
+    @GuardedBy("this")
+    private final int[] cacheHeads = new int[SizeBins.COUNT];
+
+    /** A bit for each bin that may have cached blocks. */
+    @GuardedBy("this")
+    private final long[] cacheBits = new long[SizeBins.COUNT / Long.SIZE];
+
+    /** Counts the blocks that were ever cached here. */
+    @GuardedBy("this")
+    private long cachings;
+
+    @GuardedBy("this")
+    private boolean mayCache;
+
+    @GuardedBy("this")
+    private long maxCachedBytes;
+
+    @GuardedBy("this")
+    private long hits;
+
+    @GuardedBy("this")
+    private int activeCount;
+
+    @GuardedBy("this")
+    private long activeBytes;
+
+    @GuardedBy("this")
+    private long requestedBytes;
+
+    @GuardedBy("this")
+    private long peakActiveBytes;
+
+    @GuardedBy("this")
+    private int cachedCount;
+
+    @GuardedBy("this")
+    private long cachedBytes;
+
+    Shard() {
+        Arrays.fill(cacheHeads, NONE);
+    }
+
+    /** Begins a lease on a cached block of this capacity; null if there is none. The caller issues the lease. */
+    @Nullable
+    Block leaseCached(long capacity, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+        lock();
+        try {
+            Block block = popCached(capacity);
+            if (block != null) {
+                hits++;
+                begin(block, byteLength, leaseArena, resettable);
+            }
+            return block;
+        } finally {
+            unlock();
+        }
+    }
+
+    @GuardedBy("this")
+    private @Nullable Block popCached(long capacity) {
+        int bin = SizeBins.of(capacity);
+        int previous = NONE;
+        int slot = cacheHeads[bin];
+        for (int depth = 0; slot != NONE && depth < SEARCH_DEPTH; depth++) {
+            Block block = slots.at(slot);
+            if (block.capacity() == capacity) {
+                if (previous == NONE) {
+                    cacheHeads[bin] = block.nextCached;
+                } else {
+                    slots.at(previous).nextCached = block.nextCached;
+                }
+                cachedCount--;
+                cachedBytes -= capacity;
+                return block;
+            }
+            previous = slot;
+            slot = block.nextCached;
+        }
+        return null;
+    }
+
+    @GuardedBy("this")
+    private void begin(Block block, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+        block.requestedBytes = byteLength;
+        block.resettable = resettable;
+        if (leaseArena != null || block.leaseArena != null) {
+            block.leaseArena = leaseArena;
+        }
+        activeCount++;
+        activeBytes += block.capacity();
+        requestedBytes += byteLength;
+        peakActiveBytes = Math.max(peakActiveBytes, activeBytes);
+    }
+
+    /** Grows the slot table so that the next {@link #add} allocates nothing. The caller holds the pool's lock. */
+    void reserveSlot() {
+        lock();
+        try {
+            slots.reserve();
+        } finally {
+            unlock();
+        }
+    }
+
+    /**
+     * Adds a block and begins a lease on it, which the caller issues. The caller holds the pool's lock and has called
+     * {@link #reserveSlot} under it.
+     */
+    void add(Block block, long byteLength, @Nullable Arena leaseArena, boolean resettable, boolean hit) {
+        lock();
+        try {
+            block.shard = this;
+            slots.add(block);
+            if (hit) {
+                hits++;
+            }
+            begin(block, byteLength, leaseArena, resettable);
+        } finally {
+            unlock();
+        }
+    }
+
+    /** Ends a lease; {@code cache} says whether the block may stay here. */
+    LeaseEnd end(Block block, long generation, boolean cache) {
+        lock();
+        try {
+            return block.shard == this && block.endExclusively(generation)
+                    ? cacheOrRetire(block, cache)
+                    : LeaseEnd.ENDED_BEFORE;
+        } finally {
+            unlock();
+        }
+    }
+
+    /** Ends the lease that a block of this shard has at this moment. */
+    @GuardedBy("this")
+    LeaseEnd endCurrent(Block block, boolean cache) {
+        return block.endExclusively(block.generation()) ? cacheOrRetire(block, cache) : LeaseEnd.ENDED_BEFORE;
+    }
+
+    @GuardedBy("this")
+    private LeaseEnd cacheOrRetire(Block block, boolean cache) {
+        if (!cache || !mayCache || !block.isCacheable() || block.capacity() > maxCachedBytes - cachedBytes) {
+            return LeaseEnd.RETIRING;
+        }
+        countEnd(block);
+        int bin = SizeBins.of(block.capacity());
+        block.nextCached = cacheHeads[bin];
+        cacheHeads[bin] = block.slot;
+        if ((cacheBits[bin / Long.SIZE] & 1L << bin) == 0) {
+            cacheBits[bin / Long.SIZE] |= 1L << bin;
+        }
+        block.freedAt = ++cachings;
+        cachedCount++;
+        cachedBytes += block.capacity();
+        return LeaseEnd.CACHED;
+    }
+
+    @GuardedBy("this")
+    private void countEnd(Block block) {
+        activeCount--;
+        activeBytes -= block.capacity();
+        requestedBytes -= block.requestedBytes;
+    }
+
+    /** Ends a lease and removes its block; false if the lease had ended before. */
+    boolean endAndRemove(Block block, long generation) {
+        lock();
+        try {
+            boolean ended = block.shard == this && block.endExclusively(generation);
+            if (ended) {
+                countEnd(block);
+                slots.remove(block);
+            }
+            return ended;
+        } finally {
+            unlock();
+        }
+    }
+
+    /**
+     * Removes a retiring block. If the cache has no room for it, all cached blocks are removed too and returned, so
+     * that the sizes of later leases find room.
+     */
+    List<Block> remove(Block block) {
+        lock();
+        try {
+            countEnd(block);
+            slots.remove(block);
+            long capacity = block.capacity();
+            boolean isFull = mayCache && capacity <= maxCachedBytes && capacity > maxCachedBytes - cachedBytes;
+            return isFull ? drain() : List.of();
+        } finally {
+            unlock();
+        }
+    }
+
+    /** Removes a cached block of this capacity; null if there is none. */
+    @Nullable
+    Block takeCached(long capacity) {
+        lock();
+        try {
+            Block block = popCached(capacity);
+            if (block != null) {
+                slots.remove(block);
+            }
+            return block;
+        } finally {
+            unlock();
+        }
+    }
+
+    /** Removes all cached blocks and returns them, the one that was cached first at the front. */
+    List<Block> drainCache() {
+        lock();
+        try {
+            return drain();
+        } finally {
+            unlock();
+        }
+    }
+
+    @GuardedBy("this")
+    private List<Block> drain() {
+        if (cachedCount == 0) {
+            return List.of();
+        }
+        // Whatever can fail comes before the first change, so that a failure loses nothing.
+        List<Block> drained = new ArrayList<>(cachedCount);
+        for (int word = 0; word < cacheBits.length; word++) {
+            for (long bits = cacheBits[word]; bits != 0; bits &= bits - 1) {
+                int bin = word * Long.SIZE + Long.numberOfTrailingZeros(bits);
+                for (int slot = cacheHeads[bin]; slot != NONE; slot = slots.at(slot).nextCached) {
+                    drained.add(slots.at(slot));
+                }
+            }
+        }
+        drained.sort(Comparator.comparingLong(block -> block.freedAt));
+        for (Block block : drained) {
+            cacheHeads[SizeBins.of(block.capacity())] = NONE;
+            slots.remove(block);
+        }
+        Arrays.fill(cacheBits, 0);
+        cachedCount = 0;
+        cachedBytes = 0;
+        return drained;
+    }
+
+    /** Allows the shard to cache this many bytes from here on. */
+    void allowCaching(long bytes) {
+        lock();
+        try {
+            mayCache = true;
+            maxCachedBytes = bytes;
+        } finally {
+            unlock();
+        }
+    }
+
+    /** Forbids the shard to cache blocks; removes and returns those that it has. */
+    List<Block> stopCaching() {
+        lock();
+        try {
+            mayCache = false;
+            return drain();
+        } finally {
+            unlock();
+        }
+    }
+
+    /** The blocks with a lease that a reset ends. */
+    @GuardedBy("this")
+    List<Block> resettable() {
+        return slots.resettable(activeCount);
+    }
+
+    /** Adds the figures of this shard. */
+    @GuardedBy("this")
+    void addTo(ShardTotals totals) {
+        totals.hits += hits;
+        totals.activeCount += activeCount;
+        totals.activeBytes += activeBytes;
+        totals.requestedBytes += requestedBytes;
+        totals.peakActiveBytes += peakActiveBytes;
+        totals.cachedCount += cachedCount;
+        totals.cachedBytes += cachedBytes;
+    }
+}

@@ -1,0 +1,137 @@
+package dev.mlxnative.internal.pool;
+
+import java.lang.foreign.Arena;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The blocks that are in shards, as the pool counts them, and whether the shards may cache. Not thread-safe; the pool's
+ * lock guards it. The locks of the shards are taken below it.
+ */
+final class ShardCaches {
+    /** The part of the cache limit that the shards together may cache. */
+    private static final int CACHE_PART = 2;
+
+    private final Shards shards;
+    private final FreeSpace free;
+    private final MemoryBudget budget;
+
+    /** Bytes of the blocks in shards, leased and cached. */
+    private long leasedBytes;
+    /** Requests that need all free memory in the free space. */
+    private int starvedRequests;
+
+    private boolean isCaching;
+
+    ShardCaches(Shards shards, FreeSpace free, MemoryBudget budget) {
+        this.shards = shards;
+        this.free = free;
+        this.budget = budget;
+    }
+
+    /** Bytes of the blocks in shards. Cached ones count as leased until they are flushed. */
+    long leasedBytes() {
+        return leasedBytes;
+    }
+
+    /** Whether one more lease of this capacity puts the pool under pressure. */
+    boolean isUnderPressureWith(long capacity) {
+        return budget.isUnderPressure(leasedBytes + capacity);
+    }
+
+    /** Leases a block in a shard. The caller has reserved a slot and issues the lease. */
+    void lease(Block block, Shard shard, long byteLength, @Nullable Arena leaseArena, boolean resettable, boolean hit) {
+        shard.add(block, byteLength, leaseArena, resettable, hit);
+        leasedBytes += block.capacity();
+    }
+
+    /** Removes a retiring block from its shard. */
+    void remove(Block block) {
+        free(block.shard().remove(block));
+        leasedBytes -= block.capacity();
+    }
+
+    /** Ends a lease and removes its block from its shard; false if the lease had ended before. */
+    boolean endAndRemove(Block block, long generation) {
+        boolean ended = block.shard().endAndRemove(block, generation);
+        if (ended) {
+            leasedBytes -= block.capacity();
+        }
+        return ended;
+    }
+
+    /** Takes a cached block of this capacity from any shard; null if none has one. */
+    @Nullable
+    Block take(long capacity) {
+        Block block = null;
+        for (int i = 0; i < shards.count() && block == null && isCaching && capacity != SizeRounding.NONE; i++) {
+            block = shards.get(i).takeCached(capacity);
+        }
+        if (block != null) {
+            leasedBytes -= capacity;
+        }
+        return block;
+    }
+
+    /** Moves all cached blocks to the free space; returns whether there were any. */
+    boolean flush() {
+        boolean flushed = false;
+        for (int i = 0; i < shards.count(); i++) {
+            flushed |= free(shards.get(i).drainCache());
+        }
+        return flushed;
+    }
+
+    /** Moves all cached blocks to the free space and forbids the shards to cache more; returns whether any moved. */
+    boolean stop() {
+        boolean flushed = false;
+        if (isCaching) {
+            isCaching = false;
+            for (int i = 0; i < shards.count(); i++) {
+                flushed |= free(shards.get(i).stopCaching());
+            }
+        }
+        return flushed;
+    }
+
+    private boolean free(List<Block> cached) {
+        for (Block block : cached) {
+            leasedBytes -= block.capacity();
+            free.free(block, false);
+        }
+        return !cached.isEmpty();
+    }
+
+    /** Stops caching if the free space fills more than its part of the cache limit. */
+    void stopIfCrowded() {
+        if (isCrowded()) {
+            stop();
+        }
+    }
+
+    private boolean isCrowded() {
+        long cacheLimit = budget.limits().cacheLimit();
+        return free.bytes() > cacheLimit - cacheLimit / CACHE_PART;
+    }
+
+    /** Lets the shards cache, unless a request is starved, the free space is crowded, or a limit is exceeded. */
+    void allow() {
+        if (!isCaching && starvedRequests == 0 && !budget.isExceeded() && !isCrowded()) {
+            isCaching = true;
+            long bytes = budget.limits().cacheLimit() / CACHE_PART / shards.count();
+            for (int i = 0; i < shards.count(); i++) {
+                shards.get(i).allowCaching(bytes);
+            }
+        }
+    }
+
+    /** A request needs all free memory in the free space: the shards stop caching until the request is over. */
+    boolean beginStarvation() {
+        starvedRequests++;
+        return stop();
+    }
+
+    void endStarvation() {
+        starvedRequests--;
+    }
+}

@@ -1,0 +1,37 @@
+/**
+ * The allocator engine of a pool. {@code PoolEngine} wires it; the API calls nothing else but {@code Block} and
+ * {@code ScopeLeases}. May use: {@code device}, {@code observe} and the vocabulary. Only this room may change a block.
+ *
+ * <p><b>Glossary.</b> A <i>block</i> is a range of device memory that is leased as a whole: a native buffer, or a range
+ * of a <i>chunk</i>. A <i>lease</i> is the time from the issue of a block to its end, numbered by the block's
+ * <i>generation</i>. A <i>bucket</i> is a capacity that requests are rounded to; a <i>bin</i> is a range of capacities
+ * with one list. A <i>shard</i> holds a part of the leases, and a <i>cache</i> of blocks for the next ones.
+ * <i>Parked</i> memory waits for a fence. <i>Quarantined</i> ranges belonged to leaked leases and wait for the end of
+ * their chunk.
+ *
+ * <p><b>States of a block</b>, and the lock that guards its fields:
+ *
+ * <pre>
+ *   new --commit--> leased (shard) --end--> cached (shard) --lease--> leased
+ *                     |                        |
+ *                     | end, not cacheable     | flush
+ *                     v                        v
+ *                  retiring (its thread) --> free (pool) --reuse--> leased
+ *                     |        |                |
+ *                     | fence  | leak           | evict, trim, sweep, close
+ *                     v        v                v
+ *                  parked   quarantined  --> freeing (its thread) --> freed
+ *                  (pending)  (pool)
+ *                     | fence complete
+ *                     v
+ *                    free
+ * </pre>
+ *
+ * <p><b>Lock order.</b> A scope's lock, then the pool's, then the shards' in ascending order or that of the pending
+ * releases. No driver call, foreign code (fences, loggers, Flight Recorder, files) or I/O happens under the pool's lock
+ * or one below it: transactions return a {@code Deferred} for that.
+ */
+@NullMarked
+package dev.mlxnative.internal.pool;
+
+import org.jspecify.annotations.NullMarked;
