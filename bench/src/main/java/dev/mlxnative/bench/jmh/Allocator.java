@@ -1,12 +1,12 @@
 package dev.mlxnative.bench.jmh;
 
 /**
- * All that a comparison knows of an allocator.
+ * The two operations of an allocator that the benchmarks compare.
  *
- * <p>Every benchmark has a method, and so a JVM, of its own. That JVM loads one implementation only, and the JIT
- * compiler makes its calls direct ones: no figure has the cost of an interface in it.
+ * <p>JMH runs every benchmark method in its own JVM. That JVM loads one implementation, so the JIT compiler calls it
+ * directly and no figure includes the cost of an interface call.
  *
- * @param <B> a buffer on lease
+ * @param <B> the type of a leased buffer
  */
 public interface Allocator<B> {
 
@@ -17,10 +17,9 @@ public interface Allocator<B> {
     void release(B buffer);
 
     /**
-     * One lease from its start to its end.
+     * Leases a buffer and releases it.
      *
-     * @return the buffer, for the caller to return: a buffer that nobody sees need not exist, and the JIT compiler
-     *     knows
+     * @return the buffer, which the benchmark method returns: the JIT compiler could otherwise remove the allocation
      */
     default B cycle(long bytes) {
         B buffer = allocate(bytes);

@@ -29,7 +29,7 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
-/** The pool, and what else a Java program could get native memory from. All threads of a benchmark share one. */
+/** The allocators that the benchmarks compare. All threads of a benchmark share one instance. */
 public final class Allocators {
 
     private Allocators() {}
@@ -61,7 +61,7 @@ public final class Allocators {
             pool.release(buffer);
         }
 
-        /** Fails a benchmark that leaks: what it measured were misses, whatever it is called. */
+        /** Fails a benchmark that leaks buffers: its figures would be those of misses. */
         @TearDown
         public void close() {
             PoolStats stats = pool.stats();
@@ -73,7 +73,7 @@ public final class Allocators {
         }
     }
 
-    /** The pool that cuts its leases from few native buffers. */
+    /** The pool with compact sizing, which cuts its leases from few native buffers. */
     @State(Scope.Benchmark)
     public static class CompactPool extends Pool {
 
@@ -83,7 +83,7 @@ public final class Allocators {
         }
     }
 
-    /** No pool: each lease is a native buffer of the device. */
+    /** The device without a pool: each lease is a native buffer. */
     @State(Scope.Benchmark)
     public static class Direct implements Allocator<MlxBuffer> {
 
@@ -110,7 +110,7 @@ public final class Allocators {
         }
     }
 
-    /** The C library's, called from Java. */
+    /** {@code malloc} and {@code free} of the C library, called through the FFM API. */
     @State(Scope.Benchmark)
     public static class Malloc implements Allocator<MemorySegment> {
 
@@ -147,11 +147,15 @@ public final class Allocators {
         }
     }
 
-    /** An arena for each buffer, since an arena frees all or nothing. It is the only one here that clears memory. */
+    /**
+     * A confined arena for each buffer, because an arena frees all of its memory at once.
+     *
+     * <p>It is the only allocator here that clears memory.
+     */
     @State(Scope.Benchmark)
     public static class ConfinedArena implements Allocator<ConfinedArena.Lease> {
 
-        /** What a caller has to keep. */
+        /** A segment, with the arena that frees it. */
         public record Lease(Arena arena, MemorySegment segment) {}
 
         @Override
@@ -167,8 +171,9 @@ public final class Allocators {
     }
 
     /**
-     * Netty's allocators at their best: with {@code Unsafe}, and without the leak detector, which looks at one buffer
-     * in a hundred or so.
+     * An allocator of Netty, in its fastest configuration.
+     *
+     * <p>It uses {@code Unsafe}. The leak detector, which samples about one buffer in a hundred, is off.
      */
     abstract static class Netty implements Allocator<ByteBuf> {
 
@@ -190,7 +195,7 @@ public final class Allocators {
         }
     }
 
-    /** Arenas and thread caches, after jemalloc. */
+    /** Netty's pooled allocator, which has arenas and thread caches like jemalloc. */
     @State(Scope.Benchmark)
     public static class NettyPooled extends Netty {
 
@@ -199,7 +204,7 @@ public final class Allocators {
         }
     }
 
-    /** Netty's default since 4.2: chunks that adapt to the sizes in use. */
+    /** Netty's adaptive allocator, its default since 4.2: its chunks adapt to the sizes in use. */
     @State(Scope.Benchmark)
     public static class NettyAdaptive extends Netty {
 
@@ -208,7 +213,7 @@ public final class Allocators {
         }
     }
 
-    /** Arrow's, which accounts for every byte, on Netty's pool. */
+    /** Arrow's allocator, which accounts for every byte and takes its memory from Netty's pool. */
     @State(Scope.Benchmark)
     public static class Arrow implements Allocator<ArrowBuf> {
 
@@ -235,12 +240,16 @@ public final class Allocators {
         }
     }
 
-    /** What one writes in ten minutes: free lists by exact size under one lock. Whoever releases twice corrupts it. */
+    /**
+     * The simplest pool: free lists by exact size under one lock.
+     *
+     * <p>It checks nothing. A caller that releases a segment twice corrupts it.
+     */
     @State(Scope.Benchmark)
     public static class LockedMap implements Allocator<MemorySegment> {
 
         private final ReentrantLock lock = new ReentrantLock();
-        private final Map<Long, ArrayDeque<MemorySegment>> free = new HashMap<>();
+        private final Map<Long, ArrayDeque<MemorySegment>> cached = new HashMap<>();
         private Arena arena;
 
         @Setup
@@ -252,7 +261,7 @@ public final class Allocators {
         public MemorySegment allocate(long bytes) {
             lock.lock();
             try {
-                ArrayDeque<MemorySegment> list = free.get(bytes);
+                ArrayDeque<MemorySegment> list = cached.get(bytes);
                 if (list != null && !list.isEmpty()) {
                     return list.removeLast();
                 }
@@ -266,7 +275,7 @@ public final class Allocators {
         public void release(MemorySegment memory) {
             lock.lock();
             try {
-                free.computeIfAbsent(memory.byteSize(), size -> new ArrayDeque<>())
+                cached.computeIfAbsent(memory.byteSize(), size -> new ArrayDeque<>())
                         .addLast(memory);
             } finally {
                 lock.unlock();

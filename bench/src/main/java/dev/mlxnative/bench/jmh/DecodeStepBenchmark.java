@@ -19,14 +19,14 @@ import org.openjdk.jmh.annotations.State;
  *
  * <pre>mvn -q -B test-compile exec:exec@jmh -Djmh.args="DecodeStepBenchmark -prof gc"</pre>
  *
- * <p>The figures are for one buffer of a step, leased and released. A step leases 1,750 buffers, all live at once, in
- * the sizes that the recorded decoding of a language model asked for last.
+ * <p>The figures are for the lease and the release of one buffer of a step. A step leases 1,750 buffers, which are all
+ * live at once. Their sizes are the last 1,750 requests of the recorded decoding of a language model.
  */
 public class DecodeStepBenchmark extends Defaults {
 
     private static final int BUFFERS = 1_750;
 
-    /** A step's sizes, and what keeps its buffers until its end. */
+    /** The sizes of a step, and an array that holds its buffers until the step ends. */
     @State(Scope.Thread)
     public static class Step {
 

@@ -8,7 +8,11 @@ import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Warmup;
 
-/** How a benchmark runs unless the command line says otherwise: long enough for figures that can be published. */
+/**
+ * The JMH settings of every benchmark; options on the command line override them.
+ *
+ * <p>A benchmark runs long enough for figures that can be published.
+ */
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 @Warmup(iterations = 5, time = 1)
@@ -18,15 +22,19 @@ import org.openjdk.jmh.annotations.Warmup;
         jvmArgs = {Defaults.NATIVE_ACCESS, Defaults.BYTE_BUFFER_ACCESS, Defaults.NETTY_UNSAFE, Defaults.NO_LOGGING})
 public abstract class Defaults {
 
-    /** JVMs warn without the flag, later ones will refuse. */
+    /** JDK 25 prints a warning without this flag; later JDKs will refuse native access. */
     static final String NATIVE_ACCESS = "--enable-native-access=ALL-UNNAMED";
 
-    /** Arrow does not start without. */
+    /** Arrow does not start without this flag. */
     static final String BYTE_BUFFER_ACCESS = "--add-opens=java.base/java.nio=ALL-UNNAMED";
 
-    /** Arrow casts to buffers that Netty makes of {@code Unsafe}, which Netty itself does without on newer JDKs. */
+    /**
+     * Arrow casts to the buffers that Netty creates with {@code Unsafe}.
+     *
+     * <p>On newer JDKs Netty creates other buffers unless this flag is set.
+     */
     static final String NETTY_UNSAFE = "-Dio.netty.noUnsafe=false";
 
-    /** Arrow logs by SLF4J, which warns into the results when nobody listens. */
+    /** Arrow logs through SLF4J, which prints a warning among the results if it finds no logging backend. */
     static final String NO_LOGGING = "-Dslf4j.internal.verbosity=ERROR";
 }

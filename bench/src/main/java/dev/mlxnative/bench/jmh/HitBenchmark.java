@@ -8,11 +8,11 @@ import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Fork;
 
 /**
- * What does it cost to lease a buffer of 4 KiB that is there already, and to release it?
+ * What does it cost to lease a cached buffer of 4 KiB and to release it?
  *
  * <pre>mvn -q -B test-compile exec:exec@jmh -Djmh.args="HitBenchmark -prof gc"</pre>
  *
- * <p>Nobody touches the memory, so what an allocator leaves to the first access is not in the figures.
+ * <p>The benchmark does not access the memory. Work that an allocator defers to the first access is not in the figures.
  */
 public class HitBenchmark extends Defaults {
 

@@ -14,12 +14,12 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * What does it cost to have leaks found, at each level of {@link LeakDetection}?
+ * What does each level of {@link LeakDetection} cost?
  *
  * <pre>mvn -q -B test-compile exec:exec@jmh -Djmh.args="LeakDetectionBenchmark -prof gc"</pre>
  *
- * <p>Nothing leaks here: the figures are what a program pays that does everything right. The stack that {@code FULL}
- * records with each lease is JMH's own, some ten calls deep; an application's is deeper, and costs more.
+ * <p>The benchmark leaks nothing, so the figures are the cost for a program without leaks. {@code FULL} records the
+ * stack of each lease. JMH's stack is some ten calls deep; an application's stack is deeper and costs more.
  */
 @State(Scope.Thread)
 public class LeakDetectionBenchmark extends Defaults {
@@ -47,7 +47,7 @@ public class LeakDetectionBenchmark extends Defaults {
         device.close();
     }
 
-    /** A lease that begins and ends. */
+    /** Leases a buffer and releases it. */
     @Benchmark
     public MlxBuffer lease() {
         MlxBuffer buffer = pool.alloc(BYTES, DType.U8);
@@ -55,7 +55,7 @@ public class LeakDetectionBenchmark extends Defaults {
         return buffer;
     }
 
-    /** A scope with one lease. */
+    /** Opens a scope, leases a buffer in it, and closes the scope. */
     @Benchmark
     public MlxBuffer scope() {
         try (MlxScope scope = pool.confinedScope()) {

@@ -13,12 +13,12 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 
 /**
- * What does memory cost that the device has to allocate, or to take back?
+ * What does it cost when the device allocates memory, and when it frees memory?
  *
  * <pre>mvn -q -B test-compile exec:exec@jmh -Djmh.args="MissBenchmark -p bytes=4096,1048576"</pre>
  *
- * <p>{@code sharedArena} is what the JVM takes for memory that any thread may use, without a device; {@code trim} is
- * for one of many buffers that go together.
+ * <p>{@code sharedArena} is the JVM's part: it allocates and frees memory that any thread may use, without a device.
+ * The figure of {@code trim} is for one buffer of many that the pool frees together.
  */
 @State(Scope.Benchmark)
 public class MissBenchmark extends Defaults {
@@ -48,7 +48,11 @@ public class MissBenchmark extends Defaults {
         }
     }
 
-    /** Refills a pool before each trim, which takes long enough for the clock to be read around every one. */
+    /**
+     * Refills the pool before each trim.
+     *
+     * <p>JMH reads the clock around every single trim. A trim takes long enough for that.
+     */
     @State(Scope.Benchmark)
     public static class Refill {
 

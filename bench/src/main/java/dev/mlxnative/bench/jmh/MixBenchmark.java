@@ -7,19 +7,20 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
 
 /**
- * What does a lease cost when sizes change from one to the next, and others are live?
+ * What does a lease cost when each request has another size and other leases are live?
  *
  * <pre>mvn -q -B test-compile exec:exec@jmh -Djmh.args="MixBenchmark -prof gc"</pre>
  *
- * <p>The figures are for one lease, with its release. The same sequence of 256 sizes from 256 bytes to 1 MiB, drawn
- * evenly over the powers of two, is leased again and again; each buffer is released before the 16th after it is leased.
+ * <p>The figures are for one lease with its release. Every invocation leases the same sequence of 256 sizes from 256
+ * bytes to 1 MiB, whose logarithms are uniformly distributed. It releases each buffer before it leases the 16th buffer
+ * after it.
  */
 public class MixBenchmark extends Defaults {
 
     private static final int REQUESTS = 256;
     private static final int LIVE = 16;
 
-    /** The same in every run. */
+    /** The sizes of the requests, the same in every run. */
     @State(Scope.Benchmark)
     public static class Sizes {
 
@@ -32,7 +33,7 @@ public class MixBenchmark extends Defaults {
                 .toArray();
 
         <B> Object[] lease(Allocator<B> allocator) {
-            @SuppressWarnings("unchecked") // nothing else is ever put into it
+            @SuppressWarnings("unchecked") // the array holds buffers of type B alone
             B[] live = (B[]) new Object[LIVE];
             for (int i = 0; i < REQUESTS; i++) {
                 int slot = i % LIVE;

@@ -6,8 +6,10 @@ import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Netty's own threads, on which alone its allocators have all of their caches. Inference code runs on threads of other
- * kinds, so a benchmark runs on these where its name says so.
+ * An executor of Netty's own threads, for the benchmarks whose names end with {@code OnItsThreads}.
+ *
+ * <p>Netty's allocators use all of their caches on these threads only. The other benchmarks run on plain threads, as
+ * inference code does.
  */
 public class NettyThreads extends ThreadPoolExecutor {
 
@@ -15,7 +17,7 @@ public class NettyThreads extends ThreadPoolExecutor {
 
     static final String EXECUTOR_CLASS = "-Djmh.executor.class=dev.mlxnative.bench.jmh.NettyThreads";
 
-    /** With the parameters that JMH passes. */
+    /** Has the parameters that JMH passes to an executor. */
     public NettyThreads(int threads, String prefix) {
         super(
                 threads,

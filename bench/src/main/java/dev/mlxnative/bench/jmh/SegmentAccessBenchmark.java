@@ -12,21 +12,26 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
 /**
- * Are floats in a pool's buffer as fast to read and write as floats in any other segment, and in an array?
+ * Is access to floats in a pool's buffer as fast as in any other segment, and as in an array?
  *
  * <pre>mvn -q -B test-compile exec:exec@jmh -Djmh.args="SegmentAccessBenchmark"</pre>
  *
- * <p>The figures are for one pass over 4,096 floats, which stay in the first cache. {@code sum} is a chain of additions
- * that have to be done in their order. {@code fill} is a loop that the JIT compiler vectorises, whatever it fills.
- * {@code scale}, which reads and writes, is one that JDK 25 vectorises for arrays and for no segment;
- * {@code -jvmArgsAppend -XX:-UseSuperWord} shows what each is without.
+ * <p>The figures are for one pass over 4,096 floats, which fit in the L1 cache.
+ *
+ * <ul>
+ *   <li>{@code sum} is a chain of additions, which the CPU must execute in order.
+ *   <li>{@code fill} is a loop that the JIT compiler vectorises for arrays and for segments.
+ *   <li>{@code scale} reads and writes. JDK 25 vectorises it for arrays and for no segment.
+ * </ul>
+ *
+ * <p>{@code -jvmArgsAppend -XX:-UseSuperWord} shows each loop without vectorisation.
  */
 @State(Scope.Thread)
 public class SegmentAccessBenchmark extends Defaults {
 
     private static final int FLOATS = 4096;
 
-    /** Keeps the values as large as they are: a product that fades into denormal numbers would take ever longer. */
+    /** -1, so that the values keep their magnitude: arithmetic on denormal numbers would be slower. */
     private float factor = -1;
 
     private final float[] array = new float[FLOATS];

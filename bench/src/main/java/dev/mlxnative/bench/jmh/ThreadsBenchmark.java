@@ -13,9 +13,9 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.infra.Control;
 
 /**
- * What does a hit cost when several threads want one?
+ * What does a hit cost when several threads lease at the same time?
  *
- * <p>One run for each number of threads, with no more of them than the machine has cores:
+ * <p>Make one run for each number of threads, with no more threads than the machine has cores:
  *
  * <pre>
  * mvn -q -B test-compile exec:exec@jmh -Djmh.args="ThreadsBenchmark.*Pool -t 1"
@@ -24,9 +24,12 @@ import org.openjdk.jmh.infra.Control;
  * mvn -q -B test-compile exec:exec@jmh -Djmh.args="ThreadsBenchmark.handOver"
  * </pre>
  *
- * <p>The figures are what one thread waits for one operation. In {@code handOver} one thread leases and another
- * releases; {@code handOverAlone} passes the same buffer on without the pool, and is to be subtracted. The other
- * allocators with several threads: {@code HitBenchmark -t 2}.
+ * <p>The figures are the time that one thread takes for one operation.
+ *
+ * <p>In {@code handOver} one thread leases and another thread releases. {@code handOverAlone} passes one buffer on
+ * without a lease: subtract its figure from that of {@code handOver}.
+ *
+ * <p>{@code HitBenchmark -t 2} runs the other allocators with several threads.
  */
 public class ThreadsBenchmark extends Defaults {
 
@@ -46,7 +49,11 @@ public class ThreadsBenchmark extends Defaults {
         return pool.cycle(BYTES);
     }
 
-    /** From one thread to one other. A queue of the JDK's would cost more than the pool. */
+    /**
+     * A queue of buffers from one thread to one other thread.
+     *
+     * <p>A queue of the JDK would cost more than the pool.
+     */
     @State(Scope.Group)
     public static class Mailbox {
 
@@ -54,7 +61,7 @@ public class ThreadsBenchmark extends Defaults {
 
         private final AtomicReferenceArray<@Nullable MlxBuffer> slots = new AtomicReferenceArray<>(SLOTS);
 
-        /** False if there was no room until the end of the measurement. */
+        /** Adds a buffer; returns false if the measurement ended before there was room. */
         boolean offer(Cursor cursor, MlxBuffer buffer, Control control) {
             while (slots.getAcquire(cursor.slot) != null) {
                 if (control.stopMeasurement) {
@@ -67,7 +74,7 @@ public class ThreadsBenchmark extends Defaults {
             return true;
         }
 
-        /** Null if there was nothing until the end of the measurement. */
+        /** Removes a buffer; returns null if the measurement ended before there was one. */
         @Nullable
         MlxBuffer poll(Cursor cursor, Control control) {
             MlxBuffer buffer = slots.getAcquire(cursor.slot);
@@ -83,7 +90,11 @@ public class ThreadsBenchmark extends Defaults {
             return buffer;
         }
 
-        /** What is under way when the threads stop; closed and not released, since a parcel is here many times. */
+        /**
+         * Closes the buffers that are in the queue when the threads stop.
+         *
+         * <p>It closes and does not release them, because the queue holds a parcel's buffer many times.
+         */
         @TearDown(Level.Iteration)
         public void empty() {
             for (int slot = 0; slot < SLOTS; slot++) {
@@ -95,7 +106,7 @@ public class ThreadsBenchmark extends Defaults {
         }
     }
 
-    /** Where a thread is in its mailbox; of its own, since the other one must not wait for the cache line. */
+    /** The position of one thread in its mailbox. Each thread has its own, so that the two share no cache line. */
     @State(Scope.Thread)
     public static class Cursor {
 
@@ -125,7 +136,7 @@ public class ThreadsBenchmark extends Defaults {
         }
     }
 
-    /** What is passed on where nothing is leased. */
+    /** The buffer that {@code handOverAlone} passes on. */
     @State(Scope.Group)
     public static class Parcel {
 

@@ -1,8 +1,8 @@
 /**
- * What the pool's operations cost, measured with JMH, and what the same costs with other allocators.
+ * JMH benchmarks of the pool's operations and of other allocators.
  *
- * <p>Each class asks one question. {@link dev.mlxnative.bench.jmh.Allocators} has what is compared, and
- * {@link dev.mlxnative.bench.jmh.Defaults} how long and in which JVM it runs.
+ * <p>Each benchmark class answers one question. {@link dev.mlxnative.bench.jmh.Allocators} holds the allocators that
+ * are compared. {@link dev.mlxnative.bench.jmh.Defaults} holds the JMH settings and the options of the JVM.
  */
 @NullMarked
 package dev.mlxnative.bench.jmh;
