@@ -8,7 +8,7 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 
-/** A command cannot go on. The message says all that there is to say, so nobody needs to see a stack trace. */
+/** Ends a command with an exit code. Its message is complete: the command prints it without a stack trace. */
 public final class CommandFailure extends Exception {
 
     private static final long serialVersionUID = 1L;
@@ -20,14 +20,20 @@ public final class CommandFailure extends Exception {
         this.exitCode = exitCode;
     }
 
-    /** A file that the user named cannot be used. */
+    /** For a file that the user named and that the command cannot read or write. */
     public CommandFailure(Path file, IOException cause) {
         this(file + ": " + reason(cause), CommandLine.ExitCode.USAGE, cause);
     }
 
-    /** What the program ends with. */
-    public int exitCode() {
-        return exitCode;
+    /** Prints the message of a failure and returns its exit code; a handler for picocli. */
+    public static int handle(Exception exception, CommandLine command, CommandLine.ParseResult result)
+            throws Exception {
+        if (exception instanceof CommandFailure failure) {
+            command.getErr().println(failure.getMessage());
+            command.getErr().flush();
+            return failure.exitCode;
+        }
+        throw exception;
     }
 
     private static String reason(IOException e) {

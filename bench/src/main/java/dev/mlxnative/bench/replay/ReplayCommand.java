@@ -12,12 +12,12 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** The command line: which traces to replay, where the results go, and how it ended. */
+/** The command {@code replay}: its options, the files that it writes, and its exit code. */
 @Command(
         name = "replay",
         description = "Replays recorded allocation traces, straight on the device and through pools.",
@@ -54,32 +54,20 @@ public final class ReplayCommand implements Callable<Integer> {
                     + " by default power-of-two.")
     private List<String> policies = List.of(Policy.POWER_OF_TWO.label());
 
-    @Option(
-            names = {"-h", "--help"},
-            usageHelp = true,
-            description = "Show this help and exit.")
-    private boolean help;
-
-    @Parameters(
-            paramLabel = "TRACE",
-            arity = "0..*",
-            description = "Traces to replay, gzip or plain; by default all in " + TraceFiles.DEFAULT_DIRECTORY + ".")
-    private List<Path> files = new ArrayList<>();
+    @Mixin
+    private CommonArguments common = new CommonArguments();
 
     public static void main(String[] args) {
-        System.exit(new CommandLine(new ReplayCommand()).execute(args));
+        System.exit(commandLine().execute(args));
+    }
+
+    static CommandLine commandLine() {
+        return new CommandLine(new ReplayCommand()).setExecutionExceptionHandler(CommandFailure::handle);
     }
 
     @Override
-    public Integer call() {
-        try {
-            List<Trace> traces = TraceFiles.read(files);
-            return report(replay(traces));
-        } catch (CommandFailure e) {
-            err().println(e.getMessage());
-            err().flush();
-            return e.exitCode();
-        }
+    public Integer call() throws CommandFailure {
+        return report(replay(common.traces()));
     }
 
     private List<ReplayResult> replay(List<Trace> traces) throws CommandFailure {
@@ -132,12 +120,16 @@ public final class ReplayCommand implements Callable<Integer> {
     private static List<ReplayResult> replay(Replayer replayer, Trace trace, Progress progress) throws CommandFailure {
         try {
             return replayer.replay(trace, progress);
-        } catch (MlxException | IllegalArgumentException e) { // no memory left; no buffer can be as large
+        } catch (MlxException | IllegalArgumentException e) { // no memory is left, or no buffer can be as large
             throw new CommandFailure(trace.name() + ": " + e.getMessage(), CommandLine.ExitCode.SOFTWARE, e);
         }
     }
 
-    /** @throws CommandLine.ParameterException if there is no such policy */
+    /**
+     * The policies that the user chose.
+     *
+     * @throws CommandLine.ParameterException if the user named an unknown policy
+     */
     private List<Policy> chosenPolicies() {
         return policies.stream().flatMap(this::named).distinct().toList();
     }
@@ -160,7 +152,11 @@ public final class ReplayCommand implements Callable<Integer> {
         }
     }
 
-    /** Prints the table, and then which traces showed a fault of the library: the exit status tells whether any did. */
+    /**
+     * Prints the table, and then the traces that showed a fault of the library.
+     *
+     * @return the exit code, which is 1 if a trace showed a fault
+     */
     int report(List<ReplayResult> results) {
         out().println(ResultTable.of(results));
         out().flush();

@@ -4,17 +4,16 @@ import dev.mlxnative.LeakDetection;
 import dev.mlxnative.MlxDevice;
 import dev.mlxnative.MlxException;
 import dev.mlxnative.bench.replay.CommandFailure;
+import dev.mlxnative.bench.replay.CommonArguments;
 import dev.mlxnative.bench.replay.Progress;
 import dev.mlxnative.bench.replay.ResultFile;
 import dev.mlxnative.bench.replay.Trace;
-import dev.mlxnative.bench.replay.TraceFiles;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.lang.foreign.SymbolLookup;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.format.DateTimeParseException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
@@ -24,14 +23,14 @@ import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 
-/** The command line: how to soak, where the result goes, and how it ended. */
+/** The command {@code soak}: its options, the file that it writes, and its exit code. */
 @Command(
         name = "soak",
         description =
@@ -55,7 +54,7 @@ public final class SoakCommand implements Callable<Integer> {
     @ArgGroup
     private Length length = new Length();
 
-    /** One or the other says when it is over. */
+    /** The end of the soak, either by time or by operations. */
     static final class Length {
 
         @Option(
@@ -119,42 +118,28 @@ public final class SoakCommand implements Callable<Integer> {
     @Option(names = "--json", paramLabel = "FILE", description = "Write the result to this file too, as a JSON object.")
     private @Nullable Path json;
 
-    @Option(
-            names = {"-h", "--help"},
-            usageHelp = true,
-            description = "Show this help and exit.")
-    private boolean help;
-
-    @Parameters(
-            paramLabel = "TRACE",
-            arity = "0..*",
-            description = "Traces to replay, gzip or plain; by default all in " + TraceFiles.DEFAULT_DIRECTORY + ".")
-    private List<Path> files = new ArrayList<>();
+    @Mixin
+    private CommonArguments common = new CommonArguments();
 
     public static void main(String[] args) {
         System.exit(commandLine().execute(args));
     }
 
     static CommandLine commandLine() {
-        return new CommandLine(new SoakCommand()).setCaseInsensitiveEnumValuesAllowed(true);
+        return new CommandLine(new SoakCommand())
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setExecutionExceptionHandler(CommandFailure::handle);
     }
 
     @Override
-    public Integer call() {
+    public Integer call() throws CommandFailure {
         SoakSettings settings = settings();
-        try {
-            List<Trace> traces = TraceFiles.read(files).stream()
-                    .filter(trace -> trace.requests() > 0)
-                    .toList();
-            if (traces.isEmpty()) {
-                throw new CommandFailure("no trace has a request", CommandLine.ExitCode.USAGE, null);
-            }
-            return json == null ? report(soak(traces, settings)) : soak(traces, settings, json);
-        } catch (CommandFailure e) {
-            err().println(e.getMessage());
-            err().flush();
-            return e.exitCode();
+        List<Trace> traces =
+                common.traces().stream().filter(trace -> trace.requests() > 0).toList();
+        if (traces.isEmpty()) {
+            throw new CommandFailure("no trace has a request", CommandLine.ExitCode.USAGE, null);
         }
+        return json == null ? report(soak(traces, settings)) : soak(traces, settings, json);
     }
 
     private SoakSettings settings() {
@@ -219,7 +204,11 @@ public final class SoakCommand implements Callable<Integer> {
         }
     }
 
-    /** Prints the table, and then what is wrong: the exit status tells whether anything is. */
+    /**
+     * Prints the table, and then the failures.
+     *
+     * @return the exit code, which is 1 if there is a failure
+     */
     int report(SoakResult result) {
         out().printf(
                         "%s, %d threads, seed %d, faults %s%s, leak detection %s%n",
@@ -244,7 +233,7 @@ public final class SoakCommand implements Callable<Integer> {
         return spec.commandLine().getErr();
     }
 
-    /** ISO 8601, with or without what all durations here begin with. */
+    /** Converts durations in ISO 8601, with or without the prefix {@code PT}. */
     static final class Durations implements ITypeConverter<Duration> {
         @Override
         public Duration convert(String value) {

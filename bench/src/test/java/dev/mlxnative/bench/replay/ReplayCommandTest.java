@@ -16,7 +16,7 @@ import org.junit.jupiter.api.parallel.Resources;
 import picocli.CommandLine;
 import tools.jackson.databind.json.JsonMapper;
 
-/** The command from its arguments to its exit status, on the real device and pool. */
+/** Tests the command {@code replay} from its arguments to its exit code, on the real device and pool. */
 @ResourceLock(Resources.SYSTEM_PROPERTIES)
 class ReplayCommandTest {
 
@@ -170,7 +170,7 @@ class ReplayCommandTest {
     }
 
     @Test
-    void endsWithTheNamesOfTracesThatShowedAFaultBelowTheWholeTable() {
+    void printsTheNamesOfTracesThatShowedAFaultAfterTheTable() {
         var command = new ReplayCommand();
         new CommandLine(command).setOut(new PrintWriter(out)).setErr(new PrintWriter(err));
 
@@ -196,7 +196,7 @@ class ReplayCommandTest {
     }
 
     private int execute(String... args) {
-        return new CommandLine(new ReplayCommand())
+        return ReplayCommand.commandLine()
                 .setOut(new PrintWriter(out))
                 .setErr(new PrintWriter(err))
                 .execute(args);
@@ -206,7 +206,7 @@ class ReplayCommandTest {
         return Files.writeString(directory.resolve(name), csv);
     }
 
-    /** One buffer that stays, and 500 times two more. */
+    /** A trace with one buffer that stays live, and 500 pairs of buffers that do not. */
     private static String smallTrace() {
         var csv = new StringBuilder(HEADER).append("7,12:00:00.000000,allocate,0x1000,1,0x0\n");
         for (int i = 0; i < 500; i++) {
