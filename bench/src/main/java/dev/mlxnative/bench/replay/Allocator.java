@@ -3,9 +3,9 @@ package dev.mlxnative.bench.replay;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Where a replay gets its buffers from, and all that it knows of them.
+ * The source of a replay's buffers.
  *
- * @param <B> a buffer on lease
+ * @param <B> the type of a leased buffer
  */
 interface Allocator<B> {
 
@@ -15,6 +15,6 @@ interface Allocator<B> {
     /** Ends the lease. */
     void release(B buffer);
 
-    /** The bytes of a buffer on lease. */
+    /** The bytes of a leased buffer. */
     MemorySegment contents(B buffer);
 }

@@ -6,12 +6,12 @@ import com.github.freva.asciitable.HorizontalAlign;
 import java.util.Locale;
 import java.util.function.Function;
 
-/** What the cells of the tables look like, whatever the language of the machine. */
+/** Columns and cells of the tables that the programs print, formatted alike under every locale. */
 public final class Cells {
 
     private Cells() {}
 
-    /** A column of numbers, one below the other. */
+    /** A column of right-aligned numbers. */
     public static <T> ColumnData<T> number(String header, Function<T, String> cell) {
         return new Column()
                 .header(header)
@@ -28,7 +28,7 @@ public final class Cells {
         return format("%,.1f MiB", bytes / 0x1p20);
     }
 
-    /** What is divided by zero has no ratio. */
+    /** The formatted quotient, or {@code -} if the divisor is 0. */
     public static String ratio(String pattern, double dividend, double divisor) {
         return divisor == 0 ? "-" : format(pattern, dividend / divisor);
     }

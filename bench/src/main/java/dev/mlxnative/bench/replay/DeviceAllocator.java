@@ -5,7 +5,7 @@ import dev.mlxnative.MlxBuffer;
 import dev.mlxnative.MlxDevice;
 import java.lang.foreign.MemorySegment;
 
-/** Straight on the device: every request is a native allocation. */
+/** Allocates on the device without a pool: every request is a native allocation. */
 record DeviceAllocator(MlxDevice device) implements Allocator<MlxBuffer> {
 
     @Override

@@ -5,10 +5,10 @@ import java.io.IOException;
 import java.io.InputStream;
 
 /**
- * Knows on which line the bytes that have passed through it end.
+ * An input stream that counts the lines of the bytes it delivers.
  *
- * <p>The readers above it buffer, and drop what they buffered when a read fails. So only down here can it be said on
- * which line a truncated file breaks off.
+ * <p>It tells on which line a truncated file breaks off. The readers above it cannot: they buffer bytes, and drop them
+ * when a read fails.
  */
 final class LineCountingInputStream extends FilterInputStream {
 

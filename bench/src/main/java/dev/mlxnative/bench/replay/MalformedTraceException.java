@@ -3,7 +3,7 @@ package dev.mlxnative.bench.replay;
 import java.io.IOException;
 import java.nio.file.Path;
 
-/** A trace file does not say what to replay. The message is {@code file:line: reason}, as compilers write it. */
+/** Reports a malformed trace file. The message is {@code file:line: reason}, as in the output of a compiler. */
 final class MalformedTraceException extends IOException {
 
     private static final long serialVersionUID = 1L;

@@ -4,13 +4,15 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One run through a trace, event by event in the order of the file and in one thread, whatever threads recorded it:
- * that is what makes two runs comparable. What the trace leaves live is released at the end, and not timed.
+ * One run through a trace, event by event in the order of the file.
  *
- * <p>The two kinds of run have a loop each, so that the timed one never sees any other allocators than the two that it
- * compares: the JIT compiler inlines two implementations of an interface, and not three.
+ * <p>It runs in one thread, even if several threads recorded the trace. Two runs are therefore comparable. At the end
+ * it releases the buffers that the trace never frees, and does not time these releases.
  *
- * @param <B> the allocator's buffers
+ * <p>The timed run and the checked run have separate loops. The loop of the timed run thereby sees only the two
+ * allocators that it compares: the JIT compiler inlines two implementations of an interface, and not three.
+ *
+ * @param <B> the type of the allocator's buffers
  */
 final class Pass<B> {
 
@@ -25,7 +27,7 @@ final class Pass<B> {
         this.live = (B[]) new Object[trace.peakLiveCount()];
     }
 
-    /** Allocates and frees without touching any contents, and returns the nanoseconds that it took. */
+    /** Allocates and frees without access to the contents, and returns the nanoseconds that it took. */
     long time() {
         long start = System.nanoTime();
         for (int event = 0; event < trace.events(); event++) {
@@ -33,23 +35,25 @@ final class Pass<B> {
             if (trace.isAllocation(event)) {
                 live[slot] = allocator.allocate(trace.size(event));
             } else {
-                allocator.release(take(slot));
+                allocator.release(remove(slot));
             }
         }
         long nanos = System.nanoTime() - start;
         for (int slot = 0; slot < live.length; slot++) {
             if (live[slot] != null) {
-                allocator.release(take(slot));
+                allocator.release(remove(slot));
             }
         }
         return nanos;
     }
 
     /**
-     * Stamps every buffer from end to end, looks at the whole of it again before its release, and returns how many were
-     * not as they were left: each of those shared bytes with another live lease.
+     * Stamps every byte of every buffer, checks every byte before the release, and returns the number of altered
+     * buffers.
      *
-     * @param requestDone is run after every allocation
+     * <p>An altered buffer shared bytes with another live lease.
+     *
+     * @param requestDone runs after every allocation
      */
     long countOverlaps(Runnable requestDone) {
         var stamps = new Stamp[live.length];
@@ -76,13 +80,13 @@ final class Pass<B> {
     }
 
     private int releaseAndCheck(int slot, Stamp stamp) {
-        B buffer = take(slot);
+        B buffer = remove(slot);
         boolean intact = stamp.isIntact(allocator.contents(buffer));
         allocator.release(buffer);
         return intact ? 0 : 1;
     }
 
-    /** A segment of another length would leave bytes unchecked, or check bytes that nobody asked for. */
+    /** Returns the contents, and requires the requested length: the check covers all requested bytes and no others. */
     private MemorySegment contents(B buffer, long size) {
         MemorySegment contents = allocator.contents(buffer);
         if (contents.byteSize() != size) {
@@ -92,7 +96,7 @@ final class Pass<B> {
         return contents;
     }
 
-    private B take(int slot) {
+    private B remove(int slot) {
         B buffer = live[slot];
         if (buffer == null) {
             throw new AssertionError("the trace frees slot %d, which is empty".formatted(slot));

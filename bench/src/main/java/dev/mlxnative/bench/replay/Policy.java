@@ -4,17 +4,18 @@ import dev.mlxnative.MlxBufferPool;
 import dev.mlxnative.Sizing;
 import java.util.function.BiFunction;
 
-/** A way to set a pool, whose footprint and speed are compared with those of others. */
+/** A configuration of a pool. A replay compares the footprint and the speed of several. */
 enum Policy {
-    /** The pool as it comes. */
+    /** The pool with its default settings. */
     POWER_OF_TWO("power-of-two", (builder, trace) -> builder),
     /**
-     * The same with at most a quarter of peak live bytes kept for later: what one does about its footprint without
-     * another sizing.
+     * The default settings with a cache limit of a quarter of the trace's peak live bytes.
+     *
+     * <p>A cache limit is the way to reduce the footprint without another sizing.
      */
     POWER_OF_TWO_CACHE_LIMIT(
             "power-of-two-cache-limit", (builder, trace) -> builder.cacheLimit(trace.peakLiveBytes() / 4)),
-    /** Leases cut from few native buffers. */
+    /** Compact sizing: the pool cuts leases from few native buffers. */
     COMPACT("compact", (builder, trace) -> builder.sizing(Sizing.COMPACT));
 
     private final String label;
@@ -25,7 +26,7 @@ enum Policy {
         this.setting = setting;
     }
 
-    /** What it is called on the command line and in results. */
+    /** The name on the command line and in the results. */
     String label() {
         return label;
     }

@@ -5,7 +5,7 @@ import dev.mlxnative.MlxBuffer;
 import dev.mlxnative.MlxBufferPool;
 import java.lang.foreign.MemorySegment;
 
-/** Through the pool, which it neither opens nor closes. */
+/** Allocates from a pool. The caller opens and closes the pool. */
 record PoolAllocator(MlxBufferPool pool) implements Allocator<MlxBuffer> {
 
     @Override

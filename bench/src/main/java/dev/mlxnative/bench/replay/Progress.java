@@ -6,22 +6,23 @@ import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 
-/** How far a program has come, for whoever is watching. */
+/** The progress display of a program. */
 public interface Progress extends AutoCloseable {
 
-    /** What is being replayed from now on. */
+    /** Shows the name of the trace that the program replays next. */
     void trace(String name);
 
     void requestsDone(long count);
 
-    /** Leaves nothing of itself on the screen. */
+    /** Removes the display from the screen. */
     @Override
     void close();
 
     /**
-     * A bar on standard error if somebody sits at a terminal that can redraw a line; otherwise nothing at all.
+     * Creates a progress bar on standard error if the console is a terminal that can redraw a line, or else a silent
+     * display.
      *
-     * @param task the name in front of it
+     * @param task the name in front of the bar
      */
     static Progress of(String task, long total) {
         Console console = System.console();
@@ -29,10 +30,10 @@ public interface Progress extends AutoCloseable {
         return terminal ? new Bar(task, total) : new Silent();
     }
 
-    /** A bar that is redrawn in place. */
+    /** A progress bar, redrawn in place. */
     final class Bar implements Progress {
 
-        /** Fits the narrowest terminal in use; asking for the real width would load a native library. */
+        /** The width of a narrow terminal. A query of the real width would load a native library. */
         private static final int WIDTH = 79;
 
         private final ProgressBar bar;
@@ -64,7 +65,7 @@ public interface Progress extends AutoCloseable {
         }
     }
 
-    /** Says nothing. */
+    /** Prints nothing. */
     final class Silent implements Progress {
 
         @Override

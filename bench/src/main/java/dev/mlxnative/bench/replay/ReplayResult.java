@@ -1,20 +1,21 @@
 package dev.mlxnative.bench.replay;
 
 /**
- * What the replay of one trace found. The components, by name and in order, are the fields of the JSON that is written.
+ * The result of the replay of one trace with one policy. The components are the fields of the JSON, in this order.
  *
- * @param trace the name of its file
+ * @param trace the file name of the trace
  * @param device the backend and the device's name
- * @param policy how the pool is set: see {@link Policy}
- * @param requests how many allocations the trace has
- * @param nativeAllocations how many of them the pool passed on to the device
- * @param hits how many of them the pool served from what it had
- * @param peakLiveBytes the most bytes that the trace ever has live at once
- * @param peakFootprintBytes the most bytes that the pool ever held for it
- * @param directNanosPerRequest an allocation and its free straight on the device, on average
- * @param pooledNanosPerRequest the same through the pool
- * @param overlaps how many leases did not keep what was written to them, both ways
- * @param leaks how many leases the pool never got back, and for how many ways the device kept memory afterwards
+ * @param policy the label of the {@link Policy}
+ * @param requests the number of allocations in the trace
+ * @param nativeAllocations the requests for which the pool allocated on the device
+ * @param hits the requests that the pool served from its cache
+ * @param peakLiveBytes the maximum of the bytes that the trace has live at once
+ * @param peakFootprintBytes the maximum of the bytes that the pool held
+ * @param directNanosPerRequest the mean time of a request with its free in the median pass, directly on the device
+ * @param pooledNanosPerRequest the mean time of a request with its free in the median pass, through the pool
+ * @param overlaps the leases whose contents another lease altered, on the device and through the pool
+ * @param leaks the leases that never ended, plus 1 for each kind of pass after which the device held other memory than
+ *     before
  */
 record ReplayResult(
         String trace,

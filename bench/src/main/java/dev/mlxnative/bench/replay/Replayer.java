@@ -11,25 +11,26 @@ import java.util.function.LongSupplier;
 import java.util.stream.LongStream;
 
 /**
- * Replays traces on a device: straight on the device, and through a pool of each policy.
+ * Replays traces on a device: directly, and through a pool of each policy.
  *
- * <p>Each way has one pass that checks contents, and then passes that do nothing but allocate and free and are timed.
- * Every pooled pass has a pool of its own, so that the misses of a start are part of the time, as they are in real
- * life. The policies take turns, so that what else the machine does is not one policy's alone.
+ * <p>Each of these has one pass that checks contents, and then timed passes that only allocate and free. Every pooled
+ * pass creates its own pool, so its time includes the misses of an empty pool. The timed passes of the policies take
+ * turns, so that other load of the machine affects all policies alike.
  */
 final class Replayer {
 
-    /** Odd, so that the median is a time that was measured. */
+    /** An odd number, so that the median is one of the measured times. */
     private static final int LEAST_TIMED_PASSES = 3;
 
     /**
-     * How long to warm up and how long to time each way, at least. A pooled pass takes milliseconds: a few of them
-     * would be over before the JIT compiler is done, and the first trace would look slower than the same one further
-     * down.
+     * The minimum time of the warm-up and of the timed passes, each.
+     *
+     * <p>A pooled pass takes milliseconds. A few of them would end before the JIT compiler has compiled the code, and
+     * the first trace would seem slower than the later ones.
      */
     private static final long LEAST_NANOS = TimeUnit.MILLISECONDS.toNanos(200);
 
-    /** Checking, warming up and timing: as much progress each, however many passes it takes. */
+    /** Check, warm-up and timed passes. Each counts the same in the progress, for any number of passes. */
     private static final int STAGES = 3;
 
     private final MlxDevice device;
@@ -40,23 +41,23 @@ final class Replayer {
         this.policies = policies;
     }
 
-    /** How many requests {@link #replay} reports as done for a trace. */
+    /** The number of requests that {@link #replay} reports as done for a trace. */
     long progressOf(Trace trace) {
         return (1L + policies.size()) * STAGES * trace.requests();
     }
 
-    /** A result for each policy. */
+    /** Replays the trace, and returns a result for each policy. */
     List<ReplayResult> replay(Trace trace, Progress progress) {
         progress.trace(trace.name());
 
         long bytesBefore = device.allocatedBytes();
         var onDevice = new DeviceAllocator(device);
         long overlaps = new Pass<>(trace, onDevice).countOverlaps(() -> progress.requestsDone(1));
-        LongSupplier straight = () -> new Pass<>(trace, onDevice).time();
-        repeat(1, List.of(straight));
+        LongSupplier direct = () -> new Pass<>(trace, onDevice).time();
+        repeat(1, List.of(direct));
         progress.requestsDone(trace.requests());
         double directNanos =
-                perRequest(trace, repeat(LEAST_TIMED_PASSES, List.of(straight)).getFirst());
+                perRequest(trace, repeat(LEAST_TIMED_PASSES, List.of(direct)).getFirst());
         progress.requestsDone(trace.requests());
         long leaks = bytesStayed(bytesBefore);
 
@@ -104,7 +105,7 @@ final class Replayer {
         return results;
     }
 
-    /** What the pool of each policy holds in the course of a trace. */
+    /** Replays the trace with each policy, and returns the memory of each pool over the trace. */
     List<Timeline> timelines(Trace trace) {
         return policies.stream()
                 .map(policy -> {
@@ -129,7 +130,11 @@ final class Replayer {
         return trace.requests() == 0 ? 0 : (double) nanos[nanos.length / 2] / trace.requests();
     }
 
-    /** The times of each, sorted, of as many rounds as the least time takes: odd, and no fewer than {@code least}. */
+    /**
+     * Runs the passes in turn until the minimum time is over, and returns the sorted times of each pass.
+     *
+     * <p>The number of rounds is odd, and at least {@code least}.
+     */
     private static List<long[]> repeat(int least, List<LongSupplier> timedPasses) {
         List<LongStream.Builder> nanos =
                 timedPasses.stream().map(pass -> LongStream.builder()).toList();
@@ -147,7 +152,7 @@ final class Replayer {
         }
     }
 
-    /** 1 if the device holds other memory than before, else 0. */
+    /** Returns 1 if the device holds other memory than before, else 0. */
     private int bytesStayed(long bytesBefore) {
         return device.allocatedBytes() == bytesBefore ? 0 : 1;
     }

@@ -11,20 +11,22 @@ import java.util.Arrays;
 import java.util.List;
 import tools.jackson.databind.json.JsonMapper;
 
-/** A page of charts, in one file that needs nothing else: template, data and the library that draws. */
+/**
+ * A page of charts in one HTML file. It contains the template, the data and the chart library, and needs no network.
+ */
 final class Report {
 
     private static final String LIBRARY = "/META-INF/resources/webjars/chart.js/4.5.1/dist/chart.umd.js";
     private static final String LIBRARY_PLACE = "/* chart library */";
     private static final String DATA_PLACE = "{/* data */}";
 
-    /** All that the page's script reads. */
+    /** The data that the page's script reads. */
     private record Data(String device, String java, String date, List<Section> traces) {}
 
     /**
-     * A trace's part of the page.
+     * The data of one trace.
      *
-     * @param sizes how many requests there are of each power of two, up to it
+     * @param sizes the number of requests by size: element {@code i} counts sizes above 2^(i-1) and up to 2^i
      */
     private record Section(
             String name, long peakLiveBytes, long[] sizes, List<ReplayResult> results, List<Timeline> timelines) {}
@@ -48,14 +50,14 @@ final class Report {
         return Arrays.copyOf(sizes, largest + 1);
     }
 
-    /** The page; a file that cannot be written fails before the replay and not after it. */
+    /** Writes the page to a file that the caller opened before the replay. */
     void write(ResultFile file) throws IOException {
         String device = sections.isEmpty()
                 ? ""
                 : sections.getFirst().results().getFirst().device();
         var data =
                 new Data(device, Runtime.version().toString(), LocalDate.now().toString(), sections);
-        // Within a script element only its end could be taken for anything but data.
+        // A browser ends a script element at the first end tag, so the data must contain none.
         String json = JsonMapper.shared().writeValueAsString(data).replace("<", "\\u003c");
         String page = resource(Report.class, "report.html");
         file.writeText(

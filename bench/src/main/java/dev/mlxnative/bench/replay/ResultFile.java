@@ -9,10 +9,10 @@ import java.util.List;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * A file, of JSON Lines if not of other text, which is complete or does not exist.
+ * A text file that appears under its name only when it is complete.
  *
- * <p>Opening it creates a file beside the one that is meant, so that a directory that cannot be written to is known
- * before a run and not after it. Only a complete file takes the name, in one step.
+ * <p>{@link #open} creates a draft beside the file, so a directory that is not writable fails before a run and not
+ * after it. A complete draft takes the name of the file in one atomic step.
  */
 public final class ResultFile implements AutoCloseable {
 
@@ -32,7 +32,7 @@ public final class ResultFile implements AutoCloseable {
             throw new IOException("is a directory");
         }
         if (Files.exists(file) && !Files.isRegularFile(file)) {
-            return new ResultFile(file, file); // a pipe or a terminal, which a file must not replace
+            return new ResultFile(file, file); // a pipe or a terminal: writes go to it directly
         }
         Path target = Files.exists(file) ? file.toRealPath() : file.toAbsolutePath();
         Path draft = target.resolveSibling(
@@ -40,7 +40,7 @@ public final class ResultFile implements AutoCloseable {
         return new ResultFile(target, Files.write(draft, new byte[0]));
     }
 
-    /** One record a line. */
+    /** Writes each record as a line of JSON. */
     public void write(List<? extends Record> results) throws IOException {
         var lines = new StringBuilder();
         for (Record result : results) {
@@ -56,7 +56,7 @@ public final class ResultFile implements AutoCloseable {
         }
     }
 
-    /** Removes what was begun and not completed. */
+    /** Removes the draft if it was not completed. */
     @Override
     public void close() throws IOException {
         if (draft != target) {

@@ -6,7 +6,7 @@ import com.github.freva.asciitable.ColumnData;
 import com.github.freva.asciitable.HorizontalAlign;
 import java.util.List;
 
-/** Results as a table for people; the units and the rounding are theirs, the JSON has the numbers. */
+/** The table of results, with units and rounded numbers. The JSON has the exact numbers. */
 final class ResultTable {
 
     private static final List<ColumnData<ReplayResult>> COLUMNS = List.of(

@@ -5,24 +5,26 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /**
- * Eight bytes, repeated through the whole of a buffer, that tell its lease from every other.
+ * A pattern of eight bytes, repeated over a whole buffer, that identifies the lease.
  *
- * <p>If two live leases share so much as one byte, the later stamp changes it under the earlier one. The bytes are
- * those of the lease's number times an odd constant. Multiplying by an odd number is one-to-one in the low 8, 16, …, 64
- * bits alike, so buffers shorter than eight bytes differ too, as far as they can: two of a single byte look the same
- * only if their numbers differ by a multiple of 256.
+ * <p>If two live leases share a byte, the later stamp overwrites that byte of the earlier one, and the check of the
+ * earlier one fails.
+ *
+ * <p>The pattern is the lease's number times an odd constant. Multiplication by an odd number is one-to-one in the low
+ * 8, 16, …, 64 bits. Buffers shorter than eight bytes therefore differ as far as possible: two buffers of one byte have
+ * the same stamp only if their numbers differ by a multiple of 256.
  */
 public record Stamp(long pattern) {
 
-    private static final long ODD = 0x9E3779B97F4A7C15L;
+    private static final long ODD_FACTOR = 0x9E3779B97F4A7C15L;
 
     private static final ValueLayout.OfLong BYTES = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     public static Stamp ofLease(long number) {
-        return new Stamp(number * ODD);
+        return new Stamp(number * ODD_FACTOR);
     }
 
-    /** Writes every byte of {@code contents}; by copying what is there already, twice as much each time. */
+    /** Writes every byte of {@code contents}. Each copy doubles the part that is written. */
     public void write(MemorySegment contents) {
         long size = contents.byteSize();
         long written = Math.min(size, Long.BYTES);
@@ -36,7 +38,7 @@ public record Stamp(long pattern) {
         }
     }
 
-    /** Whether every byte of {@code contents} is still as {@link #write} left it. */
+    /** Whether every byte of {@code contents} is as {@link #write} wrote it. */
     public boolean isIntact(MemorySegment contents) {
         long size = contents.byteSize();
         for (int i = 0; i < Math.min(size, Long.BYTES); i++) {
@@ -44,12 +46,12 @@ public record Stamp(long pattern) {
                 return false;
             }
         }
-        // What begins with the pattern and equals itself moved by the pattern's length is the pattern throughout.
+        // The first eight bytes are the pattern. If each byte equals the one eight bytes before it, all of them are.
         return size <= Long.BYTES
                 || MemorySegment.mismatch(contents, 0, size - Long.BYTES, contents, Long.BYTES, size) < 0;
     }
 
-    /** Writes the first and the last eight bytes alone: leases of whole buffers share these if they share any. */
+    /** Writes only the first and the last eight bytes. Leases of whole buffers share these if they share any byte. */
     public void writeEnds(MemorySegment contents) {
         long last = contents.byteSize() - Long.BYTES;
         if (last < Long.BYTES) {
@@ -60,7 +62,7 @@ public record Stamp(long pattern) {
         }
     }
 
-    /** Whether {@code contents} is still as {@link #writeEnds} left it, as far as that wrote. */
+    /** Whether the bytes that {@link #writeEnds} writes are as it wrote them. */
     public boolean hasIntactEnds(MemorySegment contents) {
         long last = contents.byteSize() - Long.BYTES;
         return last < Long.BYTES

@@ -5,16 +5,17 @@ import dev.mlxnative.MlxBufferPool;
 import dev.mlxnative.PoolStats;
 
 /**
- * What a pool holds in the course of a trace, in intervals of as many events each. An interval shows the most of
- * everything that was in it, so that no peak is lost.
+ * The memory of a pool over a trace, in intervals with the same number of events.
  *
- * @param policy the pool's
- * @param request the requests made by the end of an interval
- * @param liveBytes what the trace had live
- * @param activeBytes what the pool had leased
- * @param cachedBytes what it had free
- * @param footprintBytes what it held
- * @param nativeAllocations how often it asked the device in an interval
+ * <p>An interval has the maximum of each figure, so that no peak is lost.
+ *
+ * @param policy the label of the pool's policy
+ * @param request the number of requests by the end of each interval
+ * @param liveBytes the bytes that the trace had live
+ * @param activeBytes the bytes of the buffers that the pool had leased
+ * @param cachedBytes the bytes of the buffers that the pool had cached
+ * @param footprintBytes the bytes that the pool held
+ * @param nativeAllocations the native allocations in each interval
  */
 record Timeline(
         String policy,
@@ -25,10 +26,10 @@ record Timeline(
         long[] footprintBytes,
         long[] nativeAllocations) {
 
-    /** More than a large screen can show. */
+    /** The maximum number of intervals, more than a large screen can show. */
     private static final int MOST_INTERVALS = 800;
 
-    /** Replays the trace, and leaves what it never frees to the pool's end. */
+    /** Replays the trace, and ends the leases that it never frees by a reset of the pool. */
     static Timeline of(Trace trace, Policy policy, MlxBufferPool pool) {
         int events = trace.events();
         int intervals = Math.min(events, MOST_INTERVALS);

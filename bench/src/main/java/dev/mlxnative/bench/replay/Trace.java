@@ -3,11 +3,12 @@ package dev.mlxnative.bench.replay;
 import java.util.Arrays;
 
 /**
- * What a program allocated and freed, in the order in which it did.
+ * The allocations and frees of a program, in their order.
  *
- * <p>The events lie in two arrays of primitives, and the recorded pointers are already resolved to small slot numbers,
- * so that a timed pass measures the allocator and neither a hash map nor the garbage collector. A slot is taken again
- * once its buffer is freed; there are therefore as many slots as buffers were ever live at once.
+ * <p>Two arrays of primitives hold the events. The reader has already replaced each recorded pointer by a small slot
+ * number. A timed pass therefore measures the allocator, and no hash map or garbage collection.
+ *
+ * <p>After a free the slot is used again. The number of slots is the maximum number of buffers that are live at once.
  */
 public final class Trace {
 
@@ -44,7 +45,7 @@ public final class Trace {
         return name;
     }
 
-    /** How many allocations and frees there are to replay. */
+    /** The number of allocations and frees. */
     public int events() {
         return slots.length;
     }
@@ -53,7 +54,7 @@ public final class Trace {
         return slots[event] >= 0;
     }
 
-    /** The slot of the buffer that the event creates or ends, below {@link #peakLiveCount()}. */
+    /** The slot of the buffer that the event allocates or frees: at least 0 and less than {@link #peakLiveCount()}. */
     public int slot(int event) {
         int slot = slots[event];
         return slot >= 0 ? slot : ~slot;
@@ -64,17 +65,17 @@ public final class Trace {
         return sizes[event];
     }
 
-    /** How many allocations there are to replay. */
+    /** The number of allocations. */
     public int requests() {
         return requests;
     }
 
-    /** How many allocations failed when the trace was recorded. They got no buffer, so there is nothing to replay. */
+    /** The number of allocations that failed when the trace was recorded. A replay skips them. */
     int failures() {
         return failures;
     }
 
-    /** The most bytes that were live at once: what no allocator can do with less than. */
+    /** The maximum of the bytes that are live at once. Every allocator needs at least as much memory. */
     public long peakLiveBytes() {
         return peakLiveBytes;
     }
@@ -83,7 +84,7 @@ public final class Trace {
         return peakLiveCount;
     }
 
-    /** How many buffers the trace never frees. */
+    /** The number of buffers that the trace never frees. */
     int finalLiveCount() {
         return finalLiveCount;
     }
@@ -94,7 +95,7 @@ public final class Trace {
                 .formatted(name, requests, peakLiveBytes, peakLiveCount, finalLiveCount, failures);
     }
 
-    /** Collects a trace event by event, and hands out the slots. */
+    /** Builds a trace event by event, and assigns the slots. */
     static final class Builder {
 
         private final String name;
@@ -116,8 +117,8 @@ public final class Trace {
         /**
          * Adds an allocation.
          *
-         * @return the slot to free it by
-         * @throws ArithmeticException if more bytes are then live than a {@code long} can count
+         * @return the slot, by which the caller frees the allocation
+         * @throws ArithmeticException if the number of live bytes then exceeds a {@code long}
          */
         int allocate(long size) {
             liveBytes = Math.addExact(liveBytes, size);
@@ -128,7 +129,7 @@ public final class Trace {
             return slot;
         }
 
-        /** Adds the free of an allocation of {@code size} bytes that is live in {@code slot}. */
+        /** Adds the free of the allocation of {@code size} bytes in {@code slot}. */
         void free(int slot, long size) {
             liveBytes -= size;
             if (emptyCount == emptySlots.length) {

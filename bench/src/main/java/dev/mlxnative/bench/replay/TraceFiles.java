@@ -7,20 +7,20 @@ import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine;
 
-/** The traces that a command works on: those that it was given, or all that were recorded. */
+/** Reads the traces that a command replays: those that the user named, or all of the default directory. */
 public final class TraceFiles {
 
     public static final String DEFAULT_DIRECTORY = "bench/traces";
 
-    /** The system property that names the directory of the traces when none are given. */
+    /** The system property that names the default directory. */
     private static final String DIRECTORY_PROPERTY = "replay.traces";
 
     private TraceFiles() {}
 
     /**
-     * Reads every trace before the first is used, so that a malformed one does not cost the time of the others.
+     * Reads all traces at once, so that a malformed one fails the command before it replays the others.
      *
-     * @param files if empty, every file of the default directory
+     * @param files the files to read; if empty, every file of the default directory
      */
     public static List<Trace> read(List<Path> files) throws CommandFailure {
         var traces = new ArrayList<Trace>();

@@ -23,18 +23,19 @@ import java.util.zip.ZipException;
 /**
  * Reads a trace from a CSV file with the columns {@code Thread,Time,Action,Pointer,Size,Stream}, gzip or plain.
  *
- * <p>These are the columns of RMM's log files, which can be read as they are, from version 0.15 on. What the versions
- * write differs:
+ * <p>These are the columns of RMM's log files. The reader accepts those of version 0.15 and later. The versions of RMM
+ * write different values:
  *
  * <ul>
- *   <li>Time is {@code 12:34:56:123456} at first and {@code 12:34:56.123456} later; other recorders write a number.
- *   <li>Stream is decimal at first and hexadecimal later, with {@code 0x} or without.
- *   <li>The null pointer is {@code 0}, {@code 0x0} or {@code (nil)}. An {@code allocate failure} has it, and so has a
- *       buffer of no bytes, which RMM hands out and takes back without any memory behind it.
+ *   <li>Time is {@code 12:34:56:123456} in early versions and {@code 12:34:56.123456} in later ones. Other recorders
+ *       write a number.
+ *   <li>Stream is decimal in early versions and hexadecimal in later ones, with or without {@code 0x}.
+ *   <li>The null pointer is {@code 0}, {@code 0x0} or {@code (nil)}. The rows {@code allocate failure} have it. So do
+ *       the rows of a buffer of 0 bytes, for which RMM allocates no memory.
  * </ul>
  *
- * <p>Everything else must be in order, down to the columns that a replay has no use for: a file that is wrong in one
- * place was not written by a recorder, or not wholly, and numbers from it would mean nothing.
+ * <p>The reader rejects every other deviation, also in columns that a replay does not use. A file with an error is
+ * incomplete or is not the output of a recorder, so figures from it would mean nothing.
  */
 public final class TraceReader {
 
@@ -48,7 +49,7 @@ public final class TraceReader {
     private static final String NIL = "(nil)";
     private static final long NULL = 0;
 
-    /** What decoding puts in the place of bytes that are not UTF-8. */
+    /** The character that the decoder puts in the place of bytes that are not UTF-8. */
     private static final char REPLACEMENT = '\uFFFD';
 
     private final Path file;
@@ -64,8 +65,8 @@ public final class TraceReader {
     /**
      * Reads the whole of {@code file}.
      *
-     * @throws MalformedTraceException if it is not a trace from its first line to its last
-     * @throws IOException if it cannot be read
+     * @throws MalformedTraceException if a line of the file is malformed
+     * @throws IOException if the file cannot be read
      */
     public static Trace read(Path file) throws IOException {
         return new TraceReader(file).read();
@@ -79,7 +80,7 @@ public final class TraceReader {
         return trace.build();
     }
 
-    /** Looks at the first two bytes rather than at the name, which says little about a log that was rotated. */
+    /** Unpacks gzip. It tests the first two bytes and not the name, because the name of a rotated log is arbitrary. */
     private InputStream unzip(BufferedInputStream bytes) throws IOException {
         bytes.mark(2);
         boolean gzip = bytes.read() == 0x1f && bytes.read() == 0x8b;
@@ -156,7 +157,7 @@ public final class TraceReader {
             case "allocate" -> allocate(pointer, size(size));
             case "free" -> free(pointer, size(size));
             case "allocate failure" -> {
-                require(DECIMAL, "Size", size); // of any length: what is too much to count is what fails
+                require(DECIMAL, "Size", size); // any number of digits: a failed request may exceed 64 bits
                 trace.allocateFailure();
             }
             default -> throw malformed("unknown action: " + action);
@@ -264,7 +265,7 @@ public final class TraceReader {
 
     private record Allocation(int slot, long size, long line) {}
 
-    /** Where the header puts each column; there may be others between them. */
+    /** The index of each column in the header, which may have other columns too. */
     private record Columns(int count, int thread, int time, int action, int pointer, int size, int stream) {
 
         static Columns of(List<String> names) {

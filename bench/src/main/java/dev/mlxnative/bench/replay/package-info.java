@@ -1,9 +1,9 @@
 /**
- * Replays recorded allocation traces, straight on the device and through the pool, and compares the two.
+ * Replay of recorded allocation traces, directly on the device and through pools.
  *
- * <p>{@link dev.mlxnative.bench.replay.ReplayCommand} is where it starts. Nothing here knows how the library works
- * inside: it sees buffers through {@link dev.mlxnative.bench.replay.Allocator}, so that the check for overlaps can be
- * tried against an allocator that is broken on purpose.
+ * <p>{@link dev.mlxnative.bench.replay.ReplayCommand} is the main class. The package uses the public API of the library
+ * only. A {@link dev.mlxnative.bench.replay.Pass} gets buffers from an {@link dev.mlxnative.bench.replay.Allocator}, so
+ * that a test can run the check for overlaps against a defective allocator.
  */
 @NullMarked
 package dev.mlxnative.bench.replay;
