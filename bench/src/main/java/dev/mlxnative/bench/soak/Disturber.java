@@ -9,7 +9,7 @@ import java.util.concurrent.TimeUnit;
 /** Lowers a pool's limits and makes the device fail, for a few milliseconds at a time. */
 final class Disturber {
 
-    /** One in so many steps begins a disturbance. */
+    /** One step in this many begins a disturbance. */
     private static final int RARITY = 40;
 
     private static final long LONGEST_NANOS = TimeUnit.MILLISECONDS.toNanos(8);
@@ -40,7 +40,7 @@ final class Disturber {
         this.bufferLimit = pool.bufferLimit();
     }
 
-    /** How many faults of the device there were so far. */
+    /** The number of device faults so far. */
     long faults() {
         return count;
     }
@@ -66,7 +66,7 @@ final class Disturber {
             case 3 -> {
                 count++;
                 NativeFaults.byteBudget(random.nextLong(device.allocatedBytes() / 2 + 1));
-                pool.clear(); // what is free needs no device
+                pool.clear(); // empties the cache, so that requests reach the device
             }
             default -> {
                 count++;

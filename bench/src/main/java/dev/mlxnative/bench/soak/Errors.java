@@ -3,7 +3,7 @@ package dev.mlxnative.bench.soak;
 import java.util.ArrayList;
 import java.util.List;
 
-/** What no thread should have run into. One such error ends the soak. */
+/** The unexpected exceptions of all threads. The first one ends the soak. */
 final class Errors {
 
     private final List<Throwable> errors = new ArrayList<>();

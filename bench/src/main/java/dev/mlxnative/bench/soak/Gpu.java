@@ -12,18 +12,23 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * Completes fences as a GPU with several queues does: late, in order within a queue, and in none between them.
+ * A thread that completes fences as a GPU with several queues does: late, in order within a queue, in any order between
+ * queues.
  *
- * <p>Before it completes a fence, it looks at the memory that is parked with it.
+ * <p>Before it completes a fence, it checks the stamps of the memory that is parked with the fence.
  */
 final class Gpu implements AutoCloseable {
 
-    /** What it has to do at once, at most: beyond that, a shortage would only show how slow this thread is. */
+    /**
+     * The maximum number of submissions that are not complete.
+     *
+     * <p>With more of them, a shortage of memory would only show that this thread is slow.
+     */
     private static final int MOST_SUBMITTED = 64;
 
     private static final long STEP_NANOS = TimeUnit.MICROSECONDS.toNanos(200);
 
-    /** One in so many fences of an order that is due completes in a step. */
+    /** One due fence in this many completes in a step. */
     private static final int LATENESS = 2;
 
     private final Queue<ParkedLeases> unordered = new ConcurrentLinkedQueue<>();
@@ -41,7 +46,11 @@ final class Gpu implements AutoCloseable {
         this.errors = errors;
     }
 
-    /** For one thread, whose fences then complete in the order of their submission. Before {@link #start}. */
+    /**
+     * Creates a queue for one thread, whose fences complete in the order of their submission.
+     *
+     * <p>The caller creates every queue before {@link #start}.
+     */
     CommandQueue newQueue(MlxDevice device) {
         var queue = new CommandQueue(device.newSharedEvent());
         queues.add(queue);
@@ -60,7 +69,7 @@ final class Gpu implements AutoCloseable {
         return submitted.get() == 0;
     }
 
-    /** Leases to park with a fence in no order. */
+    /** Creates an empty group of leases, whose fence completes in no order with any other. */
     static ParkedLeases unorderedLeases() {
         var fence = new LatchFence();
         return new ParkedLeases(fence, fence::complete);
@@ -112,7 +121,7 @@ final class Gpu implements AutoCloseable {
         submitted.decrementAndGet();
     }
 
-    /** Completes what was submitted, and closes the queues. */
+    /** Completes all submissions, and closes the queues. */
     @Override
     public void close() {
         closing = true;
@@ -124,7 +133,7 @@ final class Gpu implements AutoCloseable {
         queues.forEach(queue -> queue.event.close());
     }
 
-    /** An event whose values are signalled in order. One thread submits. */
+    /** A queue with one event, whose values the GPU signals in order. One thread submits to it. */
     final class CommandQueue {
 
         private final MlxSharedEvent event;

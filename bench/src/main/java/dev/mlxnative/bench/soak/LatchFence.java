@@ -3,7 +3,7 @@ package dev.mlxnative.bench.soak;
 import dev.mlxnative.MlxFence;
 import java.util.concurrent.CountDownLatch;
 
-/** A fence in no order with any other, unlike those of one event. */
+/** A fence that completes independently of all others, unlike the fences of one event. */
 final class LatchFence implements MlxFence {
 
     private final CountDownLatch reached = new CountDownLatch(1);

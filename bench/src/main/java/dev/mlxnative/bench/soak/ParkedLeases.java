@@ -6,7 +6,11 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Leases that ended with one fence, and whose stamps have to last until it is complete: the GPU still reads them. */
+/**
+ * Leases that ended with one fence.
+ *
+ * <p>Their stamps must stay intact until the fence is complete, because the GPU still reads the memory.
+ */
 final class ParkedLeases {
 
     private final MlxFence fence;
@@ -29,7 +33,7 @@ final class ParkedLeases {
         return count;
     }
 
-    /** A lease whose segment is of no use once it has ended. */
+    /** Adds a lease without a check: the segment of a checked pool's lease is not accessible after its end. */
     void add() {
         count++;
     }
@@ -40,7 +44,7 @@ final class ParkedLeases {
         stamps.add(stamp);
     }
 
-    /** Completes the fence, and returns how many leases were not as they had been left. */
+    /** Completes the fence, and returns the number of leases whose stamps were altered. */
     int complete() {
         int overlaps = 0;
         for (int i = 0; i < stamps.size(); i++) {

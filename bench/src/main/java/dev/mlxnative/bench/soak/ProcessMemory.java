@@ -5,14 +5,14 @@ import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 
 /**
- * What the process needs when there is nothing that it could do without.
+ * The memory of the process after a garbage collection.
  *
- * @param heapBytes live objects
- * @param residentBytes pages of the process in memory; 0 where the system does not tell
+ * @param heapBytes the bytes of the live objects
+ * @param residentBytes the bytes of the process's resident pages; 0 if the system does not report them
  */
 record ProcessMemory(long heapBytes, long residentBytes) {
 
-    /** A collection can leave what a cleaner has to let go of first. */
+    /** More than one, because cleaners hold some objects until after the first collection. */
     private static final int COLLECTIONS = 3;
 
     private static final long KIBIBYTE = 1024;
@@ -31,7 +31,7 @@ record ProcessMemory(long heapBytes, long residentBytes) {
             Process ps = new ProcessBuilder("ps", "-o", "rss=", "-p", Long.toString(pid)).start();
             String kibibytes = new String(ps.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
             return kibibytes.isBlank() ? 0 : Long.parseLong(kibibytes.strip()) * KIBIBYTE;
-        } catch (IOException e) { // a container without it
+        } catch (IOException e) { // a container without ps
             return 0;
         }
     }

@@ -6,10 +6,12 @@ import dev.mlxnative.bench.replay.Trace;
 import java.util.SplittableRandom;
 import java.util.function.BooleanSupplier;
 
-/** Has a pool of its own and resets it after each step, which ends whatever the step has not released. */
+/**
+ * A thread with its own pool. It resets the pool after each step, which ends all leases that the step has not released.
+ */
 final class ResettingThread extends TraceThread {
 
-    /** How many requests make a step. */
+    /** The number of requests in a step. */
     private static final int REQUESTS_OF_STEP = 700;
 
     private final Gpu gpu;
@@ -50,7 +52,7 @@ final class ResettingThread extends TraceThread {
         ParkedLeases parked = Gpu.unorderedLeases();
         for (int slot = 0; slot < live.length; slot++) {
             MlxBuffer buffer = live[slot];
-            if (drop(slot) && buffer != null && !checked) {
+            if (removeIfLive(slot) && buffer != null && !checked) {
                 parked.add(buffer.segment(), stamps[slot]);
             }
         }

@@ -13,21 +13,28 @@ import java.util.SplittableRandom;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
-/** Shares its pool with others: a lease ends by its release, now and then with a fence, or with its scope. */
+/**
+ * A thread that shares its pool with others. A lease ends by a release, by a release with a fence, or with its scope.
+ */
 final class SharingThread extends TraceThread {
 
-    /** One in so many releases waits for a fence. */
+    /** One release in this many has a fence. */
     private static final int FENCED = 64;
 
-    /** How many leases wait for the same fence. */
+    /** The number of leases that have the same fence. */
     private static final int LEASES_OF_FENCE = 8;
 
-    /** One in so many requests opens a scope, which then serves so many. */
+    /** One request in this many opens a scope. */
     private static final int SCOPED = 4096;
 
+    /** The number of requests that a scope serves. */
     private static final int REQUESTS_OF_SCOPE = 48;
 
-    /** One in so many scopes is for any thread: each stops all of them when it closes. */
+    /**
+     * One scope in this many is for any thread; the others are confined.
+     *
+     * <p>The close of a scope for any thread stops all threads of the JVM, so it must be rare.
+     */
     private static final int SHARED_SCOPES = 16;
 
     private final Gpu gpu;
@@ -40,7 +47,7 @@ final class SharingThread extends TraceThread {
     private @Nullable MlxScope scope;
     private int requestsOfScope;
     private final boolean[] scoped;
-    /** What ended before the scope, which must hand the memory out to nobody else until it closes. */
+    /** Leases of the scope that ended before it. The pool must not lease their memory again until the scope closes. */
     private final List<MemorySegment> endedEarly = new ArrayList<>();
 
     private final List<Stamp> stampsOfEnded = new ArrayList<>();
@@ -130,7 +137,7 @@ final class SharingThread extends TraceThread {
         for (int slot = 0; slot < scoped.length; slot++) {
             if (scoped[slot]) {
                 scoped[slot] = false;
-                drop(slot);
+                removeIfLive(slot);
             }
         }
         for (int i = 0; i < endedEarly.size(); i++) {
@@ -149,7 +156,7 @@ final class SharingThread extends TraceThread {
         closeScope();
         for (int slot = 0; slot < live.length; slot++) {
             MlxBuffer buffer = live[slot];
-            if (drop(slot) && buffer != null) {
+            if (removeIfLive(slot) && buffer != null) {
                 end(slot, buffer);
             }
         }

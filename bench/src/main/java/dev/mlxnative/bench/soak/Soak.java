@@ -19,34 +19,38 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 
 /**
- * One soak, from the opening of a device to its end.
+ * One soak: it opens the device and the pools, runs the threads, and closes everything.
  *
- * <p>It comes in two parts, after each of which every lease has ended and the pools are empty: what the process needs
- * then must be the same, however long the second part was.
+ * <p>A soak has two parts. After each part every lease has ended and the pools are empty. The memory of the process
+ * must then be the same after both parts, for any length of the second.
  */
 final class Soak {
 
-    /** The first part of the whole, in which everything gets as large as it will. */
+    /** The first part is a tenth of the whole. In it, caches and data structures reach their full size. */
     private static final int EARLY_PART = 10;
 
     private static final long STEP_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
     private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(30);
     private static final long PATIENCE_AFTER_ERRORS_NANOS = TimeUnit.SECONDS.toNanos(1);
 
-    /** A request waits for parked memory, and not so long that the soak would only wait. */
+    /** The time that a request waits for parked memory, so short that the threads mostly work. */
     private static final Duration WAIT = Duration.ofMillis(5);
 
     private static final Duration IDLE = Duration.ofMillis(100);
 
-    /** So low that the traces have sizes on either side of it. */
+    /** A size such that the traces have requests above and below it. */
     private static final long ROUND_TO_PAGES_ABOVE = 8L << 20;
 
-    /** The memory limit is that many whole pages, or a multiple. */
+    /** The memory limit is a multiple of this many pages. */
     private static final int LIMIT_PARTS = 64;
 
     private static final int CACHED_PART = 2;
 
-    /** The buffer limit over the sum of the traces' peaks: free lists hold sizes that nobody asks for just now. */
+    /**
+     * The buffer limit over the sum of the traces' peaks.
+     *
+     * <p>Above 1, because the pool also caches buffers of sizes that no thread requests at the time.
+     */
     private static final int BUFFERS_FACTOR = 2;
 
     private final SoakSettings settings;
@@ -68,7 +72,7 @@ final class Soak {
     private long nanos;
     private volatile boolean stopping;
 
-    /** @param traces one with requests at least; each thread has one */
+    /** @param traces at least one; each has requests, and each thread replays one */
     Soak(List<Trace> traces, SoakSettings settings) {
         this.settings = settings;
         var random = new SplittableRandom(settings.seed());
@@ -121,7 +125,7 @@ final class Soak {
                 .build();
     }
 
-    /** What the device makes of the smallest buffer. */
+    /** The bytes that the device allocates for the smallest buffer. */
     private static long pageBytes(MlxDevice device) {
         long before = device.allocatedBytes();
         try (MlxBuffer smallest = device.allocBuffer(DType.U8, 1)) {
@@ -129,7 +133,7 @@ final class Soak {
         }
     }
 
-    /** The device rounds up to pages what the pool's limit counts. */
+    /** The limit of the pool's memory on the device, which rounds each buffer up to whole pages. */
     private long deviceLimit(MlxBufferPool pool) {
         return pool.memoryLimit() + pool.bufferLimit() * pageBytes;
     }
@@ -141,7 +145,7 @@ final class Soak {
                 + NativeFaults.liveResidencySets();
     }
 
-    /** Why it ended early, or what was out of order, for people. */
+    /** Messages for the user: the errors that ended the soak, and the violations. */
     List<String> notes() {
         var notes = new ArrayList<String>();
         notes.addAll(sharedWatch.notes());
@@ -154,7 +158,7 @@ final class Soak {
         return errors;
     }
 
-    /** @param progress is told of milliseconds, or of operations if these decide */
+    /** @param progress receives operations if these end the soak, or else milliseconds */
     SoakResult run(Progress progress) {
         gpu.start();
         progress.trace("getting warm");
@@ -220,7 +224,7 @@ final class Soak {
                 errors.all().size());
     }
 
-    /** Lets the threads work until that many tenths of the time or the operations are over. */
+    /** Lets the threads work for this many tenths of the duration or of the operations. */
     private void work(int tenths, Progress progress) {
         stopping = false;
         long start = System.nanoTime();
@@ -249,7 +253,9 @@ final class Soak {
         nanos = before + System.nanoTime() - start;
     }
 
-    /** Platform and virtual threads by turns: they meet the pool's lock in different ways. */
+    /**
+     * Creates a platform thread for an even number and a virtual thread for an odd one: a lock parks them differently.
+     */
     private static Thread thread(int number, Runnable work) {
         String name = "soak-" + number;
         return number % 2 == 0
@@ -290,7 +296,11 @@ final class Soak {
         }
     }
 
-    /** With no lease out: completes what is parked, empties the pools, and looks at everything. */
+    /**
+     * Waits for the fences, checks the counters, empties the pools, and measures the memory of the process.
+     *
+     * <p>The caller has ended every lease.
+     */
     private ProcessMemory rest() {
         await(gpu::isIdle);
         var sharedTallies = new ArrayList<Tally>();
@@ -316,22 +326,26 @@ final class Soak {
         }
     }
 
-    /** Takes an empty pool to its limits: what it refuses below them was counted in and never out. */
+    /**
+     * Leases from an empty pool up to its limits.
+     *
+     * <p>If the pool refuses a request below a limit, it has added memory to a counter and never subtracted it.
+     */
     private LostBudget lostBudget(MlxBufferPool pool) {
         pool.setRoundToPagesAbove(0);
         pool.setWaitForParked(Duration.ZERO);
         long parts = Math.min(LIMIT_PARTS, pool.bufferLimit());
         long part = pool.memoryLimit() / parts / pageBytes * pageBytes;
-        long missingParts = parts - handedOut(pool, part, parts);
-        long missingBuffers = pool.bufferLimit() - handedOut(pool, pageBytes, pool.bufferLimit() + 1);
+        long missingParts = parts - countLeases(pool, part, parts);
+        long missingBuffers = pool.bufferLimit() - countLeases(pool, pageBytes, pool.bufferLimit() + 1);
         if (missingBuffers < 0) {
-            sharedWatch.violation("%s hands out %d buffers too many".formatted(pool.name(), -missingBuffers));
+            sharedWatch.violation("%s leases %d buffers too many".formatted(pool.name(), -missingBuffers));
         }
         return new LostBudget(missingParts * part, Math.max(0, missingBuffers));
     }
 
-    /** How many buffers of this length the pool hands out at once, of so many that are asked for. */
-    private static long handedOut(MlxBufferPool pool, long byteLength, long most) {
+    /** Leases up to {@code most} buffers of a length at once, and returns how many the pool allows. */
+    private static long countLeases(MlxBufferPool pool, long byteLength, long most) {
         List<MlxBuffer> buffers = new ArrayList<>();
         try {
             while (buffers.size() < most) {
@@ -346,7 +360,7 @@ final class Soak {
         return buffers.size();
     }
 
-    /** A pool that is closed gives back what is still parked when its fence is complete. */
+    /** Closes the pool with parked memory, which the pool frees when the fence is complete. */
     private static void closeWithParkedMemory(MlxBufferPool pool) {
         var fence = new LatchFence();
         pool.release(pool.alloc(DType.U8, 1), fence);
@@ -354,12 +368,16 @@ final class Soak {
         fence.complete();
     }
 
-    /** After an error not much can be waited for in earnest. */
+    /** The maximum time to wait for other threads, which is short after an error. */
     private long patienceNanos() {
         return errors.any() ? PATIENCE_AFTER_ERRORS_NANOS : PATIENCE_NANOS;
     }
 
-    /** What another thread is about to do; if it does not, the figures will tell. */
+    /**
+     * Waits for another thread, up to {@link #patienceNanos}.
+     *
+     * <p>If the condition does not become true, the figures of the result show it.
+     */
     private void await(BooleanSupplier condition) {
         long deadline = System.nanoTime() + patienceNanos();
         while (!condition.getAsBoolean() && System.nanoTime() - deadline < 0) {

@@ -4,46 +4,46 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * What a soak found. The components, by name and in order, are the fields of the JSON that is written.
+ * The result of a soak. The components are the fields of the JSON, in this order.
  *
  * @param device the backend and the device's name
- * @param seed where its random choices began
- * @param threads how many shared a pool
+ * @param seed the seed of the random choices
+ * @param threads the number of threads that shared a pool
  * @param faults whether the device failed now and then
- * @param checked whether the pools were checked ones
+ * @param checked whether the pools were in checked mode
  * @param leakDetection the pools' leak detection
- * @param seconds how long the threads worked
- * @param operations leases that began, and leases that ended
- * @param operationsPerSecond these over those
- * @param requests what was asked of the pools
- * @param hits how many of them were served from what a pool had
- * @param nativeAllocations how many of them were served by the device
- * @param refusedByMemoryLimit how many were refused, and handled
- * @param refusedByBufferLimit the same for the limit on the number of buffers
- * @param refusedByDevice the same for the device
- * @param deviceFaults how often the device was made to fail for a moment
- * @param fencedReleases leases that ended with a fence
- * @param scopes how many leases ended with, a few dozen each
- * @param resets how often a pool was reset
- * @param overlaps stamps that somebody else had altered
- * @param samples how often the pools' figures were read
- * @param violations figures that contradicted each other, the limits or what the threads had counted
- * @param memoryLimitBytes the shared pool's
- * @param peakFootprintBytes the most that it held
- * @param bufferLimit the shared pool's
- * @param peakBuffers the most that it was seen to have
- * @param deviceLimitBytes the limits of both pools, with the device's rounding
- * @param peakDeviceBytes the most that the device was seen to hold
- * @param lostBudgetBytes what the memory limits allowed at the end, and a pool refused all the same
- * @param lostBudgetBuffers the same for the limits on the number of buffers
- * @param lostBytes what the device held when the pools were closed, less what it had held before
- * @param liveObjects native objects that were left when everything was closed
- * @param heapEarlyBytes live objects on the heap after a tenth of the time, with every lease ended
- * @param heapEndBytes the same at the end
- * @param residentEarlyBytes memory of the process after a tenth of the time, with no native buffer; 0 if unknown
- * @param residentEndBytes the same at the end
- * @param growthLimitBytes how much either may grow
- * @param errors exceptions that no thread should have seen, and threads that did not end
+ * @param seconds the time that the threads worked
+ * @param operations the leases that began plus the leases that ended
+ * @param operationsPerSecond {@code operations / seconds}
+ * @param requests the requests to both pools
+ * @param hits the requests that a pool served from its cache
+ * @param nativeAllocations the requests for which a pool allocated on the device
+ * @param refusedByMemoryLimit the requests that a memory limit refused
+ * @param refusedByBufferLimit the requests that a limit on the number of buffers refused
+ * @param refusedByDevice the requests that the device refused
+ * @param deviceFaults the number of times that the soak made the device fail for a moment
+ * @param fencedReleases the leases that ended with a fence
+ * @param scopes the scopes, which served a few dozen requests each
+ * @param resets the number of times that a thread reset its pool
+ * @param overlaps the leases whose stamps another lease altered
+ * @param samples the number of times that the soak read a pool's figures
+ * @param violations the figures that contradicted each other, the limits, or the counts of the threads
+ * @param memoryLimitBytes the memory limit of the shared pool
+ * @param peakFootprintBytes the maximum of the bytes that the shared pool held
+ * @param bufferLimit the buffer limit of the shared pool
+ * @param peakBuffers the maximum of the shared pool's buffers over all samples
+ * @param deviceLimitBytes the limits of both pools on the device, with its rounding
+ * @param peakDeviceBytes the maximum of the device's bytes over all samples
+ * @param lostBudgetBytes the bytes that the memory limits allowed at the end, but a pool refused
+ * @param lostBudgetBuffers the buffers that the buffer limits allowed at the end, but a pool refused
+ * @param lostBytes the device's bytes after the pools were closed, minus its bytes before the soak
+ * @param liveObjects the native objects that were live after the soak had closed everything
+ * @param heapEarlyBytes the live bytes of the heap after a tenth of the time, with every lease ended
+ * @param heapEndBytes the live bytes of the heap at the end, with every lease ended
+ * @param residentEarlyBytes the memory of the process after a tenth of the time, with no native buffer; 0 if unknown
+ * @param residentEndBytes the memory of the process at the end, with no native buffer; 0 if unknown
+ * @param growthLimitBytes the limit of the growth of the heap, and of the process
+ * @param errors the unexpected exceptions of the threads, and the threads that did not end
  */
 record SoakResult(
         String device,
@@ -85,7 +85,7 @@ record SoakResult(
         long growthLimitBytes,
         long errors) {
 
-    /** What is wrong with it, a sentence each; nothing should be. */
+    /** The failures of the soak, one message each; empty if it passed. */
     List<String> failures() {
         var failures = new ArrayList<String>();
         requireZero(failures, "overlaps", overlaps);

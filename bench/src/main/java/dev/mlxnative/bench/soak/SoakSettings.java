@@ -4,17 +4,17 @@ import dev.mlxnative.LeakDetection;
 import java.time.Duration;
 
 /**
- * How to soak.
+ * The settings of a soak.
  *
- * @param threads how many share the pool; one more has a pool of its own, which it resets
- * @param duration how long it goes on
- * @param operations how many leases begin and end at least, unless the duration is over first
- * @param memoryLimitFactor the pool's memory limit over the sum of what the threads' traces have live at their peaks
+ * @param threads the number of threads that share a pool; one more thread has its own pool, which it resets
+ * @param duration the duration of the soak
+ * @param operations the minimum number of leases that begin or end, unless the duration is over first
+ * @param memoryLimitFactor the pool's memory limit over the sum of the peak live bytes of the threads' traces
  * @param faults whether the device fails now and then
- * @param checked whether the pools are checked ones
+ * @param checked whether the pools are in checked mode
  * @param leakDetection the pools' leak detection
- * @param seed where the random choices begin; what the threads make of them is up to the scheduler
- * @param growthLimitBytes how much the heap and the process may grow
+ * @param seed the seed of the random choices; the order of the threads' operations still depends on the scheduler
+ * @param growthLimitBytes the limit of the growth of the heap, and of the process
  */
 record SoakSettings(
         int threads,

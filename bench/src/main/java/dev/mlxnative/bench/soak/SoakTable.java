@@ -6,7 +6,7 @@ import com.github.freva.asciitable.HorizontalAlign;
 import dev.mlxnative.bench.replay.Cells;
 import java.util.List;
 
-/** A result as a table for people; the JSON has the plain numbers. */
+/** The table of a result, with units and rounded numbers. The JSON has the exact numbers. */
 final class SoakTable {
 
     private record Row(String what, String value, String bound) {}

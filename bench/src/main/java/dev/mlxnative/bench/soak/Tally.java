@@ -4,8 +4,10 @@ import dev.mlxnative.BufferAllocationException;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * What one thread did to a pool. Everything but {@link #publishedOperations} is for that thread, and for others once it
- * has ended.
+ * The counts of one thread's operations on a pool.
+ *
+ * <p>Only that thread uses them while it runs. Other threads may read {@link #publishedOperations} at any time, and the
+ * rest after the thread has ended.
  */
 final class Tally {
 
@@ -21,10 +23,10 @@ final class Tally {
 
     private final AtomicLong published = new AtomicLong();
 
-    void refused(BufferAllocationException refusal) {
-        if (refusal.getCause() != null) { // what the device said to the pool
+    void refused(BufferAllocationException exception) {
+        if (exception.getCause() != null) { // the exception of the device
             refusedByDevice++;
-        } else if (String.valueOf(refusal.getMessage()).contains("limit on the number of buffers")) {
+        } else if (String.valueOf(exception.getMessage()).contains("limit on the number of buffers")) {
             refusedByBufferLimit++;
         } else {
             refusedByMemoryLimit++;
@@ -35,7 +37,7 @@ final class Tally {
         return refusedByMemoryLimit + refusedByBufferLimit + refusedByDevice;
     }
 
-    /** A cache line that others read is too dear to be written with each operation. */
+    /** Publishes the number of operations. A write after each operation would contend for the readers' cache line. */
     void publish() {
         published.setOpaque(begun + ended);
     }

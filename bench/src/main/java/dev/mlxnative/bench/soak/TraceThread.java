@@ -10,16 +10,16 @@ import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Replays one trace again and again on a pool, and looks at every lease's stamp before it ends.
+ * A thread that replays one trace again and again on a pool, and checks every lease's stamp before it ends the lease.
  *
- * <p>A buffer that was refused is skipped, and so is its free: a trace goes on without it.
+ * <p>If the pool refuses a request, the thread skips the request and its free, and continues.
  */
 abstract class TraceThread implements Runnable {
 
-    /** How many events pass between two looks at whether to stop. */
+    /** The number of events between two checks of the stop signal. */
     private static final int STRIDE = 256;
 
-    /** Threads apart by more leases than any of them will see. */
+    /** The number of low bits of a lease's number that count the leases of one thread; the others number the thread. */
     private static final int NUMBER_BITS = 44;
 
     protected final Trace trace;
@@ -33,7 +33,7 @@ abstract class TraceThread implements Runnable {
     private final BooleanSupplier stop;
     private long lease;
 
-    /** @param number tells the stamps of the threads apart */
+    /** @param number the number of the thread, which makes its stamps differ from those of other threads */
     TraceThread(int number, Trace trace, MlxBufferPool pool, boolean checked, Errors errors, BooleanSupplier stop) {
         this.trace = trace;
         this.pool = pool;
@@ -73,7 +73,7 @@ abstract class TraceThread implements Runnable {
             if (trace.isAllocation(event)) {
                 begin(slot, trace.size(event));
             } else if (live[slot] != null) {
-                end(slot, take(slot));
+                end(slot, remove(slot));
             }
         }
         endAll();
@@ -95,7 +95,8 @@ abstract class TraceThread implements Runnable {
         tally.begun++;
     }
 
-    private MlxBuffer take(int slot) {
+    /** Removes the buffer from its slot, checks its stamp, and counts the end of its lease. */
+    private MlxBuffer remove(int slot) {
         MlxBuffer buffer = live[slot];
         if (buffer == null) {
             throw new AssertionError("slot %d is empty".formatted(slot));
@@ -112,14 +113,14 @@ abstract class TraceThread implements Runnable {
         }
     }
 
-    /** Takes leases out that end with others, and returns whether there was one in the slot. */
-    protected final boolean drop(int slot) {
-        return live[slot] != null && take(slot) != null;
+    /** Removes the buffer in the slot, if there is one, without ending its lease; returns whether there was one. */
+    protected final boolean removeIfLive(int slot) {
+        return live[slot] != null && remove(slot) != null;
     }
 
     protected abstract MlxBuffer allocate(int slot, long size);
 
-    /** Ends a lease, which was checked and is in no slot any more. */
+    /** Ends the lease of a buffer. The caller has checked its stamp and removed it from its slot. */
     protected abstract void end(int slot, MlxBuffer buffer);
 
     /** Ends every lease. */

@@ -7,14 +7,14 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 
-/** Looks at a pool's figures while it works, and notes which contradict each other or the limits. */
+/** Reads the figures of a pool while threads use it, and notes figures that contradict each other or the limits. */
 final class Watch {
 
-    /** As many say what is wrong; the rest only count. */
+    /** The maximum number of violations with a message. The watch only counts further violations. */
     private static final int MOST_NOTES = 10;
 
-    /** At a pool that comes to rest, a hundredth of a second apart. */
-    private static final int MOST_LOOKS = 1000;
+    /** The maximum number of samples, 10 ms apart, while a pool comes to rest. */
+    private static final int MOST_SAMPLES_AT_REST = 1000;
 
     private final MlxBufferPool pool;
     private final long memoryLimit;
@@ -27,8 +27,10 @@ final class Watch {
     private int peakBuffers;
 
     /**
-     * The pool's limits, but for the cache's, may get lower than they are now, and never higher; only the thread that
-     * samples sets them.
+     * Starts with the pool's limits.
+     *
+     * <p>Only the thread that samples may set the limits. The memory limit and the buffer limit must never exceed the
+     * values that they have here. The cache limit may have any value.
      */
     Watch(MlxBufferPool pool) {
         this.pool = pool;
@@ -88,11 +90,15 @@ final class Watch {
         return now;
     }
 
-    /** With every lease ended and every fence complete: what the threads counted is what the pool counts. */
+    /**
+     * Requires that the pool's counters equal the counts of the threads.
+     *
+     * <p>The caller has ended every lease, and every fence is complete.
+     */
     void sampleAtRest(Tally tally) {
         PoolStats now = sample();
-        // A thread that watched a fence for a request may still be at filing what the fence let go.
-        for (int i = 0; i < MOST_LOOKS && now.parkedCount() > 0; i++) {
+        // A thread that watched a fence for a request may still move the fence's memory to the cache.
+        for (int i = 0; i < MOST_SAMPLES_AT_REST && now.parkedCount() > 0; i++) {
             LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(10));
             now = sample();
         }
