@@ -25,7 +25,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Pools on the traces of real models: what they record of them, and what they need for them. */
+/** Tests pools on the traces of real models: the traces that pools record, and the memory that they need. */
 class RecordedTracesTest {
 
     private final MlxDevice device = MlxDevice.open();
@@ -54,7 +54,7 @@ class RecordedTracesTest {
         Trace original = TraceReader.read(file);
         Trace first = TraceReader.read(record(original, folder.resolve("first.csv")));
         Trace second = TraceReader.read(record(first, folder.resolve("second.csv")));
-        // A replay frees at the end what the trace does not.
+        // A replay frees at the end the buffers that the trace never frees.
         assertThat(first.events()).isEqualTo(original.events() + original.finalLiveCount());
         assertThat(events(first).subList(0, original.events())).isEqualTo(events(original));
         assertThat(events(second)).isEqualTo(events(first));
@@ -92,26 +92,32 @@ class RecordedTracesTest {
         assertThat(events(trace)).containsExactly("allocate 0 4000", "free 0 0");
     }
 
-    /** What is released later is not in it, and what was written can be replayed. */
+    /** The file can be replayed after the pool has closed. It lacks the releases after the close. */
     @Test
     void aTraceEndsWithThePool() throws IOException {
         Path file = folder.resolve("open.csv");
         var pool = MlxBufferPool.builder(device).traceTo(file).build();
-        MlxBuffer out = pool.alloc(4000, DType.U8);
-        pool.close();
-        out.close();
+        MlxBuffer leased = pool.alloc(4000, DType.U8);
+        try (var log = new CapturedLog()) {
+            pool.close();
+            assertThat(log.messages())
+                    .first()
+                    .asString()
+                    .startsWith("pool " + pool.name() + " was closed with 1 buffer(s)");
+        }
+        leased.close();
         assertThat(TraceReader.read(file).finalLiveCount()).isEqualTo(1);
     }
 
     @Test
-    void aTraceThatCannotBeWrittenIsNoPool() {
+    void aPoolIsNotBuiltIfItsTraceCannotBeWritten() {
         var builder = MlxBufferPool.builder(device).traceTo(folder);
         assertThatExceptionOfType(UncheckedIOException.class)
                 .isThrownBy(builder::build)
                 .withMessageContaining(folder.toString());
     }
 
-    /** An upgrade that takes more memory, or finds less of it again, is noticed here. */
+    /** Fails if a change of the library raises the footprint or lowers the hit rate. */
     @ParameterizedTest
     @CsvSource({
         "gpt2-medium-prefill128-decode64.csv.gz, 2.22, 0.996",
@@ -119,7 +125,7 @@ class RecordedTracesTest {
         "moe-8x-prefill256-decode32.csv.gz, 2.04, 0.994",
         "vit-base-images.csv.gz, 3.86, 0.994"
     })
-    void aPoolAsItComesTakesNoMoreThanIsKnown(String name, double footprintOverLive, double hitRate)
+    void aPoolWithDefaultSettingsStaysWithinTheKnownFigures(String name, double footprintOverLive, double hitRate)
             throws IOException {
         Trace trace = TraceReader.read(Path.of("bench", "traces", name));
         try (var pool = MlxBufferPool.create(device)) {
@@ -133,7 +139,7 @@ class RecordedTracesTest {
 
     @ParameterizedTest
     @MethodSource("traces")
-    void aCompactPoolHoldsLittleMoreThanIsLive(Path file) throws IOException {
+    void aCompactPoolHoldsAtMost115PercentOfPeakLive(Path file) throws IOException {
         Trace trace = TraceReader.read(file);
         try (var pool = MlxBufferPool.builder(device).sizing(Sizing.COMPACT).build()) {
             var sampler = new Sampler(pool);
@@ -149,7 +155,7 @@ class RecordedTracesTest {
 
     @ParameterizedTest
     @MethodSource("traces")
-    void halfAsMuchAgainAsIsEverLiveIsEnough(Path file) throws IOException {
+    void aMemoryLimitOf150PercentOfPeakLiveServesEveryRequest(Path file) throws IOException {
         Trace trace = TraceReader.read(file);
         long limit = trace.peakLiveBytes() * 3 / 2;
         try (var pool = MlxBufferPool.builder(device).memoryLimit(limit).build()) {
@@ -165,7 +171,7 @@ class RecordedTracesTest {
         }
     }
 
-    /** Looks at the footprint after each request, while all of the trace's leases are as they were recorded. */
+    /** Allocates from a pool, and samples the footprint after each request. */
     private static final class Sampler implements Allocator<MlxBuffer> {
 
         private final MlxBufferPool pool;

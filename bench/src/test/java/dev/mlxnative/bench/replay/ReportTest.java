@@ -14,6 +14,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -31,14 +33,16 @@ import org.openqa.selenium.chrome.ChromeOptions;
 import org.openqa.selenium.logging.LogType;
 import org.openqa.selenium.logging.LoggingPreferences;
 
-/** The page of charts, in a real browser. */
+/** Tests the page of charts in a real browser. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 @Timeout(120)
 class ReportTest {
 
-    /** What a file can be called, and a page must not take for its own. */
+    /** A file name that is HTML. The page must show it as text. */
     private static final String HOSTILE =
             "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>";
+
+    private static final Logger SELENIUM_LOG = Logger.getLogger("org.openqa.selenium");
 
     private static final List<Policy> POLICIES = List.of(Policy.values());
 
@@ -47,6 +51,8 @@ class ReportTest {
 
     @BeforeAll
     void open(@TempDir Path directory) throws IOException {
+        // Selenium warns if it has no classes for the browser's version of the DevTools protocol. The tests use none.
+        SELENIUM_LOG.setLevel(Level.SEVERE);
         Path driver = require("chromedriver");
         Path chrome = require("chromium", "google-chrome", "chrome");
         Path page = directory.resolve("report.html");
@@ -64,7 +70,7 @@ class ReportTest {
                 "--disable-sync",
                 "--user-data-dir=" + directory.resolve("browser"));
         var logs = new LoggingPreferences();
-        logs.enable(LogType.BROWSER, java.util.logging.Level.ALL);
+        logs.enable(LogType.BROWSER, Level.ALL);
         options.setCapability("goog:loggingPrefs", logs);
         var service = new ChromeDriverService.Builder()
                 .usingDriverExecutable(driver.toFile())
@@ -73,7 +79,7 @@ class ReportTest {
         browser.get(page.toUri().toString());
     }
 
-    /** Without a browser there is nothing to see: an error where one is required, and else said. */
+    /** Finds a program. Without it the tests are skipped, or fail if {@code MLX_REQUIRE_BROWSER} is set. */
     private static Path require(String... names) {
         List<String> folders = new ArrayList<>(List.of(System.getenv("PATH").split(File.pathSeparator)));
         Stream.of("CHROMEWEBDRIVER")
@@ -122,6 +128,7 @@ class ReportTest {
         if (browser != null) {
             browser.quit();
         }
+        SELENIUM_LOG.setLevel(null);
     }
 
     @Test
@@ -139,7 +146,7 @@ class ReportTest {
         assertThat(colours()).as("in each canvas").hasSize(8).allMatch(colours -> colours > 10);
     }
 
-    /** How many colours there are in each canvas: one where nothing was drawn. */
+    /** The number of colours in each canvas; 1 if the page has drawn nothing in it. */
     private List<Long> colours() {
         return script("""
                 return [...document.querySelectorAll('canvas')].map(canvas => {
@@ -149,13 +156,13 @@ class ReportTest {
                 });""");
     }
 
-    @SuppressWarnings("unchecked") // the script decides
+    @SuppressWarnings("unchecked") // the script determines the type
     private <T> T script(String code) {
         return (T) Objects.requireNonNull(browser.executeScript(code));
     }
 
     @Test
-    void drawsWhatThePoolHeld() {
+    void drawsTheMemoryOfThePool() {
         List<List<Map<String, Object>>> charts = script("""
                 return charts.filter(chart => chart.config.type === 'line').map(chart => chart.data.datasets.map(set =>
                   ({label: set.label, most: Math.max(...set.data.map(point => point.y)),
@@ -177,7 +184,8 @@ class ReportTest {
             assertThat(most(sets, 0)).isCloseTo(result.peakFootprintBytes() / 0x1p20, within(0.001));
             assertThat(most(sets, 3)).isCloseTo(result.peakLiveBytes() / 0x1p20, within(0.001));
             assertThat(most(sets, 6)).isCloseTo(1.15 * result.peakLiveBytes() / 0x1p20, within(0.001));
-            // Which leases are watched is chance, and a watched one is released in another way, and evicted sooner.
+            // Leak detection samples leases at random. A sampled lease ends in another way, and the pool evicts its
+            // buffer sooner.
             assertThat(((Number) sets.get(4).get("natives")).doubleValue())
                     .isCloseTo(result.nativeAllocations(), withinPercentage(1));
         }
@@ -237,26 +245,26 @@ class ReportTest {
         browser.executeCdpCommand(
                 "Emulation.setEmulatedMedia",
                 Map.of("features", List.of(Map.of("name", "prefers-color-scheme", "value", scheme))));
-        // The page hears of it in a task of its own.
+        // The browser notifies the page in a later task.
         browser.executeAsyncScript(
                 "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(done))");
     }
 
     @Test
-    void needsNothingButItself() {
+    void loadsNoOtherResource() {
         List<String> loaded = script("return performance.getEntriesByType('resource').map(entry => entry.name)");
         assertThat(loaded).allMatch(name -> name.startsWith("data:"));
         assertThat(browser.manage().logs().get(LogType.BROWSER).getAll()).isEmpty();
     }
 
     @Test
-    void takesNamesForText() {
+    void showsNamesAsText() {
         assertThat(browser.findElements(By.tagName("h2")).getLast().getText()).isEqualTo(HOSTILE);
         assertThat(browser.findElements(By.tagName("img"))).isEmpty();
     }
 
     @Test
-    void isReachedByKeyboardAndNamedForWhoCannotSeeIt() {
+    void isReachedByKeyboardAndLabelledForScreenReaders() {
         WebElement body = browser.findElement(By.tagName("body"));
         body.sendKeys(Keys.TAB);
         String label = script("return document.activeElement.getAttribute('aria-label')");
