@@ -11,12 +11,12 @@ import org.openjdk.jmh.annotations.Fork;
 
 class SuiteTest {
 
-    /** All in one JVM, which is no way to measure, and takes seconds. */
+    /** Runs all benchmarks in one JVM, which takes seconds. The figures mean nothing. */
     @Test
     void everyBenchmarkRuns() throws Exception {
         List<String> options =
                 new ArrayList<>(List.of(Defaults.class.getAnnotation(Fork.class).jvmArgs()));
-        // Others may be measuring on this machine, which is nothing to this test.
+        // JMH's lock allows one run on a machine. This test must run beside other measurements.
         options.add("-Djmh.ignoreLock=true");
 
         ForkedJvm run = ForkedJvm.run(options, Main.class, "-foe true -f 0 -wi 0 -i 1 -r 10ms".split(" "));

@@ -101,7 +101,9 @@ class PassTest {
         assertThat(new Pass<>(trace(1, 2, 3), untouchable).time()).isPositive();
     }
 
-    /** Buffers of the given sizes, all live at once, freed in the order of their allocation. */
+    /**
+     * A trace with buffers of the given sizes, which are all live at once and freed in the order of their allocation.
+     */
     private static Trace trace(long... sizes) {
         var trace = Trace.builder("test");
         var slots = new int[sizes.length];
@@ -114,6 +116,7 @@ class PassTest {
         return trace.build();
     }
 
+    /** A correct allocator, which logs its calls. */
     private static class Sound implements Allocator<MemorySegment> {
 
         final List<String> log = new ArrayList<>();
@@ -135,7 +138,9 @@ class PassTest {
         }
     }
 
-    /** Broken on purpose: every buffer starts a fixed number of bytes after the one before, however long that is. */
+    /**
+     * A defective allocator: every buffer starts a fixed distance after the previous one, for any length of that one.
+     */
     private static final class Strided implements Allocator<MemorySegment> {
 
         private final MemorySegment memory = Arena.ofAuto().allocate(4096);

@@ -11,7 +11,7 @@ import java.util.function.LongConsumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-/** On the real device and pool. */
+/** Tests a replay on the real device and pool. */
 class ReplayerTest {
 
     private final MlxDevice device = MlxDevice.open();
@@ -40,7 +40,7 @@ class ReplayerTest {
     }
 
     @Test
-    void countsAWayAfterWhichTheDeviceHoldsMoreThanBefore() {
+    void countsALeakIfTheDeviceHoldsMoreThanBefore() {
         Trace trace = oneBuffer();
 
         List<ReplayResult> results = new Replayer(device, List.of(Policy.values())).replay(trace, new Watcher(done -> {
@@ -53,7 +53,7 @@ class ReplayerTest {
     }
 
     @Test
-    void comesToTheEndOfTheProgressThatItAnnounced() {
+    void reportsAsMuchProgressAsItAnnounced() {
         Trace trace = oneBuffer();
         var done = new ArrayList<Long>();
 
@@ -69,7 +69,7 @@ class ReplayerTest {
         return trace.build();
     }
 
-    /** Is told of the requests done so far. */
+    /** Passes on the number of requests done so far. */
     private static final class Watcher implements Progress {
 
         private final LongConsumer done;

@@ -46,7 +46,7 @@ class ResultFileTest {
     }
 
     @Test
-    void leavesNothingBehindAndAnEarlierFileAloneWhenItIsNotCompleted() throws IOException {
+    void removesTheDraftAndKeepsAnEarlierFileIfItIsNotCompleted() throws IOException {
         Path json = Files.writeString(directory.resolve("results.jsonl"), "old\n");
 
         ResultFile.open(json).close();
@@ -69,7 +69,7 @@ class ResultFileTest {
     }
 
     @Test
-    void saysAtOnceThatTheDirectoryIsMissing() {
+    void failsOnOpenIfTheDirectoryIsMissing() {
         assertThatThrownBy(() -> ResultFile.open(directory.resolve("missing").resolve("results.jsonl")))
                 .isInstanceOf(NoSuchFileException.class);
     }

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 class ResultTableTest {
 
     @Test
-    void showsUnitsAndRatiosForPeople() {
+    void showsUnitsAndRatios() {
         String table = ResultTable.of(List.of(new ReplayResult(
                 "a.csv.gz", "host: h", "power-of-two", 40_000, 50, 39_950, 3 << 19, 3 << 20, 3_500.04, 33.26, 0, 0)));
 

@@ -49,7 +49,7 @@ class StampTest {
 
     @ParameterizedTest
     @ValueSource(ints = {1, 3, 8, 100})
-    void tellsEveryTwoOf256LeasesInARowApart(int size) {
+    void differsForAnyTwoOf256LeasesInARow(int size) {
         var seen = new HashSet<String>();
         for (int lease = 1; lease <= 256; lease++) {
             var bytes = new byte[size];

@@ -12,14 +12,14 @@ import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Whatever a file holds, it is a trace whose figures agree, or refused with a place and a reason. */
+/** Tests that the reader either reads a file as a consistent trace, or rejects it with a line and a reason. */
 @Tag("fuzz")
 class TraceReaderFuzzTest {
 
     @TempDir
     private static Path directory;
 
-    /** Also as gzip, in full and without its last byte: the fuzzer rarely makes a checksum that is right. */
+    /** Also tests the bytes as gzip, whole and without the last byte: the fuzzer rarely produces a correct checksum. */
     @FuzzTest
     void readsOrRefuses(byte[] bytes) throws IOException {
         boolean readable = readOrRefuse(bytes);

@@ -48,7 +48,7 @@ class TraceReaderTest {
     }
 
     @Test
-    void countsWhatIsLive() throws IOException {
+    void countsLiveBuffers() throws IOException {
         Trace trace = read(HEADER
                 + "0,0,allocate,0x10,100,0\n"
                 + "0,1,allocate,0x20,50,0\n"
@@ -62,7 +62,7 @@ class TraceReaderTest {
     }
 
     @Test
-    void keepsTracesThatOutgrowEveryInitialArray() throws IOException {
+    void readsTracesThatOutgrowEveryInitialArray() throws IOException {
         var csv = new StringBuilder(HEADER);
         for (int i = 1; i <= 2_000; i++) {
             csv.append("0,0,allocate,0x")
@@ -116,7 +116,7 @@ class TraceReaderTest {
                 // 25.02: null pointer as (nil), stream in hexadecimal without 0x
                 + "1980043,23:59:59.999999,allocate failure,(nil),1099511627776,7f8a38001020\n"
                 + "1980043,00:00:00.000000,free,0x30a000200,512,0\n"
-                // a buffer of no bytes is logged, and has no memory
+                // RMM logs a buffer of 0 bytes, which has no memory
                 + "1980043,00:00:00.000001,allocate,(nil),0,0\n"
                 + "1980043,00:00:00.000002,free,(nil),0,0\n");
 
@@ -128,13 +128,13 @@ class TraceReaderTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"0", "27", "3.5", "1634567890.123456", "1.5e-05", "1:02:03", "12:34:56:123456"})
-    void acceptsTimesAsNumbersAndOffClocks(String time) throws IOException {
+    void acceptsTimesAsNumbersAndAsClockTimes(String time) throws IOException {
         assertThat(read(HEADER + "0," + time + ",allocate,0x10,100,0\n").requests())
                 .isEqualTo(1);
     }
 
     @Test
-    void readsGzipAndPlainAlikeWhateverTheName() throws IOException {
+    void readsGzipAndPlainAlikeUnderAnyName() throws IOException {
         String csv = HEADER + "0,0,allocate,0x10,100,0\n0,1,allocate,0x20,7,0\n0,2,free,0x10,100,0\n";
         Path plain = Files.writeString(directory.resolve("plain.csv.gz"), csv);
         Path zipped = Files.write(directory.resolve("zipped.csv"), gzip(csv));
@@ -233,7 +233,7 @@ class TraceReaderTest {
     }
 
     @Test
-    void countsTheLinesOfTheFileAndNotItsRows() {
+    void countsLinesOfTheFileAndNotRows() {
         String csv = HEADER.strip() + ",Note\n0,0,allocate,0x1,64,0,\"two\nlines\"\n0,1,free,0x2,64,0,\n";
 
         assertMalformed(csv.getBytes(StandardCharsets.UTF_8), 4, "free of 0x2, which is not live");
@@ -306,7 +306,7 @@ class TraceReaderTest {
         return bytes.toByteArray();
     }
 
-    /** What is left of the text in gzip data that breaks off, by a way of its own: one byte at a time. */
+    /** The text in truncated gzip data up to the break. Independent of the reader: it reads one byte at a time. */
     private static String unzippable(byte[] truncated) throws IOException {
         var text = new StringBuilder();
         try (var gzip = new GZIPInputStream(new ByteArrayInputStream(truncated))) {

@@ -16,12 +16,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** The command from its arguments to its exit status. */
+/** Tests the command {@code soak} from its arguments to its exit code. */
 class SoakCommandTest {
 
     private static final String HEADER = "Thread,Time,Action,Pointer,Size,Stream\n";
 
-    /** The heap of a JVM with other tests in it grows by more than that of a soak. */
+    /** Large, because this JVM runs other tests too and its heap grows by more than that of a soak. */
     private static final String GROWTH_LIMIT = "--growth-limit=100000";
 
     private final StringWriter out = new StringWriter();
@@ -60,7 +60,7 @@ class SoakCommandTest {
     @ParameterizedTest
     @ValueSource(strings = {"--checked", "--leak-detection=full", "--memory-limit-factor=0.2", "--faults=off"})
     @Tag("faults")
-    void soaksInOtherWays(String option) throws IOException {
+    void soaksWithOtherSettings(String option) throws IOException {
         Path json = directory.resolve("result.json");
 
         int exitCode = execute(option, "--duration", "PT0.3S", GROWTH_LIMIT, "--json", json.toString());
@@ -132,7 +132,7 @@ class SoakCommandTest {
         assertThat(err.toString().lines()).containsExactly("no trace has a request");
     }
 
-    /** The library of the tests without the tag is one that is shipped. */
+    /** Tests without the tag {@code faults} run on the library that is shipped. */
     @Test
     void asksForATestBuildOfTheLibrary() throws IOException {
         Path trace = write("small.csv", HEADER + "0,0,allocate,0x10,9,0\n");

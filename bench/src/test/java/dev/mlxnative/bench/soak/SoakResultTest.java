@@ -51,12 +51,12 @@ class SoakResultTest {
         "heapEndBytes, 1101, 'growth of the heap: 101, above 100'",
         "residentEndBytes, 2101, 'growth of the process: 101, above 100'",
     })
-    void saysWhatIsWrong(String component, long value, String failure) {
+    void describesEachFailure(String component, long value, String failure) {
         assertThat(result(component, value).failures()).containsExactly(failure);
     }
 
     @Test
-    void showsUnitsForPeople() {
+    void showsUnits() {
         String table = SoakTable.of(result("threads", 4));
 
         assertThat(table)
