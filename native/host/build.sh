@@ -21,8 +21,8 @@ case $(uname -m) in
     *) echo "build.sh: no shim is built for the architecture $(uname -m)" >&2; exit 1 ;;
 esac
 case ${1:-} in
-    release) variant=host defines= ;;
-    faults) variant=faults defines=-DMLXSHIM_FAULTS ;;
+    release) variant=host defines= faults= ;;
+    faults) variant=faults defines=-DMLXSHIM_FAULTS faults=host/faults.c ;;
     *) echo "usage: build.sh release|faults [linux-x86_64|linux-aarch64]" >&2; exit 2 ;;
 esac
 target=${2:-$os-$arch}
@@ -50,6 +50,6 @@ mkdir -p "$(dirname "$library")"
 # Compiled beside its place and moved there: a JVM that has the old file mapped keeps it whole.
 # shellcheck disable=SC2086 # the option lists are lists
 "$compiler" -std=gnu11 -O2 -fPIC -pthread -fvisibility=hidden -Wall -Wextra -Werror $defines -Iinclude \
-    host/mlxshim_host.c host/books.c $options -o "$library.$$"
+    host/mlxshim_host.c host/live_objects.c $faults $options -o "$library.$$"
 mv "$library.$$" "$library"
 echo "built native/$library ($(wc -c < "$library" | tr -d ' ') bytes)"

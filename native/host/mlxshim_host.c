@@ -9,7 +9,8 @@
 #define _DARWIN_C_SOURCE
 #endif
 
-#include "books.h"
+#include "faults.h"
+#include "live_objects.h"
 #include "mlxshim.h"
 
 #include <errno.h>
@@ -65,14 +66,14 @@ struct mlxshim_residency_set {
     uint64_t change_capacity;
 };
 
-/* A zeroed handle of a kind that owns no bytes, in the books; NULL when it may not or cannot be made. */
-static void *handle_new(enum kind kind, size_t size) {
-    if (!books_enter(kind, 0)) {
+/* Creates a zeroed handle of a kind that owns no bytes. Returns NULL if a fault or the lack of memory forbids it. */
+static void *handle_new(enum object_kind kind, size_t size) {
+    if (!faults_admit(kind, 0)) {
         return NULL;
     }
     void *handle = calloc(1, size);
     if (handle == NULL) {
-        books_leave(kind, 0);
+        live_objects_remove(kind, 0);
     }
     return handle;
 }
@@ -162,12 +163,12 @@ int32_t mlxshim_device_open(mlxshim_device_t *out_device, char *message, uint64_
     if (out_device == NULL) {
         return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, "out_device is NULL", message, message_capacity);
     }
-    if (!books_enter(DEVICES, 0)) {
+    if (!faults_admit(DEVICES, 0)) {
         return fail(MLXSHIM_ERROR_NO_DEVICE, "there is no host device", message, message_capacity);
     }
     mlxshim_device_t device = malloc(sizeof *device);
     if (device == NULL) {
-        books_leave(DEVICES, 0);
+        live_objects_remove(DEVICES, 0);
         return fail(MLXSHIM_ERROR_OUT_OF_MEMORY, "no memory left for a device", message, message_capacity);
     }
     device->physical_memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * mlxshim_page_size();
@@ -178,7 +179,7 @@ int32_t mlxshim_device_open(mlxshim_device_t *out_device, char *message, uint64_
 void mlxshim_device_release(mlxshim_device_t device) {
     if (device != NULL) {
         free(device);
-        books_leave(DEVICES, 0);
+        live_objects_remove(DEVICES, 0);
     }
 }
 
@@ -209,7 +210,7 @@ uint64_t mlxshim_device_recommended_max_working_set_size(mlxshim_device_t device
 
 uint64_t mlxshim_device_current_allocated_size(mlxshim_device_t device) {
     (void)device;
-    return books_bytes();
+    return live_objects_bytes();
 }
 
 /* ---- buffer ---- */
@@ -225,7 +226,7 @@ static void unmap(void *pages, uint64_t bytes) {
     }
 }
 
-/* Makes the handle of a buffer that is already in the books. */
+/* Creates the handle of a buffer. Caller has called faults_admit. */
 static mlxshim_buffer_t buffer_new(void *pages, uint64_t length, int32_t storage_mode, bool wrapped) {
     mlxshim_buffer_t buffer = malloc(sizeof *buffer);
     if (buffer == NULL) {
@@ -281,11 +282,11 @@ int32_t mlxshim_buffer_create(mlxshim_device_t device, uint64_t length, int32_t 
         return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, reason, message, message_capacity);
     }
     uint64_t bytes = whole_pages(length);
-    if (!books_enter(BUFFERS, bytes)) {
+    if (!faults_admit(BUFFERS, bytes)) {
         return fail_out_of_memory(length, message, message_capacity);
     }
-    if (books_empty_create()) {
-        books_leave(BUFFERS, bytes);
+    if (faults_empty_create()) {
+        live_objects_remove(BUFFERS, bytes);
         return fail(MLXSHIM_ERROR_UNSUPPORTED, "this machine cannot make buffers", message, message_capacity);
     }
     void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
@@ -294,7 +295,7 @@ int32_t mlxshim_buffer_create(mlxshim_device_t device, uint64_t length, int32_t 
         if (pages != MAP_FAILED) {
             unmap(pages, bytes);
         }
-        books_leave(BUFFERS, bytes);
+        live_objects_remove(BUFFERS, bytes);
         return fail_out_of_memory(length, message, message_capacity);
     }
     *out_buffer = buffer;
@@ -314,16 +315,16 @@ int32_t mlxshim_buffer_wrap(mlxshim_device_t device, void *pages, uint64_t lengt
                  (uintptr_t)pages, mlxshim_page_size());
         return fail(MLXSHIM_ERROR_MISALIGNED, reason, message, message_capacity);
     }
-    if (!books_enter(BUFFERS, 0)) {
+    if (!faults_admit(BUFFERS, 0)) {
         return fail_out_of_memory(length, message, message_capacity);
     }
-    if (books_empty_wrap()) {
-        books_leave(BUFFERS, 0);
+    if (faults_empty_wrap()) {
+        live_objects_remove(BUFFERS, 0);
         return fail(MLXSHIM_ERROR_UNSUPPORTED, "this machine cannot wrap pages", message, message_capacity);
     }
     mlxshim_buffer_t buffer = buffer_new(pages, length, MLXSHIM_STORAGE_SHARED, true);
     if (buffer == NULL) {
-        books_leave(BUFFERS, 0);
+        live_objects_remove(BUFFERS, 0);
         return fail_out_of_memory(length, message, message_capacity);
     }
     *out_buffer = buffer;
@@ -341,7 +342,7 @@ void mlxshim_buffer_release(mlxshim_buffer_t buffer) {
     pthread_mutex_destroy(&buffer->lock);
     free(buffer->label);
     free(buffer);
-    books_leave(BUFFERS, bytes);
+    live_objects_remove(BUFFERS, bytes);
 }
 
 void *mlxshim_buffer_contents(mlxshim_buffer_t buffer) {
@@ -420,7 +421,7 @@ void mlxshim_event_release(mlxshim_event_t event) {
         pthread_cond_destroy(&event->raised);
         pthread_mutex_destroy(&event->lock);
         free(event);
-        books_leave(EVENTS, 0);
+        live_objects_remove(EVENTS, 0);
     }
 }
 
@@ -494,7 +495,7 @@ int32_t mlxshim_residency_set_create(mlxshim_device_t device, const char *label,
         return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, "device or out_set is NULL, or the label is not UTF-8", message,
                     message_capacity);
     }
-    if (books_no_residency_sets() != 0) {
+    if (faults_no_residency_sets() != 0) {
         return fail(MLXSHIM_ERROR_UNSUPPORTED, "this machine has no residency sets", message, message_capacity);
     }
     mlxshim_residency_set_t set = handle_new(RESIDENCY_SETS, sizeof *set);
@@ -512,7 +513,7 @@ void mlxshim_residency_set_release(mlxshim_residency_set_t set) {
         free(set->members);
         free(set->changes);
         free(set);
-        books_leave(RESIDENCY_SETS, 0);
+        live_objects_remove(RESIDENCY_SETS, 0);
     }
 }
 

@@ -6,7 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "books.h"
+#include "faults.h"
+#include "live_objects.h"
 
 /*
  * What fresh and discarded storage holds. Apple documents that a new buffer is cleared, and recycled storage has been
@@ -32,7 +33,7 @@ static NSUInteger whole_pages(NSUInteger length) {
     return (length + mask) & ~mask;
 }
 
-/* Makes the object of a buffer that is already in the books. */
+/* Creates the object of a buffer. Caller has called faults_admit. */
 static StandInBuffer *buffer_new(void *pages, NSUInteger length, MTLStorageMode storage_mode) {
     StandInBuffer *buffer = [[StandInBuffer alloc] init];
     buffer->pages = pages;
@@ -45,27 +46,27 @@ static StandInBuffer *buffer_new(void *pages, NSUInteger length, MTLStorageMode 
 
 id<MTLBuffer> standin_buffer_new(NSUInteger length, MTLStorageMode storage_mode) {
     NSUInteger bytes = whole_pages(length);
-    if (!books_enter(BUFFERS, bytes)) {
+    if (!faults_admit(BUFFERS, bytes)) {
         return nil;
     }
     void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED) {
-        books_leave(BUFFERS, bytes);
+        live_objects_remove(BUFFERS, bytes);
         return nil;
     }
     if (storage_mode != MTLStorageModePrivate) {
         memset(pages, GARBAGE, bytes);
     }
-    StandInBuffer *buffer = buffer_new(pages, books_empty_create() ? 0 : length, storage_mode);
+    StandInBuffer *buffer = buffer_new(pages, faults_empty_create() ? 0 : length, storage_mode);
     buffer->owned_bytes = bytes;
     return buffer;
 }
 
 id<MTLBuffer> standin_buffer_new_no_copy(void *pages, NSUInteger length, void (^deallocator)(void *, NSUInteger)) {
-    if (!books_enter(BUFFERS, 0)) {
+    if (!faults_admit(BUFFERS, 0)) {
         return nil;
     }
-    StandInBuffer *buffer = buffer_new(pages, books_empty_wrap() ? 0 : length, MTLStorageModeShared);
+    StandInBuffer *buffer = buffer_new(pages, faults_empty_wrap() ? 0 : length, MTLStorageModeShared);
     if (deallocator != nil) {
         buffer->deallocator = Block_copy(deallocator);
     }
@@ -85,7 +86,7 @@ id<MTLBuffer> standin_buffer_new_no_copy(void *pages, NSUInteger length, void (^
     }
     pthread_mutex_destroy(&lock);
     [label release];
-    books_leave(BUFFERS, owned_bytes);
+    live_objects_remove(BUFFERS, owned_bytes);
     [super dealloc];
 }
 

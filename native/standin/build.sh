@@ -19,7 +19,9 @@ if [ $# -ge 2 ]; then shift 2; else shift $#; fi
 sh standin/compile.sh "$shim" "$folder/mlxshim.o" "$@"
 objects=${OBJECTS:-$folder}
 if [ "$objects" = "$folder" ]; then
-    sh standin/compile.sh host/books.c "$folder/books.o" "$@"
+    for part in live_objects faults; do
+        sh standin/compile.sh host/$part.c "$folder/$part.o" "$@"
+    done
     for part in buffer device event residency_set; do
         sh standin/compile.sh standin/$part.m "$folder/$part.o" "$@"
     done
@@ -34,7 +36,7 @@ esac
 library=$folder/libmlxshim.so
 # shellcheck disable=SC2086 # no option where there is none
 "${CLANG:-clang-22}" -shared -pthread "$@" $undefined -Wl,-z,relro,-z,now -Wl,--version-script=standin/exports.map \
-    "$folder/mlxshim.o" "$objects/books.o" "$objects/buffer.o" "$objects/device.o" "$objects/event.o" \
+    "$folder/mlxshim.o" "$objects/live_objects.o" "$objects/faults.o" "$objects/buffer.o" "$objects/device.o" "$objects/event.o" \
     "$objects/residency_set.o" -lBlocksRuntime -lgnustep-base -lobjc -o "$library.new"
 mv "$library.new" "$library"
 echo "built native/$library ($(wc -c < "$library" | tr -d ' ') bytes)"

@@ -2,7 +2,8 @@
 
 #include <unistd.h>
 
-#include "books.h"
+#include "faults.h"
+#include "live_objects.h"
 
 /* What a Mac with 16 GB reports. */
 #define MAX_BUFFER_LENGTH 9534832640
@@ -15,14 +16,14 @@
 /* Metal hands the same object to everyone who asks; one for each lets a test count the handles that are out. */
 id<MTLDevice> MTLCreateSystemDefaultDevice(void) {
     use_autorelease_pool();
-    return books_enter(DEVICES, 0) ? [[StandInDevice alloc] init] : nil;
+    return faults_admit(DEVICES, 0) ? [[StandInDevice alloc] init] : nil;
 }
 
 @implementation StandInDevice
 
 - (void)dealloc {
     use_autorelease_pool();
-    books_leave(DEVICES, 0);
+    live_objects_remove(DEVICES, 0);
     [super dealloc];
 }
 
@@ -53,18 +54,18 @@ id<MTLDevice> MTLCreateSystemDefaultDevice(void) {
 
 - (NSUInteger)currentAllocatedSize {
     use_autorelease_pool();
-    return books_bytes();
+    return live_objects_bytes();
 }
 
 - (BOOL)supportsFamily:(MTLGPUFamily)family {
     use_autorelease_pool();
-    return family == MTLGPUFamilyApple6 && books_no_residency_sets() != GPU_TOO_OLD;
+    return family == MTLGPUFamilyApple6 && faults_no_residency_sets() != GPU_TOO_OLD;
 }
 
 - (BOOL)respondsToSelector:(SEL)selector {
     use_autorelease_pool();
     bool too_new = sel_isEqual(selector, @selector(newResidencySetWithDescriptor:error:)) &&
-                   books_no_residency_sets() == SYSTEM_TOO_OLD;
+                   faults_no_residency_sets() == SYSTEM_TOO_OLD;
     return !too_new && [super respondsToSelector:selector];
 }
 
@@ -99,7 +100,7 @@ id<MTLDevice> MTLCreateSystemDefaultDevice(void) {
 
 - (id<MTLResidencySet>)newResidencySetWithDescriptor:(MTLResidencySetDescriptor *)descriptor error:(NSError **)error {
     use_autorelease_pool();
-    if (books_no_residency_sets() != 0) {
+    if (faults_no_residency_sets() != 0) {
         report_misuse("a residency set was asked for where there are none");
         return nil;
     }

@@ -4,7 +4,8 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "books.h"
+#include "faults.h"
+#include "live_objects.h"
 
 #define NANOS_PER_SECOND 1000000000L
 
@@ -16,7 +17,7 @@
 @end
 
 id<MTLSharedEvent> standin_event_new(void) {
-    return books_enter(EVENTS, 0) ? [[StandInEvent alloc] init] : nil;
+    return faults_admit(EVENTS, 0) ? [[StandInEvent alloc] init] : nil;
 }
 
 @implementation StandInEvent
@@ -36,7 +37,7 @@ id<MTLSharedEvent> standin_event_new(void) {
     use_autorelease_pool();
     pthread_cond_destroy(&raised);
     pthread_mutex_destroy(&lock);
-    books_leave(EVENTS, 0);
+    live_objects_remove(EVENTS, 0);
     [super dealloc];
 }
 

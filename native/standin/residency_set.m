@@ -3,7 +3,8 @@
 #include <pthread.h>
 #include <sched.h>
 
-#include "books.h"
+#include "faults.h"
+#include "live_objects.h"
 
 /*
  * What alloc makes of an MTLResidencySetDescriptor. Metal.h declares that class without instance variables, and in the
@@ -66,7 +67,7 @@
 @end
 
 id<MTLResidencySet> standin_residency_set_new(MTLResidencySetDescriptor *descriptor, NSError **error) {
-    if (!books_enter(RESIDENCY_SETS, 0)) {
+    if (!faults_admit(RESIDENCY_SETS, 0)) {
         /* Not all ASCII: a system that speaks another language than English describes its errors in it. */
         NSString *reason = [NSString stringWithUTF8String:"kein Speicher für eine Residenzmenge — 🍏"];
         NSDictionary *details = [NSDictionary dictionaryWithObject:reason forKey:NSLocalizedDescriptionKey];
@@ -106,7 +107,7 @@ id<MTLResidencySet> standin_residency_set_new(MTLResidencySetDescriptor *descrip
     [added release];
     [removed release];
     pthread_mutex_destroy(&occupied);
-    books_leave(RESIDENCY_SETS, 0);
+    live_objects_remove(RESIDENCY_SETS, 0);
     [super dealloc];
 }
 

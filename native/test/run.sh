@@ -52,7 +52,7 @@ sh check-symbols.sh "$work/headers.h" "$host/libmlxshim_host.so" build/standin/l
 program contract_host test/contract_test.c -L"$host" -lmlxshim_host -Wl,-rpath,"\$ORIGIN/../../$host"
 program contract_standin test/contract_test.c -Lbuild/standin -lmlxshim -Wl,-rpath,"\$ORIGIN/../../build/standin"
 sh standin/compile.sh test/standin_test.m "$work/standin_test.o"
-"$clang" -pthread "$work/standin_test.o" build/standin/books.o build/standin/buffer.o build/standin/device.o \
+"$clang" -pthread "$work/standin_test.o" build/standin/live_objects.o build/standin/faults.o build/standin/buffer.o build/standin/device.o \
     build/standin/event.o build/standin/residency_set.o -lBlocksRuntime -lgnustep-base -lobjc -o "$work/standin_test"
 test_run 'the stand-in itself' "$work/standin_test"
 test_run 'host shim' "$work/contract_host"
@@ -61,10 +61,11 @@ test_run 'Metal shim' "$work/contract_standin"
 echo '== sanitizers'
 # Leaks are valgrind's to find: GNUstep never gives back what it sets up when it starts.
 export ASAN_OPTIONS=detect_leaks=0
+host_sources='host/mlxshim_host.c host/live_objects.c host/faults.c'
 address='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 # shellcheck disable=SC2086 # a list of options
-program contract_host_address $address -DMLXSHIM_FAULTS test/contract_test.c host/mlxshim_host.c host/books.c
-program contract_host_thread -fsanitize=thread -DMLXSHIM_FAULTS test/contract_test.c host/mlxshim_host.c host/books.c
+program contract_host_address $address -DMLXSHIM_FAULTS test/contract_test.c $host_sources
+program contract_host_thread -fsanitize=thread -DMLXSHIM_FAULTS test/contract_test.c $host_sources
 # shellcheck disable=SC2086
 sh standin/build.sh "$work/address" metal/mlxshim.m $address
 # shellcheck disable=SC2086

@@ -1,0 +1,121 @@
+#include "faults.h"
+
+#include <pthread.h>
+
+#include "mlxshim_faults.h"
+
+struct faults {
+    int32_t no_device;
+    int32_t no_residency_sets;
+    int32_t empty_create;
+    int32_t empty_wrap;
+    uint64_t byte_budget;
+    uint64_t creates_until_failure; /* counts the failing call too; 0 if no call is to fail */
+    uint64_t failures_left;
+};
+
+#define NO_FAULTS {.byte_budget = UINT64_MAX}
+
+/* Guards `faults`. A thread that holds it may take the lock of live_objects.c; no thread takes them the other way. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct faults faults = NO_FAULTS;
+
+/* Counts a creating call, and returns whether it is to fail. Caller holds the lock. */
+static bool create_fails(void) {
+    if (faults.creates_until_failure > 1) {
+        faults.creates_until_failure--;
+        return false;
+    }
+    if (faults.creates_until_failure == 0) {
+        return false;
+    }
+    if (--faults.failures_left == 0) {
+        faults.creates_until_failure = 0;
+    }
+    return true;
+}
+
+bool faults_admit(enum object_kind kind, uint64_t bytes) {
+    pthread_mutex_lock(&lock);
+    bool fails = kind == DEVICES ? faults.no_device != 0 : create_fails();
+    uint64_t byte_limit = kind == BUFFERS ? faults.byte_budget : UINT64_MAX;
+    bool admitted = !fails && live_objects_add(kind, bytes, byte_limit);
+    pthread_mutex_unlock(&lock);
+    return admitted;
+}
+
+static int32_t get(const int32_t *fault) {
+    pthread_mutex_lock(&lock);
+    int32_t value = *fault;
+    pthread_mutex_unlock(&lock);
+    return value;
+}
+
+static void set(int32_t *fault, int32_t value) {
+    pthread_mutex_lock(&lock);
+    *fault = value;
+    pthread_mutex_unlock(&lock);
+}
+
+int32_t faults_no_residency_sets(void) {
+    return get(&faults.no_residency_sets);
+}
+
+bool faults_empty_create(void) {
+    return get(&faults.empty_create) != 0;
+}
+
+bool faults_empty_wrap(void) {
+    return get(&faults.empty_wrap) != 0;
+}
+
+void mlxshim_faults_clear(void) {
+    pthread_mutex_lock(&lock);
+    faults = (struct faults)NO_FAULTS;
+    pthread_mutex_unlock(&lock);
+}
+
+void mlxshim_faults_set_no_device(int32_t absent) {
+    set(&faults.no_device, absent);
+}
+
+void mlxshim_faults_set_byte_budget(uint64_t bytes) {
+    pthread_mutex_lock(&lock);
+    faults.byte_budget = bytes;
+    pthread_mutex_unlock(&lock);
+}
+
+void mlxshim_faults_fail_create(uint64_t nth, uint64_t count) {
+    pthread_mutex_lock(&lock);
+    faults.creates_until_failure = count == 0 ? 0 : nth;
+    faults.failures_left = count;
+    pthread_mutex_unlock(&lock);
+}
+
+void mlxshim_faults_set_no_residency_sets(int32_t cause) {
+    set(&faults.no_residency_sets, cause);
+}
+
+void mlxshim_faults_set_empty_create(int32_t empty) {
+    set(&faults.empty_create, empty);
+}
+
+void mlxshim_faults_set_empty_wrap(int32_t empty) {
+    set(&faults.empty_wrap, empty);
+}
+
+uint64_t mlxshim_faults_live_devices(void) {
+    return live_objects_count(DEVICES);
+}
+
+uint64_t mlxshim_faults_live_buffers(void) {
+    return live_objects_count(BUFFERS);
+}
+
+uint64_t mlxshim_faults_live_events(void) {
+    return live_objects_count(EVENTS);
+}
+
+uint64_t mlxshim_faults_live_residency_sets(void) {
+    return live_objects_count(RESIDENCY_SETS);
+}
