@@ -1,23 +1,29 @@
 #!/bin/sh
-# Runs both builds of a host shim: the one with faults through the contract test, the jar's through a few calls.
+# Builds and runs both variants of the host shim for TARGET: the contract test calls the one with faults, and a short
+# program calls the release. For another architecture than this machine's, the programs run in qemu.
 #
-#   check-host.sh linux-x86_64
-#   CC=aarch64-linux-gnu-gcc RUN='qemu-aarch64 -L /usr/aarch64-linux-gnu' check-host.sh linux-aarch64
+#   check-host.sh linux-x86_64|linux-aarch64
+#
+# CC and CROSS_CC name other compilers. RUN names another command to run the programs with.
 set -eu
 cd "$(dirname "$0")"
+. ./common.sh
 
-if [ $# -ne 1 ]; then
-    echo "usage: check-host.sh linux-x86_64|linux-aarch64" >&2
-    exit 2
-fi
+[ $# -eq 1 ] || usage 'linux-x86_64|linux-aarch64'
 target=$1
-compiler=${CC:-cc}
-CROSS_CC=$compiler sh host/build.sh release "$target"
-CROSS_CC=$compiler sh host/build.sh faults "$target"
+host_compiler "$target"
+run=${RUN:-}
+if [ "$target" != "$os-$arch" ]; then
+    machine=${target#linux-}
+    run=${RUN:-qemu-$machine -L /usr/$machine-linux-gnu}
+    need "${run%% *}" 'Debian: qemu-user; RUN= names another'
+fi
+sh host/build.sh release "$target"
+sh host/build.sh faults "$target"
 
 programs=build/test/$target
 mkdir -p "$programs"
-cat > "$programs/smoke.c" << 'END'
+cat > "$programs/smoke.c" << 'C'
 #include "mlxshim.h"
 
 int main(void) {
@@ -29,19 +35,17 @@ int main(void) {
              mlxshim_event_create(device, &event, 0, 0) == MLXSHIM_OK &&
              mlxshim_event_wait(event, 1, 1) == MLXSHIM_ERROR_TIMEOUT);
 }
-END
+C
 
-# program NAME SOURCE VARIANT: compiled, linked with that variant of the shim, and run.
-program() {
-    "$compiler" -std=gnu11 -O2 -Wall -Wextra -Werror -pthread -Iinclude "$2" "build/$3/$target/libmlxshim_host.so" \
-        -Wl,-rpath,"$PWD/build/$3/$target" -o "$programs/$1"
-    # shellcheck disable=SC2086 # RUN is a command with its options
-    if ! ${RUN:-} "$programs/$1"; then
-        echo "check-host.sh: $programs/$1 failed" >&2
-        exit 1
-    fi
-    echo "checked native/build/$3/$target/libmlxshim_host.so: $1 passed${RUN:+ under ${RUN%% *}}"
+# check NAME SOURCE VARIANT: compiles SOURCE, links it with a variant of the shim and runs it.
+check() {
+    folder=build/$3/$target
+    # shellcheck disable=SC2086 # the options are a list
+    "$compiler" $c_flags -pthread "$2" "$folder/libmlxshim_host.so" -Wl,-rpath,"$PWD/$folder" -o "$programs/$1"
+    # shellcheck disable=SC2086 # the command has options
+    $run "$programs/$1" || fail "$programs/$1 failed"
+    echo "checked native/$folder/libmlxshim_host.so: $1 passed${run:+ under ${run%% *}}"
 }
 
-program smoke "$programs/smoke.c" host
-program contract_test test/contract_test.c faults
+check smoke "$programs/smoke.c" host
+check contract_test test/contract_test.c faults

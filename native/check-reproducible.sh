@@ -1,14 +1,12 @@
 #!/bin/sh
 # Fails unless a copy of the sources in another folder builds the same bytes.
 #
-#   check-reproducible.sh TARGETS FILE...    files that `make TARGETS` has built here
+#   check-reproducible.sh TARGETS FILE...    FILEs that `make TARGETS` has built here
 set -eu
 cd "$(dirname "$0")"
+. ./common.sh
 
-if [ $# -lt 2 ]; then
-    echo "usage: check-reproducible.sh TARGETS FILE..." >&2
-    exit 2
-fi
+[ $# -ge 2 ] || usage 'TARGETS FILE...'
 targets=$1
 shift
 

@@ -1,28 +1,20 @@
 #!/bin/sh
-# Fails unless each object or library defines exactly the functions that the header declares.
+# Fails unless each object or library defines exactly the functions that HEADER declares.
 #
-#   check-symbols.sh include/mlxshim.h build/macos/arm64/mlxshim.o ...
+#   check-symbols.sh HEADER FILE...
+#
+# NM names another nm.
 set -eu
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
 export LC_ALL=C
 
-if [ $# -lt 2 ]; then
-    echo "usage: check-symbols.sh HEADER FILE..." >&2
-    exit 2
-fi
+[ $# -ge 2 ] || usage 'HEADER FILE...'
 header=$1
 shift
-
-# Debian's GNU nm reads no Mach-O; macOS has LLVM's under the plain name.
-for nm in ${NM:-llvm-nm-22 llvm-nm nm}; do
-    if command -v "$nm" > /dev/null; then
-        break
-    fi
-    nm=
-done
-if [ -z "$nm" ]; then
-    echo "check-symbols.sh: no llvm-nm-22 on the PATH (Debian: llvm-22; NM= names another)" >&2
-    exit 1
-fi
+# Mach-O files need LLVM's nm. On macOS its name is plain nm; Debian's nm is GNU's, which reads only ELF.
+# shellcheck disable=SC2086 # the tools are a list
+nm=$(first_tool 'Debian: llvm-22; NM= names another' ${NM:-llvm-nm-22 llvm-nm nm})
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -32,16 +24,13 @@ count=$(wc -l < "$work/declared" | tr -d ' ')
 
 failed=0
 for file in "$@"; do
-    if [ ! -f "$file" ]; then
-        echo "check-symbols.sh: there is no $file to check" >&2
-        exit 1
-    fi
-    # What a shared ELF library exports is in its dynamic table; everything else has one table.
+    [ -f "$file" ] || fail "there is no $file to check"
+    # The dynamic symbol table of an ELF library lists its exports. Other files have a single table.
     case $file in
         *.so) "$nm" -D -g --defined-only "$file" > "$work/table" ;;
         *) "$nm" -g --defined-only "$file" > "$work/table" ;;
     esac
-    # Mach-O puts an underscore before a C name; GCC's runtime has symbols for the selectors and classes it shares.
+    # Mach-O has an underscore before each C name. GCC's runtime adds symbols for selectors and classes.
     awk 'NF == 3 { print $3 }' "$work/table" | sed -e 's/^_mlxshim_/mlxshim_/' \
         -e '/^\.objc_sel_name/d' -e '/^__objc_class_ref_/d' | sort > "$work/defined"
     comm -23 "$work/declared" "$work/defined" > "$work/missing"

@@ -1,15 +1,17 @@
 #!/bin/sh
-# Prints the functions that the header declares, sorted, one on a line: the one list of what the libraries export.
+# Prints the functions that a header declares, sorted, one per line. The libraries export these functions and no other.
 #
 #   functions.sh include/mlxshim.h
 set -eu
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
 export LC_ALL=C
 
+[ $# -eq 1 ] || usage HEADER
 header=$1
 functions=$(sed -n 's/^MLXSHIM_API.*[ *]\(mlxshim_[a-z0-9_]*\)(.*/\1/p' "$header" | sort)
-# A declaration that the pattern above misses must not go unexported or unchecked.
+# The pattern must match every declaration, or a function would be neither exported nor checked.
 if [ -z "$functions" ] || [ "$(echo "$functions" | wc -l)" -ne "$(grep -c '^MLXSHIM_API' "$header")" ]; then
-    echo "functions.sh: cannot read every MLXSHIM_API declaration of $header: its name must be on the same line" >&2
-    exit 1
+    fail "cannot read every MLXSHIM_API declaration of $header: its name must be on the same line"
 fi
 echo "$functions"

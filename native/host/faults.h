@@ -1,6 +1,6 @@
 /*
- * The faults of mlxshim_faults.h, as the host shim and the stand-in for Metal ask for them. Only builds for tests define
- * MLXSHIM_FAULTS and compile faults.c; in every other build these functions are inline and there are no faults.
+ * The faults of mlxshim_faults.h, for the host shim and the stand-in for Metal to act on. Only test builds define
+ * MLXSHIM_FAULTS and compile faults.c. In a release the functions are inline, and there are no faults.
  */
 #ifndef FAULTS_H
 #define FAULTS_H

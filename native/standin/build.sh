@@ -1,42 +1,38 @@
 #!/bin/sh
-# Builds mlxshim.m over the stand-in Metal, for tests on Linux: libmlxshim.so with mlxshim.h and mlxshim_faults.h.
+# Builds mlxshim.m with the stand-in for Metal, for tests on Linux: libmlxshim.so with mlxshim.h and mlxshim_faults.h.
 #
 #   build.sh                               build/standin/libmlxshim.so
-#   build.sh FOLDER [SHIM [FLAG...]]       another folder, another mlxshim.m, more flags: mutants, sanitizers
+#   build.sh FOLDER [SHIM [FLAG...]]       FOLDER/libmlxshim.so, of another mlxshim.m (a mutant) or with more compiler
+#                                          options (sanitizers)
 #
-# OBJECTS=FOLDER takes the stand-in's own objects from a folder that was built before.
+# OBJECTS=FOLDER links the stand-in's objects of an earlier build in FOLDER, and compiles only SHIM.
 set -eu
 cd "$(dirname "$0")/.."
+. ./common.sh
 
-if test "$(uname -s)" = Darwin; then
-    echo "build.sh: nothing to stand in for where Metal is"
+if [ "$os" = macos ]; then
+    echo "$script: skipped, because macOS has Metal and needs no stand-in"
     exit 0
 fi
 folder=${1:-build/standin}
 shim=${2:-metal/mlxshim.m}
 if [ $# -ge 2 ]; then shift 2; else shift $#; fi
 
-sh standin/compile.sh "$shim" "$folder/mlxshim.o" "$@"
+sh standin/compile.sh "$shim" "$folder" "$@"
 objects=${OBJECTS:-$folder}
 if [ "$objects" = "$folder" ]; then
-    for part in live_objects faults; do
-        sh standin/compile.sh host/$part.c "$folder/$part.o" "$@"
-    done
-    for part in buffer device event residency_set; do
-        sh standin/compile.sh standin/$part.m "$folder/$part.o" "$@"
+    for source in $standin_sources; do
+        sh standin/compile.sh "$source" "$folder" "$@"
     done
 fi
 
-# What a library takes from a sanitizer is in the program, and stays undefined here.
+# The program, not the library, contains the functions of a sanitizer. They stay undefined here.
 case "$*" in
     *-fsanitize=*) undefined= ;;
     *) undefined=-Wl,--no-undefined ;;
 esac
-# Linked beside its place and moved there: a JVM that has the old file mapped keeps it whole.
 library=$folder/libmlxshim.so
-# shellcheck disable=SC2086 # no option where there is none
-"${CLANG:-clang-22}" -shared -pthread "$@" $undefined -Wl,-z,relro,-z,now -Wl,--version-script=standin/exports.map \
-    "$folder/mlxshim.o" "$objects/live_objects.o" "$objects/faults.o" "$objects/buffer.o" "$objects/device.o" "$objects/event.o" \
-    "$objects/residency_set.o" -lBlocksRuntime -lgnustep-base -lobjc -o "$library.new"
-mv "$library.new" "$library"
-echo "built native/$library ($(wc -c < "$library" | tr -d ' ') bytes)"
+# shellcheck disable=SC2046,SC2086 # the options and the objects are lists
+"$clang" $elf_flags -pthread "$@" $undefined -Wl,--version-script=standin/exports.map \
+    "$(object_of "$shim" "$folder")" $(standin_objects "$objects") $standin_libraries -o "$library.$$"
+publish "$library.$$" "$library"

@@ -1,23 +1,25 @@
 #!/bin/sh
-# Fails unless a contract test leaves the same memory behind after few rounds as after many: to the byte what valgrind
-# sees on the heap, and but for what glibc keeps of finished threads' stacks what is mapped, buffers included. A round
-# maps many megabytes of those.
+# Fails if a contract test leaks: PROGRAM must leave the same memory after FEW rounds as after MANY. valgrind counts the
+# bytes on the heap, which must be equal. PROGRAM itself prints the kilobytes that are mapped. They may differ by the
+# stacks that glibc caches for new threads; a leak would show, because one round maps many megabytes of buffers.
 #
 #   check-memory.sh PROGRAM FEW MANY
 set -eu
+# shellcheck source=common.sh
+. "$(dirname "$0")/../common.sh"
 
+[ $# -eq 3 ] || usage 'PROGRAM FEW MANY'
 program=$1
 few=$2
 many=$3
-kept_stacks=16384
+name=$(basename "$program")
+cached_stacks=16384
 
-# Arguments of one length, because GNUstep keeps a copy of them.
+# The number of rounds always has five digits: GNUstep copies the arguments to the heap.
 heap_after() {
     log=$program.$1.valgrind
-    if ! valgrind --leak-check=no --log-file="$log" "$program" "$(printf '%05d' "$1")" > /dev/null; then
-        echo "check-memory.sh: $program failed under valgrind, see native/$log" >&2
-        exit 1
-    fi
+    valgrind --leak-check=no --log-file="$log" "$program" "$(printf '%05d' "$1")" > /dev/null ||
+        fail "$program failed under valgrind, see native/$log"
     sed -n 's/.*in use at exit: //p' "$log"
 }
 mapped_after() {
@@ -29,15 +31,12 @@ heap_later=$(heap_after "$many")
 mapped=$(mapped_after "$few")
 mapped_later=$(mapped_after "$many")
 if [ -z "$heap" ] || [ -z "$mapped" ] || [ -z "$mapped_later" ]; then
-    echo "check-memory.sh: cannot read what $program leaves" >&2
-    exit 1
+    fail "cannot read how much memory $program leaves"
 fi
 if [ "$heap" != "$heap_later" ]; then
-    echo "$(basename "$program"): heap after $few rounds: $heap, after $many: $heap_later" >&2
-    exit 1
+    fail "$name leaks: heap after $few rounds: $heap, after $many: $heap_later"
 fi
-if [ $((mapped_later - mapped)) -gt $kept_stacks ]; then
-    echo "$(basename "$program"): mapped after $few rounds: $mapped kB, after $many: $mapped_later kB" >&2
-    exit 1
+if [ $((mapped_later - mapped)) -gt $cached_stacks ]; then
+    fail "$name leaks: mapped after $few rounds: $mapped kB, after $many: $mapped_later kB"
 fi
-echo "$(basename "$program"): heap after $few and after $many rounds: $heap; mapped: $mapped and $mapped_later kB"
+echo "$name: heap after $few and after $many rounds: $heap; mapped: $mapped and $mapped_later kB"
