@@ -1,24 +1,27 @@
 #!/bin/sh
-# Writes src/main/java/dev/mlxnative/ffi from include/mlxshim.h. Run it after every change of the header and commit what
-# it writes, unedited. Names that the bindings should have are listed in jextract.includes.
+# Generates the Java package dev.mlxnative.internal.shim.ffi from include/mlxshim.h. Run it after every change of the
+# header, and commit its output unedited. jextract.includes lists the names that the bindings contain.
 #
-# It takes the jextract on the PATH (https://jdk.java.net/jextract or a build of openjdk/jextract). Its output must compile
-# for Java 22: revision 360bdc9 writes such code, later ones call SymbolLookup.findOrThrow, which is Java 23.
-# Run it on Linux, so that two runs compare: there uint64_t is a C long, on macOS a long long, of the same width.
+# It runs the jextract on the PATH, of https://jdk.java.net/jextract or built from openjdk/jextract. The output must
+# compile for Java 22: jextract at revision 360bdc9 writes such code. Later revisions call SymbolLookup.findOrThrow, which
+# is Java 23. Run it on Linux, so that two runs compare: uint64_t is a C long on Linux, and a long long on macOS.
 set -eu
 cd "$(dirname "$0")"
+. ./common.sh
 
-if ! command -v jextract > /dev/null; then
-    echo "jextract.sh: there is no jextract on the PATH" >&2
-    exit 1
-fi
+need jextract 'openjdk/jextract, revision 360bdc9'
+package=dev.mlxnative.internal.shim.ffi
+folder=$(echo $package | tr . /)
 
-output=../src/main/java
-rm -rf "$output/dev/mlxnative/ffi"
-# No --library: the library is loaded by NativeLibrary, and the bindings find it through the class loader.
-jextract --output "$output" --target-package dev.mlxnative.ffi @jextract.includes include/mlxshim.h
-if grep -rn 'SymbolLookup.*\.findOrThrow(' "$output/dev/mlxnative/ffi"; then
-    echo "jextract.sh: this jextract writes code for Java 23; use revision 360bdc9" >&2
-    exit 1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# No --library: NativeLibrary loads the library, and the bindings find its functions through the class loader.
+jextract --output "$work" --target-package $package @jextract.includes include/mlxshim.h
+if grep -rn 'SymbolLookup.*\.findOrThrow(' "$work"; then
+    fail 'this jextract writes code for Java 23; use revision 360bdc9'
 fi
-echo "wrote $(ls "$output"/dev/mlxnative/ffi/*.java)"
+output=../src/main/java/$folder
+rm -rf "$output"
+mkdir -p "$output"
+cp "$work/$folder"/*.java "$output"
+echo "wrote $(ls "$output"/*.java)"
