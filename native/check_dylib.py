@@ -1,9 +1,9 @@
-"""Checks libmlxshim.dylib as far as a file can be checked without the system that loads it.
+"""Checks the file libmlxshim.dylib, on any system: slices, install name, oldest macOS, libraries, exports, signature.
 
     python3 check_dylib.py build/macos/libmlxshim.dylib include/mlxshim.h
 
-What the library may link is what the stubs in apple/ describe. Numbers and layouts are those of Apple's mach-o/loader.h
-and of the code directory in xnu's osfmk/kern/cs_blobs.h.
+The library must link the libraries that the stubs in apple/ describe, and no other. Numbers and layouts are those of
+Apple's mach-o/loader.h and of the code directory in xnu's osfmk/kern/cs_blobs.h.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ def version(number):
 
 
 class Stub:
-    """A .tbd file of apple/: a library that may be linked, and what may be taken from it."""
+    """A .tbd file of apple/: a library to link, and the symbols that it may be used for."""
 
     def __init__(self, path):
         tbd = re.sub(r'#.*', '', path.read_text())
@@ -74,18 +74,18 @@ class Slice:
             offset += size
 
     def fields(self, layout, *wanted):
-        """The fields behind command and size, of each wanted load command."""
+        """Returns the fields after command and size, for each wanted load command."""
         return [struct.unpack_from(layout, self.data, offset + 8)
                 for command, offset in self.commands if command in wanted]
 
     def dylibs(self, *wanted):
-        """Install name and compatibility version of each wanted dylib command, in order."""
+        """Returns install name and compatibility version of each wanted dylib command, in order."""
         return [(text(self.data, offset + struct.unpack_from('<I', self.data, offset + 8)[0]),
                  version(struct.unpack_from('<I', self.data, offset + 20)[0]))
                 for command, offset in self.commands if command in wanted]
 
     def symbols(self):
-        """Name, type and description of each symbol that is no debugging entry."""
+        """Yields name, type and description of each symbol that is not a debugging entry."""
         for table, count, strings, _ in self.fields('<4I', LC_SYMTAB):
             for index in range(count):
                 name, kind, _, description, _ = struct.unpack_from('<IBBHQ', self.data, table + 16 * index)
@@ -93,7 +93,7 @@ class Slice:
                     yield text(self.data, strings + name), kind, description
 
     def exports(self):
-        """What dlsym finds: the names in the exports trie."""
+        """Returns the names in the exports trie, which are those that dlsym finds."""
         tries = self.fields('<2I', LC_DYLD_EXPORTS_TRIE)
         tries += [found[8:] for found in self.fields('<10I', LC_DYLD_INFO_ONLY)]
         names = set()
@@ -103,7 +103,7 @@ class Slice:
             while todo:
                 position, name = todo.pop()
                 if position in seen:
-                    raise Unreadable('the exports trie leads in a circle')
+                    raise Unreadable('the exports trie has a cycle')
                 seen.add(position)
                 length, position = uleb128(trie, position)
                 if length:
@@ -130,7 +130,7 @@ def uleb128(data, position):
 
 
 def check(path, header):
-    """Every fault of the library, as one line each."""
+    """Returns one line for each fault of the library."""
     data = pathlib.Path(path).read_bytes()
     stubs = [Stub(stub) for stub in sorted(HERE.glob('apple/**/*.tbd'))]
     listed = subprocess.run(['sh', HERE / 'functions.sh', header], check=True, stdout=subprocess.PIPE, text=True)
@@ -158,7 +158,7 @@ def split(data):
     for offset, size in [(0, 8 + 20 * count)] + [entry[2:4] for entry in entries]:
         padding[offset:offset + size] = bytes(len(padding[offset:offset + size]))
     if any(padding):
-        raise Unreadable('there is something between the slices, where nothing is signed')
+        raise Unreadable('there are bytes between the slices, which no signature covers')
     return {ARCHITECTURES.get(cpu, hex(cpu)): Slice(data[offset:offset + size])
             for cpu, _, offset, size, _ in entries}
 
@@ -173,7 +173,7 @@ def check_slice(part, functions, header, stubs):
     if systems != [(PLATFORM_MACOS, MINIMUM_OS)]:
         yield f'is for (platform, version) {systems}, not macOS {MINIMUM_OS} and later'
     if part.fields('<I', LC_RPATH):
-        yield 'looks for libraries in folders of its own'
+        yield 'has an LC_RPATH, and so looks for libraries in folders of its own'
     yield from check_linked(part, stubs)
     yield from check_exports(part, functions, header)
     yield from check_signature(part)
@@ -187,7 +187,7 @@ def check_linked(part, stubs):
     for name, compatibility in sorted(set(linked) - set(described)):
         yield f'links {name} (compatibility {compatibility}), which apple/ does not describe'
     if sys.platform == 'darwin':
-        # Apple's compiler calls functions of the runtime that others do not, and its linker knew the real libraries.
+        # Apple's compiler calls more runtime functions than other compilers. Its linker has checked the real libraries.
         return
     available = {stub.install_name: stub.symbols for stub in stubs}
     for symbol, kind, description in part.symbols():

@@ -1,6 +1,6 @@
-"""Checks check_dylib.py: it must refuse a library with one damage for just that damage, in every slice.
+"""Tests check_dylib.py: for a library with one damage it must report that damage, in every slice, and nothing else.
 
-The damaged libraries are built like the good one, by the Makefile beside this file, under build/damaged.
+The Makefile beside this file builds the damaged libraries, like the good one, under build/damaged.
 """
 
 import os
@@ -20,7 +20,7 @@ def build(damage, **variables):
     folder = f'build/damaged/{damage}'
     command = [os.environ.get('MAKE', 'make'), 'macos', f'MACOS={folder}']
     command += [f'{name}={value}' for name, value in variables.items()]
-    # GNU make -j counts the jobs of all makes through descriptors that they inherit.
+    # With -j, GNU make shares its job slots with child makes through inherited descriptors.
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, close_fds=False)
     return f'{folder}/{check_dylib.NAME}'
 
@@ -94,7 +94,7 @@ def one_slice():
     return build('one-slice', ARCHITECTURES='arm64')
 
 
-# Each damage, whether it is found once in either slice or once in all, and how the fault is told.
+# Each damage, whether it is reported for every slice or once for the file, and the beginning of the message.
 DAMAGES = [
     (extra_export, True, 'exports _mlxshim_extra, which'),
     (missing_export, True, 'does not export _mlxshim_page_size, which'),

@@ -1,7 +1,8 @@
 /*
- * Put before each source by build.sh, so that a library built on a new Linux also loads on an old one, down to
- * glibc 2.17 of 2012. glibc 2.34 gave this function, which it moved out of libpthread, a new version that an older
- * glibc does not know; the version that it was born with is in every one. check-glibc.sh tells when another needs this.
+ * Symbol versions that let a library built on a new Linux load on glibc 2.17 and later. build.sh includes this file
+ * before each source. glibc 2.34 moved pthread_condattr_setclock from libpthread to libc, with a new version that older
+ * releases lack. Every glibc still has the function's first version, so the library asks for that one. check-glibc.sh
+ * fails if another function needs the same.
  */
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE

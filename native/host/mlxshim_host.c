@@ -1,6 +1,7 @@
 /*
- * mlxshim.h on host memory: what runs where there is no Metal. Buffers are whole pages straight from the kernel, so a
- * released one leaves the process at once, and a stray access to it faults instead of reading someone else's data.
+ * mlxshim.h on host memory, for machines without Metal. Each buffer is a mapping of whole pages from the kernel. Its
+ * release unmaps them, so the process uses less memory at once, and a later access through a stale pointer faults
+ * instead of reading another buffer's data.
  */
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
@@ -56,7 +57,10 @@ struct change {
     bool added;
 };
 
-/* Plain arrays, searched from the front: a set holds a model's weights, and what the host does with it is count. */
+/*
+ * A list of members and a list of staged changes, both searched linearly: the host shim only counts members, and a set
+ * contains no more buffers than a model has weights.
+ */
 struct mlxshim_residency_set {
     pthread_mutex_t lock;
     struct member *members;
@@ -66,7 +70,7 @@ struct mlxshim_residency_set {
     uint64_t change_capacity;
 };
 
-/* Creates a zeroed handle of a kind that owns no bytes. Returns NULL if a fault or the lack of memory forbids it. */
+/* Creates a zeroed handle of a kind that owns no bytes. Returns NULL if a fault forbids it or memory runs out. */
 static void *handle_new(enum object_kind kind, size_t size) {
     if (!faults_admit(kind, 0)) {
         return NULL;
@@ -80,7 +84,7 @@ static void *handle_new(enum object_kind kind, size_t size) {
 
 /* ---- text ---- */
 
-/* Copies as much of `source` as fits, cut before a character that would not fit whole. Returns its whole length. */
+/* Copies as many whole characters of `source` as fit. Returns the length of all of `source`. */
 static uint64_t copy_text(const char *source, char *text, uint64_t text_capacity) {
     uint64_t length = strlen(source);
     if (text == NULL || text_capacity == 0) {
@@ -98,7 +102,7 @@ static uint64_t copy_text(const char *source, char *text, uint64_t text_capacity
     return length;
 }
 
-/* Whether `text` is well-formed UTF-8, as table 3-7 of the Unicode standard has it. */
+/* Whether `text` is well-formed UTF-8 by table 3-7 of the Unicode standard. */
 static bool is_utf8(const char *text) {
     const unsigned char *at = (const unsigned char *)text;
     while (*at != 0) {
@@ -188,7 +192,7 @@ uint64_t mlxshim_device_name(mlxshim_device_t device, char *text, uint64_t text_
     return copy_text("Host memory", text, text_capacity);
 }
 
-/* The registry is the GPU drivers'; host memory is in none. */
+/* Always 0: the registry has entries only for GPU drivers. */
 uint64_t mlxshim_device_registry_id(mlxshim_device_t device) {
     (void)device;
     return 0;
@@ -203,7 +207,7 @@ uint64_t mlxshim_device_max_buffer_length(mlxshim_device_t device) {
     return device->physical_memory;
 }
 
-/* Three quarters, which is what Metal recommends on the larger Apple machines. */
+/* Three quarters of the memory, as Metal recommends on the larger Apple machines. */
 uint64_t mlxshim_device_recommended_max_working_set_size(mlxshim_device_t device) {
     return device->physical_memory / 4 * 3;
 }
@@ -219,7 +223,10 @@ static uint64_t owned_bytes(const struct mlxshim_buffer *buffer) {
     return buffer->wrapped ? 0 : whole_pages(buffer->length);
 }
 
-/* Gives pages back. Splitting a mapping can fail when the process has its fill of them: then at least the memory goes. */
+/*
+ * Unmaps pages. munmap fails if it has to split a mapping and the process has the most mappings that it may have.
+ * madvise then still frees the memory.
+ */
 static void unmap(void *pages, uint64_t bytes) {
     if (munmap(pages, bytes) != 0) {
         madvise(pages, bytes, MADV_DONTNEED);
@@ -249,7 +256,7 @@ static int32_t fail_out_of_memory(uint64_t length, char *message, uint64_t messa
     return fail(MLXSHIM_ERROR_OUT_OF_MEMORY, reason, message, message_capacity);
 }
 
-/* What creating and wrapping ask of a length alike. */
+/* Checks the arguments that creating and wrapping have in common. */
 static int32_t check_length(mlxshim_device_t device, uint64_t length, mlxshim_buffer_t *out_buffer, char *message,
                             uint64_t message_capacity) {
     if (device == NULL || out_buffer == NULL) {
@@ -376,7 +383,7 @@ uint64_t mlxshim_buffer_label(mlxshim_buffer_t buffer, char *text, uint64_t text
     return length;
 }
 
-/* The state is kept and nothing is purged: host memory has a swap device for that. */
+/* Stores the state and purges nothing: the kernel swaps host memory out if it needs to. */
 int32_t mlxshim_buffer_set_purgeable_state(mlxshim_buffer_t buffer, int32_t state, int32_t *out_previous) {
     if (out_previous == NULL || state < MLXSHIM_PURGEABLE_KEEP_CURRENT || state > MLXSHIM_PURGEABLE_EMPTY) {
         return MLXSHIM_ERROR_INVALID_ARGUMENT;
@@ -405,7 +412,7 @@ int32_t mlxshim_event_create(mlxshim_device_t device, mlxshim_event_t *out_event
 #if defined(__APPLE__)
     pthread_cond_init(&event->raised, NULL);
 #else
-    /* A wait must not stretch or end early when someone sets the clock. */
+    /* Setting the system's clock must not lengthen or shorten a wait. */
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -444,7 +451,7 @@ int32_t mlxshim_event_signal(mlxshim_event_t event, uint64_t value) {
 }
 
 #define NANOS_PER_SECOND 1000000000LL
-/* A year: longer than anyone waits, short enough for every time_t. */
+/* A year: longer than any real wait, and short enough for every time_t. */
 #define LONGEST_WAIT_MILLIS (365ULL * 24 * 60 * 60 * 1000)
 
 static struct timespec monotonic_now(void) {
@@ -564,7 +571,7 @@ static void apply(mlxshim_residency_set_t set, struct change change) {
 
 int32_t mlxshim_residency_set_commit(mlxshim_residency_set_t set) {
     pthread_mutex_lock(&set->lock);
-    /* Room for every change first, so that a commit is whole or has not happened. */
+    /* Allocate room for every change first, so that a commit applies all changes or none. */
     uint64_t most = set->member_count + set->change_count;
     struct member *grown = most == 0 ? NULL : realloc(set->members, most * sizeof *grown);
     bool whole = most == 0 || grown != NULL;
@@ -579,7 +586,7 @@ int32_t mlxshim_residency_set_commit(mlxshim_residency_set_t set) {
     return whole ? MLXSHIM_OK : MLXSHIM_ERROR_OUT_OF_MEMORY;
 }
 
-/* Host memory is resident whenever the processor touches it. */
+/* Nothing to do: the kernel makes host memory resident when the CPU accesses it. */
 void mlxshim_residency_set_request(mlxshim_residency_set_t set) {
     (void)set;
 }

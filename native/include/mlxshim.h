@@ -8,11 +8,13 @@
  *     out-parameter, which is left untouched on failure. A plain getter returns its value.
  *   - `message` receives the reason for a failure as NUL-terminated UTF-8, cut at a character to fit
  *     `message_capacity` bytes; both may be NULL and 0. It is left untouched on success.
- *   - A function that copies text returns the length of the whole text in bytes, without the NUL, whatever fitted.
- *   - Each handle from a _create, _wrap or _open is given back exactly once to the _release of its noun. NULL is
- *     no handle: releasing it does nothing; every other use of it, and any use after release, is undefined.
+ *   - A function that copies text returns the length of the whole text in bytes, without the NUL, even if only a part
+ *     of it fitted.
+ *   - The caller releases each handle from a _create, _wrap or _open function exactly once, with the _release function
+ *     of the same noun. NULL is not a handle: releasing it does nothing. Every other use of NULL, and every use of a
+ *     handle after its release, is undefined.
  *   - A buffer, event or residency set keeps its device alive; the device's handle may be released first.
- *   - Every function may be called from any thread at any time. Nothing here prints, aborts or exits.
+ *   - Every function may be called from any thread at any time. No function prints, aborts or exits.
  */
 #ifndef MLXSHIM_H
 #define MLXSHIM_H
@@ -25,7 +27,7 @@ extern "C" {
 
 #define MLXSHIM_API __attribute__((visibility("default")))
 
-/* Raised with every change that an older caller would not survive. */
+/* Raised with every change that is incompatible with older callers. */
 #define MLXSHIM_ABI_VERSION 1
 
 #define MLXSHIM_OK 0
@@ -37,7 +39,7 @@ extern "C" {
 #define MLXSHIM_ERROR_TOO_LARGE 3
 /* The device has no memory left for the request. */
 #define MLXSHIM_ERROR_OUT_OF_MEMORY 4
-/* This system or this GPU, a virtual one for instance, has no such thing. */
+/* This system or this GPU, for instance a virtual one, does not support the request. */
 #define MLXSHIM_ERROR_UNSUPPORTED 5
 /* Pages to wrap do not start on a page, or are not whole pages. */
 #define MLXSHIM_ERROR_MISALIGNED 6
@@ -72,10 +74,10 @@ typedef struct mlxshim_residency_set *mlxshim_residency_set_t;
 /* MLXSHIM_ABI_VERSION of the header that the library was built from. */
 MLXSHIM_API int32_t mlxshim_abi_version(void);
 
-/* MLXSHIM_BACKEND_*: what this library puts behind the ABI. */
+/* MLXSHIM_BACKEND_*: the backend that this library implements the ABI with. */
 MLXSHIM_API int32_t mlxshim_backend_kind(void);
 
-/* The alignment and granularity that mlxshim_buffer_wrap asks of its pages. */
+/* The alignment and granularity that mlxshim_buffer_wrap requires of its pages. */
 MLXSHIM_API uint64_t mlxshim_page_size(void);
 
 /* ---- device ---- */
@@ -112,7 +114,7 @@ MLXSHIM_API int32_t mlxshim_buffer_create(mlxshim_device_t device, uint64_t leng
 
 /*
  * Makes a shared-storage buffer of existing pages, without a copy. `pages` and `length` are multiples of
- * mlxshim_page_size(). The pages stay the caller's: they must stay mapped until the buffer is released.
+ * mlxshim_page_size(). The caller still owns the pages, and must keep them mapped until the buffer is released.
  */
 MLXSHIM_API int32_t mlxshim_buffer_wrap(mlxshim_device_t device, void *pages, uint64_t length,
                                         mlxshim_buffer_t *out_buffer, char *message, uint64_t message_capacity);
@@ -130,7 +132,7 @@ MLXSHIM_API int32_t mlxshim_buffer_set_label(mlxshim_buffer_t buffer, const char
 /* Copies the label as NUL-terminated UTF-8, cut at a character to fit. A buffer without one has length 0. */
 MLXSHIM_API uint64_t mlxshim_buffer_label(mlxshim_buffer_t buffer, char *text, uint64_t text_capacity);
 
-/* Sets the MLXSHIM_PURGEABLE_* state and writes the one before it; KEEP_CURRENT only asks. */
+/* Sets the MLXSHIM_PURGEABLE_* state and writes the one before it; KEEP_CURRENT only reads it. */
 MLXSHIM_API int32_t mlxshim_buffer_set_purgeable_state(mlxshim_buffer_t buffer, int32_t state, int32_t *out_previous);
 
 /* ---- shared event: a counter that CPU and GPU both signal and wait for ---- */
@@ -143,13 +145,16 @@ MLXSHIM_API void mlxshim_event_release(mlxshim_event_t event);
 
 MLXSHIM_API uint64_t mlxshim_event_signaled_value(mlxshim_event_t event);
 
-/* Raises the value. One below the current value is MLXSHIM_ERROR_INVALID_ARGUMENT and changes nothing. */
+/*
+ * Raises the value to `value`. If `value` is below the current value, it returns MLXSHIM_ERROR_INVALID_ARGUMENT and
+ * changes nothing.
+ */
 MLXSHIM_API int32_t mlxshim_event_signal(mlxshim_event_t event, uint64_t value);
 
-/* Blocks until the value is at least `value`, or MLXSHIM_ERROR_TIMEOUT after `timeout_millis` milliseconds. */
+/* Blocks until the value is at least `value`. Returns MLXSHIM_ERROR_TIMEOUT after `timeout_millis` milliseconds. */
 MLXSHIM_API int32_t mlxshim_event_wait(mlxshim_event_t event, uint64_t value, uint64_t timeout_millis);
 
-/* ---- residency set: buffers that are kept where the GPU can reach them ---- */
+/* ---- residency set: buffers that stay resident for the GPU ---- */
 
 /*
  * Creates an empty set. `label` may be NULL; `initial_capacity` is a hint. MLXSHIM_ERROR_UNSUPPORTED on macOS
@@ -162,20 +167,24 @@ MLXSHIM_API int32_t mlxshim_residency_set_create(mlxshim_device_t device, const 
 MLXSHIM_API void mlxshim_residency_set_release(mlxshim_residency_set_t set);
 
 /*
- * Stages a buffer to be added or removed by the next commit. Adding a member does nothing. Remove only members, and
- * remove a buffer, and commit, before releasing it: whether a set keeps its members alive is left open.
+ * Stages a buffer, which the next commit adds or removes. Adding a member does nothing. The caller removes only
+ * members. It removes a buffer, and commits, before it releases the buffer: whether a set keeps its members alive is
+ * unspecified.
  */
 MLXSHIM_API int32_t mlxshim_residency_set_add(mlxshim_residency_set_t set, mlxshim_buffer_t buffer);
 MLXSHIM_API int32_t mlxshim_residency_set_remove(mlxshim_residency_set_t set, mlxshim_buffer_t buffer);
 
-/* Applies what is staged. */
+/* Applies the staged changes. */
 MLXSHIM_API int32_t mlxshim_residency_set_commit(mlxshim_residency_set_t set);
 
-/* Asks for the committed members to be made resident, and no longer to be. */
+/* Asks Metal to make the committed members resident (request), or no longer to keep them resident (end). */
 MLXSHIM_API void mlxshim_residency_set_request(mlxshim_residency_set_t set);
 MLXSHIM_API void mlxshim_residency_set_end(mlxshim_residency_set_t set);
 
-/* Members, and at least their bytes, after a commit. Whether staged changes are counted before it is left open. */
+/*
+ * The number of members, and at least their bytes, after a commit. Whether they include staged changes before the
+ * commit is unspecified.
+ */
 MLXSHIM_API uint64_t mlxshim_residency_set_count(mlxshim_residency_set_t set);
 MLXSHIM_API uint64_t mlxshim_residency_set_allocated_size(mlxshim_residency_set_t set);
 

@@ -1,6 +1,6 @@
 /*
- * What the test builds of a shim export beside mlxshim.h: faults on demand, and an account of what is alive. A library
- * that is shipped has none of these functions, so no setting of a production machine can switch a fault on.
+ * Functions that only the test builds of a shim export, besides mlxshim.h: faults on demand, and counts of live
+ * handles. The libraries of a release do not have them, so no setting of a production machine can cause a fault.
  */
 #ifndef MLXSHIM_FAULTS_H
 #define MLXSHIM_FAULTS_H
@@ -11,32 +11,33 @@
 extern "C" {
 #endif
 
-/* No fault: what a library starts with. Forgets every fault that was set. */
+/* Clears every fault. A library starts without faults. */
 MLXSHIM_API void mlxshim_faults_clear(void);
 
-/* From here on there is no device (1), or there is one again (0). Open devices stay. */
+/* Makes mlxshim_device_open find no device (1), or the device again (0). Open devices stay valid. */
 MLXSHIM_API void mlxshim_faults_set_no_device(int32_t absent);
 
-/* Creating or wrapping a buffer fails while it would take the bytes alive above `bytes`. */
+/* Makes the creation or wrapping of a buffer fail if the live buffers would then own more than `bytes`. */
 MLXSHIM_API void mlxshim_faults_set_byte_budget(uint64_t bytes);
 
 /*
- * The `nth` creating call from here, counted from 1 over buffers, events and residency sets, fails as if the device had
- * no memory left, and so do the `count` - 1 calls after it.
+ * Makes creating calls fail as if the device had no memory left: the `nth` from now, counted from 1, and the `count` -
+ * 1 calls after it. Creating calls create a buffer, an event or a residency set, or wrap pages.
  */
 MLXSHIM_API void mlxshim_faults_fail_create(uint64_t nth, uint64_t count);
 
-/* From here on the system is too old for residency sets (1), or the GPU is (2), or neither (0). Sets that exist stay. */
+/* Makes the system too old for residency sets (1), or the GPU (2), or neither (0). Existing sets stay valid. */
 MLXSHIM_API void mlxshim_faults_set_no_residency_sets(int32_t cause);
 
 /*
- * Creating, or wrapping, comes to a buffer of length 0 (1), as wrapping does in some virtual machines, and has to be
- * refused as MLXSHIM_ERROR_UNSUPPORTED; or it works again (0). Such a call counts as a creating one all the same.
+ * Makes the device return buffers of length 0 for creations, or for wraps (1), or usable buffers again (0). Metal
+ * returns such a buffer for a wrap in some virtual machines. The shim then has to return MLXSHIM_ERROR_UNSUPPORTED. The
+ * call still counts as a creating call.
  */
 MLXSHIM_API void mlxshim_faults_set_empty_create(int32_t empty);
 MLXSHIM_API void mlxshim_faults_set_empty_wrap(int32_t empty);
 
-/* Handles that were created and not yet given back. */
+/* Live handles: created and not yet released. */
 MLXSHIM_API uint64_t mlxshim_faults_live_devices(void);
 MLXSHIM_API uint64_t mlxshim_faults_live_buffers(void);
 MLXSHIM_API uint64_t mlxshim_faults_live_events(void);

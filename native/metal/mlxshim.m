@@ -1,13 +1,14 @@
 /*
- * mlxshim.h on Metal. A handle is the Metal object itself, owned once: whoever creates it holds the reference that the
- * release of its noun gives back.
+ * mlxshim.h on Metal. A handle is the Metal object itself. The caller owns one reference to it, from the call that
+ * creates the object to the call of the matching _release function.
  *
- * One source serves three compilers: Apple's, clang against native/apple, and clang against GNUstep. It therefore
- * counts references by hand and does without literals, variadic calls, exceptions, dot syntax and classes of its own.
- * Apple's SDK must be that of macOS 15 or later; what is newer than the oldest macOS served is looked for at run time.
+ * Three compilers read this source: Apple's with Apple's SDK, clang with the SDK in native/apple, and clang with
+ * GNUstep. It therefore counts references by hand, and uses no literals, variadic calls, exceptions, dot syntax or
+ * classes of its own. Apple's SDK must be that of macOS 15 or later. The code looks up at run time the classes
+ * and methods that macOS 13 lacks.
  *
- * A thread of the JVM has no autorelease pool, and without one every object that Metal or Foundation autoreleases would
- * leak. So each function that sends a message opens its own.
+ * A thread of the JVM has no autorelease pool, so every object that Metal or Foundation autoreleases would leak. Each
+ * function that sends a message therefore opens a pool.
  */
 #import <Foundation/Foundation.h>
 #import <Metal/Metal.h>
@@ -36,13 +37,13 @@ _Static_assert(sizeof(NSUInteger) == sizeof(uint64_t), "a length must survive th
 /* ---- text ---- */
 
 /*
- * Text that grows piece by piece in a caller's buffer. The first piece that does not fit whole is cut at a character
- * and is the last; `length` goes on counting, because callers are told how long the whole text is. Nothing is written
- * before the first piece, which leaves the message of a call that succeeds untouched.
+ * Text that `append` writes piece by piece into a caller's buffer. It cuts the first piece that does not fit at a
+ * character, and writes no piece after it. `length` still counts every piece, because the caller wants the length of
+ * the whole text. A text without pieces writes nothing, so a successful call leaves the caller's message untouched.
  */
 struct text {
     char *end;
-    uint64_t room; /* bytes from `end` on, one of them for the NUL; 0 when the text is closed */
+    uint64_t room; /* bytes from `end` on, one of them for the NUL; 0 after a piece was cut */
     uint64_t length;
 };
 
@@ -88,7 +89,7 @@ static void append_signed_number(struct text *text, int64_t number) {
     append_number(text, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
 }
 
-/* A nil string, and one that UTF-8 cannot express, are empty text. */
+/* Appends nothing if the string is nil or has no UTF-8 form. */
 static void append_string(struct text *text, NSString *string) {
     const char *utf8 = [string UTF8String];
     append(text, utf8 == NULL ? "" : utf8);
@@ -100,7 +101,7 @@ static uint64_t copy_string(NSString *string, char *buffer, uint64_t capacity) {
     return text.length;
 }
 
-/* Whether `utf8` can name something: `*out_string` is then the autoreleased name, or nil for NULL. */
+/* Returns whether `utf8` is a valid label, and writes it to `*out_string`, autoreleased; nil for NULL. */
 static bool read_label(const char *utf8, NSString **out_string) {
     *out_string = utf8 == NULL ? nil : [NSString stringWithUTF8String:utf8];
     return utf8 == NULL || *out_string != nil;
@@ -108,7 +109,7 @@ static bool read_label(const char *utf8, NSString **out_string) {
 
 /* ---- failing ---- */
 
-/* Ends every failing path: `rest` completes the reason, whose numbers have been appended before. */
+/* Appends the last piece of the reason and returns `status`. */
 static int32_t fail(int32_t status, struct text *reason, const char *rest) {
     append(reason, rest);
     return status;
@@ -201,7 +202,10 @@ uint64_t mlxshim_device_current_allocated_size(mlxshim_device_t device) {
 
 /* ---- buffer ---- */
 
-/* What creating and wrapping ask alike. Metal's validation ends the process over a wrong length, so none gets there. */
+/*
+ * Checks the arguments that creating and wrapping have in common. Metal must not see a wrong length, because its
+ * validation layer would end the process.
+ */
 static int32_t check_length(id<MTLDevice> device, uint64_t length, mlxshim_buffer_t *out_buffer, struct text *reason) {
     if (device == nil || out_buffer == NULL) {
         return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, reason, "device or out_buffer is NULL");
@@ -234,9 +238,9 @@ static int32_t check_modes(int32_t storage_mode, int32_t cpu_cache_mode, struct 
 }
 
 /*
- * Judges what Metal made of a valid request; the buffer stays the caller's to keep or to release. In virtual machines
- * newBufferWithBytesNoCopy: has been seen to return a buffer of length 0 (actions/runner-images issue 10663): using it
- * kills the process, so it must not look like a success.
+ * Checks the buffer that Metal returned for valid arguments. The caller still owns the buffer, and releases it if this
+ * fails. In virtual machines newBufferWithBytesNoCopy: can return a buffer of length 0 (actions/runner-images issue
+ * 10663). Using that buffer kills the process, so it must not count as a success.
  */
 static int32_t check_made(id<MTLDevice> device, id<MTLBuffer> buffer, uint64_t length, bool has_contents,
                           struct text *reason) {
@@ -262,13 +266,13 @@ static int32_t check_made(id<MTLDevice> device, id<MTLBuffer> buffer, uint64_t l
 }
 
 /*
- * Apple documents that newBufferWithLength: clears the buffer. The Rust crate mlx-native nevertheless measured stale
- * bytes in shared storage that had been recycled, and this ABI promises zeros.
+ * Clears a new buffer, because this ABI promises zeros. Apple documents that newBufferWithLength: clears the buffer,
+ * but the Rust crate mlx-native measured stale bytes in recycled shared storage.
  */
 static void clear(id<MTLBuffer> buffer, uint64_t length, int32_t storage_mode) {
     memset([buffer contents], 0, length);
     if (storage_mode == MLXSHIM_STORAGE_MANAGED) {
-        /* The GPU has its own copy of managed storage and learns of a change on the CPU from this alone. */
+        /* The GPU has its own copy of managed storage. Metal updates the copy only after this call. */
         [buffer didModifyRange:NSMakeRange(0, length)];
     }
 }
@@ -320,7 +324,7 @@ int32_t mlxshim_buffer_wrap(mlxshim_device_t device, void *pages, uint64_t lengt
             append_number(&reason, page_size);
             return fail(MLXSHIM_ERROR_MISALIGNED, &reason, " bytes");
         }
-        /* No deallocator: Metal may run it on any thread, and the pages are the caller's to give back. */
+        /* No deallocator: the caller owns and unmaps the pages, and Metal may run a deallocator on any thread. */
         id<MTLBuffer> buffer = [metal newBufferWithBytesNoCopy:pages
                                                         length:length
                                                        options:MTLResourceStorageModeShared
@@ -414,19 +418,19 @@ int32_t mlxshim_event_signal(mlxshim_event_t event, uint64_t value) {
         if (value < [metal signaledValue]) {
             return MLXSHIM_ERROR_INVALID_ARGUMENT;
         }
-        /* A larger value that arrives in between stands: Metal ignores one that is not larger than its own. */
+        /* If another thread sets a larger value in between, that value stays: Metal ignores a smaller one. */
         [metal setSignaledValue:value];
         return MLXSHIM_OK;
     }
 }
 
-/* A year: longer than anyone waits, and far from where milliseconds overflow as nanoseconds or clock ticks. */
+/* A year: longer than any real wait, and too short to overflow when converted to nanoseconds or clock ticks. */
 #define LONGEST_WAIT_MILLIS (365ULL * 24 * 60 * 60 * 1000)
 
 int32_t mlxshim_event_wait(mlxshim_event_t event, uint64_t value, uint64_t timeout_millis) {
     @autoreleasepool {
         id<MTLSharedEvent> metal = (id<MTLSharedEvent>)event;
-        /* Most waits are over before they begin, and what Metal makes of a timeout of 0 is not documented. */
+        /* Most waits find the value reached. Apple does not document a timeout of 0, so Metal never gets one. */
         if ([metal signaledValue] >= value) {
             return MLXSHIM_OK;
         }
@@ -441,13 +445,19 @@ int32_t mlxshim_event_wait(mlxshim_event_t event, uint64_t value, uint64_t timeo
 /* ---- residency set ---- */
 
 #pragma clang diagnostic push
-/* mlxshim_residency_set_create asks the running system for residency sets, where the compiler cannot see it. */
+/* The compiler does not see that mlxshim_residency_set_create looks up residency sets at run time. */
 #pragma clang diagnostic ignored "-Wunguarded-availability-new"
 
-/* More allocations than macOS grants a process, so that a hint cannot make Metal reserve more memory than there is. */
+/*
+ * The largest hint that is passed to Metal, so that a hint cannot make it reserve too much memory. macOS does not
+ * allow a process that many allocations.
+ */
 #define LARGEST_CAPACITY_HINT (1ULL << 20)
 
-/* Nil where there are no residency sets. Metal's validation ends the process that creates one below Apple6. */
+/*
+ * The descriptor's class, or Nil if residency sets are unsupported. Metal's validation layer ends a process that
+ * creates one on a GPU below the family Apple6.
+ */
 static Class residency_set_descriptor(id<MTLDevice> device) {
     bool supported = [device respondsToSelector:@selector(newResidencySetWithDescriptor:error:)] &&
                      [device supportsFamily:MTLGPUFamilyApple6];
@@ -497,8 +507,9 @@ void mlxshim_residency_set_release(mlxshim_residency_set_t set) {
 }
 
 /*
- * Unlike everything else here, residency sets are not thread-safe (Apple's Game Porting Toolkit says so, the
- * documentation nothing), and this ABI is. The lock that the runtime keeps for any object needs no room in the handle.
+ * Locks a set. This ABI is thread-safe, but Metal's residency sets are not, unlike every other object here: Apple's
+ * Game Porting Toolkit says so, and the documentation is silent. objc_sync_enter takes a lock that the runtime has for
+ * each object, so the handle can still be the object itself.
  */
 static id<MTLResidencySet> lock(mlxshim_residency_set_t set) {
     objc_sync_enter((id)set);

@@ -10,8 +10,8 @@
 #include "live_objects.h"
 
 /*
- * What fresh and discarded storage holds. Apple documents that a new buffer is cleared, and recycled storage has been
- * seen that was not; callers that promise zeros have to write them.
+ * The byte that fills new and discarded storage. Apple documents that Metal clears a new buffer, but uncleared recycled
+ * storage has been observed, so a caller that promises zeros has to write them.
  */
 #define GARBAGE 0xCD
 
@@ -19,7 +19,7 @@
 @public
     void *pages;
     NSUInteger length;
-    NSUInteger owned_bytes; /* 0 when the pages are someone else's */
+    NSUInteger owned_bytes; /* 0 if the caller owns the pages */
     MTLStorageMode storage_mode;
     void (^deallocator)(void *, NSUInteger);
     pthread_mutex_t lock; /* guards label and purgeable_state */

@@ -5,7 +5,7 @@
 #include "faults.h"
 #include "live_objects.h"
 
-/* What a Mac with 16 GB reports. */
+/* The numbers that a Mac with 16 GB reports. */
 #define MAX_BUFFER_LENGTH 9534832640
 #define RECOMMENDED_MAX_WORKING_SET_SIZE 12713115648
 #define REGISTRY_ID 0x100000301
@@ -13,7 +13,7 @@
 @interface StandInDevice : NSObject <MTLDevice>
 @end
 
-/* Metal hands the same object to everyone who asks; one for each lets a test count the handles that are out. */
+/* Creates an object for each call, so that a test can count live handles. Metal always returns the same object. */
 id<MTLDevice> MTLCreateSystemDefaultDevice(void) {
     use_autorelease_pool();
     return faults_admit(DEVICES, 0) ? [[StandInDevice alloc] init] : nil;
@@ -27,7 +27,7 @@ id<MTLDevice> MTLCreateSystemDefaultDevice(void) {
     [super dealloc];
 }
 
-/* Not all ASCII, because no one promises that a GPU's name is. */
+/* Not all ASCII, because Apple does not promise that a GPU's name is. */
 - (NSString *)name {
     return [NSString stringWithUTF8String:"Stand-in für Metal 🍏"];
 }
@@ -101,7 +101,7 @@ id<MTLDevice> MTLCreateSystemDefaultDevice(void) {
 - (id<MTLResidencySet>)newResidencySetWithDescriptor:(MTLResidencySetDescriptor *)descriptor error:(NSError **)error {
     use_autorelease_pool();
     if (faults_no_residency_sets() != 0) {
-        report_misuse("a residency set was asked for where there are none");
+        report_misuse("a residency set was requested where they are unsupported");
         return nil;
     }
     return standin_residency_set_new(descriptor, error);

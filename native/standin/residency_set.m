@@ -7,8 +7,8 @@
 #include "live_objects.h"
 
 /*
- * What alloc makes of an MTLResidencySetDescriptor. Metal.h declares that class without instance variables, and in the
- * layout of GCC's runtime none can be added where a class is implemented.
+ * The class of the objects that MTLResidencySetDescriptor's alloc creates. Metal.h declares MTLResidencySetDescriptor
+ * without instance variables, and with GCC's runtime its implementation cannot add any.
  */
 @interface StandInResidencySetDescriptor : MTLResidencySetDescriptor {
 @public
@@ -54,7 +54,7 @@
 
 @end
 
-/* For one thread at a time, as in Metal. But where Metal would break, this complains and stays whole. */
+/* Not thread-safe, as in Metal. If two threads use a set at once, it reports the misuse and stays consistent. */
 @interface StandInResidencySet : NSObject <MTLResidencySet> {
 @public
     NSString *label;
@@ -68,7 +68,7 @@
 
 id<MTLResidencySet> standin_residency_set_new(MTLResidencySetDescriptor *descriptor, NSError **error) {
     if (!faults_admit(RESIDENCY_SETS, 0)) {
-        /* Not all ASCII: a system that speaks another language than English describes its errors in it. */
+        /* Not all ASCII, because macOS describes errors in the user's language. */
         NSString *reason = [NSString stringWithUTF8String:"kein Speicher für eine Residenzmenge — 🍏"];
         NSDictionary *details = [NSDictionary dictionaryWithObject:reason forKey:NSLocalizedDescriptionKey];
         *error = [NSError errorWithDomain:@"StandIn" code:1 userInfo:details];
@@ -92,7 +92,7 @@ id<MTLResidencySet> standin_residency_set_new(MTLResidencySetDescriptor *descrip
         report_misuse("two threads are in one residency set at once");
         pthread_mutex_lock(&occupied);
     }
-    /* Gives a second thread the time to come in, which it otherwise would seldom find. */
+    /* Lets other threads run while this one holds the set, so that a missing lock shows more often. */
     sched_yield();
 }
 
@@ -148,7 +148,7 @@ id<MTLResidencySet> standin_residency_set_new(MTLResidencySetDescriptor *descrip
     [self leave];
 }
 
-/* Apple documents that this, like the size, changes with a commit. */
+/* Apple documents that the count and the size change only with a commit. */
 - (NSUInteger)allocationCount {
     [self enter];
     NSUInteger count = [members count];

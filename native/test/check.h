@@ -1,4 +1,4 @@
-/* As much of a test framework as one program needs: every check is counted, a failed one says where, none ends the run. */
+/* A minimal test framework: CHECK counts every check, prints the place of a failed one, and lets the program go on. */
 #ifndef CHECK_H
 #define CHECK_H
 
@@ -19,7 +19,7 @@ static bool check(bool holds, const char *what, const char *file, int line) {
 
 #define CHECK(condition) check((condition), #condition, __FILE__, __LINE__)
 
-/* For what the lines after it cannot do without. */
+/* A check that returns from the function if it fails, because the lines after it need its condition. */
 #define REQUIRE(condition)      \
     do {                        \
         if (!CHECK(condition)) { \

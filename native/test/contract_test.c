@@ -1,8 +1,8 @@
 /*
- * Tests a library that implements mlxshim.h and mlxshim_faults.h: everything that the headers promise, nothing that
- * they leave open. Linked with the library it tests, and needs nothing but libc and pthread.
+ * Tests a library that implements mlxshim.h and mlxshim_faults.h. It checks everything that the headers promise, and
+ * nothing that they leave unspecified. It is linked with that library, and otherwise uses only libc and pthread.
  *
- *   contract_test [ROUNDS]    what a round leaves behind shows when many are compared with few
+ *   contract_test [ROUNDS]    repeats all tests, so that a leak grows with ROUNDS
  */
 #define _GNU_SOURCE
 
@@ -22,11 +22,11 @@
 #define LARGE (1ULL << 20)
 #define LONG_WAIT_MILLIS 60000
 
-/* What an out-parameter holds before a call that must leave it alone. */
+/* The value of an out-parameter before a call that must not write it. */
 static char untouched_place;
 #define UNTOUCHED ((void *)&untouched_place)
 
-/* Opened for the round; several threads read it. */
+/* The device of the current round. Several threads read it. */
 static mlxshim_device_t device;
 
 static uint64_t page_size;
@@ -87,23 +87,23 @@ static void in_threads(void *(*body)(void *), void *shared) {
     }
 }
 
-/* Whether `cut` is `whole` as it fits `capacity` bytes, and the bytes behind them are the fill that was there. */
+/* Whether `cut` is `whole`, cut to `capacity` bytes, and the bytes behind them still have their fill value. */
 #define FILL '~'
 static bool is_cut(const char *cut, const char *whole, uint64_t capacity) {
-    uint64_t kept = strlen(whole);
-    if (kept >= capacity) {
-        kept = capacity == 0 ? 0 : capacity - 1;
-        while (kept > 0 && ((unsigned char)whole[kept] & 0xC0) == 0x80) {
-            kept--;
+    uint64_t length = strlen(whole);
+    if (length >= capacity) {
+        length = capacity == 0 ? 0 : capacity - 1;
+        while (length > 0 && ((unsigned char)whole[length] & 0xC0) == 0x80) {
+            length--;
         }
     }
-    bool written = capacity == 0 || (memcmp(cut, whole, kept) == 0 && cut[kept] == '\0');
+    bool written = capacity == 0 || (memcmp(cut, whole, length) == 0 && cut[length] == '\0');
     return written && is_filled(cut + capacity, TEXT_SIZE - capacity, FILL);
 }
 
 typedef uint64_t copying_call(mlxshim_buffer_t buffer, char *text, uint64_t capacity);
 
-/* A getter of text, at every capacity. Returns the length of the text, which stands in `whole`. */
+/* Calls a getter of text with every capacity. Returns the length of the text, and writes the text to `whole`. */
 static uint64_t check_text(copying_call *call, mlxshim_buffer_t buffer, char whole[TEXT_SIZE]) {
     uint64_t length = call(buffer, whole, TEXT_SIZE);
     CHECK(length < TEXT_SIZE && length == strlen(whole));
@@ -119,7 +119,7 @@ static uint64_t check_text(copying_call *call, mlxshim_buffer_t buffer, char who
 
 typedef int32_t failing_call(char *message, uint64_t capacity);
 
-/* A call that fails with `status`, and its message at every capacity. */
+/* Makes a call that must fail with `status`, with every capacity for its message. */
 static void check_failure(int32_t status, failing_call *call) {
     char whole[TEXT_SIZE] = "";
     CHECK(call(whole, sizeof whole) == status);
@@ -218,7 +218,7 @@ static int32_t create_with_unknown_cache_mode(char *message, uint64_t capacity) 
     return create_and_expect_none(device, 1, MLXSHIM_STORAGE_SHARED, INT32_MAX, message, capacity);
 }
 
-static int32_t create_from_an_odd_driver(char *message, uint64_t capacity) {
+static int32_t create_with_empty_result(char *message, uint64_t capacity) {
     mlxshim_faults_set_empty_create(1);
     int32_t status =
         create_and_expect_none(device, 1, MLXSHIM_STORAGE_SHARED, MLXSHIM_CPU_CACHE_DEFAULT, message, capacity);
@@ -240,7 +240,7 @@ static void test_buffer_refused(void) {
     check_failure(MLXSHIM_ERROR_INVALID_ARGUMENT, create_in_unknown_storage);
     check_failure(MLXSHIM_ERROR_INVALID_ARGUMENT, create_with_unknown_cache_mode);
     check_failure(MLXSHIM_ERROR_OUT_OF_MEMORY, create_without_memory);
-    check_failure(MLXSHIM_ERROR_UNSUPPORTED, create_from_an_odd_driver);
+    check_failure(MLXSHIM_ERROR_UNSUPPORTED, create_with_empty_result);
     CHECK(create_and_expect_none(device, UINT64_MAX, MLXSHIM_STORAGE_SHARED, MLXSHIM_CPU_CACHE_DEFAULT, NULL, 0) ==
           MLXSHIM_ERROR_TOO_LARGE);
     const int32_t unknown[] = {INT32_MIN, -1, 3, 4, INT32_MAX};
@@ -269,7 +269,7 @@ static void check_new_buffer(uint64_t length, int32_t storage_mode, int32_t cach
     CHECK((contents == NULL) == (storage_mode == MLXSHIM_STORAGE_PRIVATE));
     if (contents != NULL) {
         CHECK(is_filled(contents, length, 0));
-        /* For the next buffer to find, if storage is recycled as it is. */
+        /* If storage is recycled without being cleared, the next buffer contains these bytes. */
         memset(contents, 0xA5, length);
         CHECK(is_filled(mlxshim_buffer_contents(buffer), length, 0xA5));
     }
@@ -296,7 +296,7 @@ static int32_t wrap_and_expect_none(mlxshim_device_t on, void *pages, uint64_t l
     return status;
 }
 
-/* Whole pages at a place that holds none, for calls that fail before they look. */
+/* The address of a page that is not mapped, for calls that fail before they access it. */
 static void *nowhere(void) {
     return (void *)(uintptr_t)page_size;
 }
@@ -371,7 +371,7 @@ static void test_wrap(void) {
     CHECK(munmap(pages, length) == 0);
 }
 
-/* One character of each length that UTF-8 has, and back to the shortest. */
+/* One character of each UTF-8 length, and then one of the shortest again. */
 #define MIXED_LABEL "wé€🍏q"
 
 static void check_label(mlxshim_buffer_t buffer, const char *label) {
@@ -560,7 +560,7 @@ static void *wait_for_one(void *event) {
 }
 
 static void *signal_one(void *event) {
-    /* Long enough for the waiting threads to be asleep, as a rule. */
+    /* Usually long enough for the waiting threads to block. */
     nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
     CHECK(mlxshim_event_signal(event, 1) == MLXSHIM_OK);
     return NULL;
@@ -676,7 +676,7 @@ static void test_residency_set(void) {
 
 #define OWN_MEMBERS 8
 
-static void *come_and_go(void *set) {
+static void *add_and_remove(void *set) {
     mlxshim_buffer_t own[OWN_MEMBERS];
     for (int i = 0; i < OWN_MEMBERS; i++) {
         own[i] = new_shared_buffer(1);
@@ -704,22 +704,22 @@ static void *come_and_go(void *set) {
 static void test_residency_set_across_threads(void) {
     mlxshim_residency_set_t set = new_set();
     REQUIRE(set != NULL);
-    in_threads(come_and_go, set);
+    in_threads(add_and_remove, set);
     check_members(set, 0, 0);
     mlxshim_residency_set_release(set);
 }
 
-/* ---- what outlives what ---- */
+/* ---- lifetimes ---- */
 
 static void test_device_released_first(void) {
-    mlxshim_device_t kept = device;
+    mlxshim_device_t round_device = device;
     REQUIRE(mlxshim_device_open(&device, NULL, 0) == MLXSHIM_OK);
     mlxshim_buffer_t buffer = new_shared_buffer(page_size);
     mlxshim_event_t event = new_event();
     mlxshim_residency_set_t set = new_set();
     REQUIRE(buffer != NULL && event != NULL && set != NULL);
     mlxshim_device_release(device);
-    device = kept;
+    device = round_device;
     CHECK(mlxshim_faults_live_devices() == 1);
     memset(mlxshim_buffer_contents(buffer), 1, page_size);
     CHECK(mlxshim_event_signal(event, 1) == MLXSHIM_OK);
@@ -750,7 +750,7 @@ static int32_t create(enum creating what, void *page, void **out) {
     }
 }
 
-static void give_back(enum creating what, void *handle) {
+static void release(enum creating what, void *handle) {
     if (what == CREATE_EVENT) {
         mlxshim_event_release(handle);
     } else if (what == CREATE_SET) {
@@ -760,7 +760,7 @@ static void give_back(enum creating what, void *handle) {
     }
 }
 
-static uint64_t alive(void) {
+static uint64_t live_handles(void) {
     return mlxshim_faults_live_buffers() + mlxshim_faults_live_events() + mlxshim_faults_live_residency_sets();
 }
 
@@ -768,14 +768,14 @@ static void check_create(enum creating what, void *page, int32_t status) {
     void *handle = UNTOUCHED;
     CHECK(create(what, page, &handle) == status);
     CHECK((handle == UNTOUCHED) == (status != MLXSHIM_OK));
-    CHECK(alive() == (status == MLXSHIM_OK ? 1 : 0));
+    CHECK(live_handles() == (status == MLXSHIM_OK ? 1 : 0));
     if (status == MLXSHIM_OK) {
-        give_back(what, handle);
+        release(what, handle);
     }
-    CHECK(alive() == 0);
+    CHECK(live_handles() == 0);
 }
 
-/* Every creating call of a sequence that goes through all of them, hit by every fault that is not longer than it. */
+/* Repeats a sequence of all creating calls, with each first failing call and each number of failing calls. */
 static void test_nth_create_fails(void) {
     void *page = map_pages(page_size);
     for (uint64_t nth = 1; nth <= 2 * CREATING_CALLS; nth++) {
@@ -871,21 +871,21 @@ static void run_round(void) {
     mlxshim_faults_clear();
     test_faults_cleared();
 
-    CHECK(alive() == 0);
+    CHECK(live_handles() == 0);
     CHECK(mlxshim_device_current_allocated_size(device) == before);
     mlxshim_device_release(device);
     CHECK(mlxshim_faults_live_devices() == 0);
 }
 
-/* Memory that the process has mapped for its data, buffers included; 0 where there is no such account. */
+/* Kilobytes that the process has mapped for its data, including buffers; 0 on systems without /proc/self/statm. */
 static unsigned long mapped_kilobytes(void) {
     unsigned long pages = 0;
-    FILE *account = fopen("/proc/self/statm", "r");
-    if (account != NULL) {
-        if (fscanf(account, "%*u %*u %*u %*u %*u %lu", &pages) != 1) {
+    FILE *statm = fopen("/proc/self/statm", "r");
+    if (statm != NULL) {
+        if (fscanf(statm, "%*u %*u %*u %*u %*u %lu", &pages) != 1) {
             pages = 0;
         }
-        fclose(account);
+        fclose(statm);
     }
     return pages * (page_size / 1024);
 }
@@ -898,7 +898,7 @@ int main(int count, char **arguments) {
     }
     printf("mlxshim contract: %lu passed, %lu failed (%d rounds, %lu kB mapped at the end)\n", checks_passed,
            checks_failed, rounds, mapped_kilobytes());
-    /* A sanitizer that finds something in the very end leaves nobody to flush. */
+    /* A sanitizer that finds an error at exit ends the process before it flushes the output. */
     fflush(stdout);
     return checks_failed == 0 && rounds > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

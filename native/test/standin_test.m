@@ -1,6 +1,6 @@
 /*
- * Asks the stand-in what Metal answers to what mlxshim.m never asks, because it checks first: if the stand-in let these
- * pass, a check that mlxshim.m lost would go unnoticed.
+ * Tests of the stand-in for Metal, with calls that mlxshim.m never makes, because it checks its arguments. The stand-in
+ * must refuse them like Metal, or the contract test could not detect that mlxshim.m lost a check.
  */
 #import <Foundation/Foundation.h>
 #import <Metal/Metal.h>
@@ -39,7 +39,7 @@ static void test_storage_modes(id<MTLDevice> device) {
     CHECK([shared length] == 100 && [managed length] == 100 && [private length] == 100);
     CHECK([device currentAllocatedSize] == 3 * (NSUInteger)getpagesize());
     CHECK([private contents] == NULL);
-    /* Not zero: who promises zeros has to write them. */
+    /* Not zero, so that a caller that promises zeros has to write them. */
     CHECK(is_filled([shared contents], 100, 0xCD));
     CHECK(is_filled([managed contents], 100, 0xCD));
     [managed didModifyRange:NSMakeRange(0, 100)];
@@ -63,18 +63,18 @@ static void test_no_copy(id<MTLDevice> device) {
                                     length:page
                                    options:MTLResourceStorageModePrivate
                                deallocator:nil] == nil);
-    __block NSUInteger given_back = 0;
+    __block NSUInteger freed = 0;
     id<MTLBuffer> buffer = [device newBufferWithBytesNoCopy:pages
                                                      length:2 * page
                                                     options:SHARED
                                                 deallocator:^(void *address, NSUInteger length) {
-                                                  given_back += address == pages ? length : 0;
+                                                  freed += address == pages ? length : 0;
                                                 }];
     CHECK([buffer contents] == pages && [buffer length] == 2 * page);
     CHECK([device currentAllocatedSize] == 0);
-    CHECK(given_back == 0);
+    CHECK(freed == 0);
     [buffer release];
-    CHECK(given_back == 2 * page);
+    CHECK(freed == 2 * page);
     munmap(pages, 2 * page);
 }
 

@@ -1,2 +1,2 @@
-/* The stand-in is held to the same declarations that the dylib is built from, over GNUstep's Foundation. */
+/* The declarations that the dylib is built from, so that the stand-in implements the same, on GNUstep's Foundation. */
 #include "../../apple/System/Library/Frameworks/Metal.framework/Headers/Metal.h"

@@ -1,2 +1,2 @@
-/* GNUstep's headers ask the Objective-C runtime for this; GCC's runtime leaves blocks to libblocksruntime. */
+/* GNUstep's headers include this file. GCC's Objective-C runtime lacks it, and libblocksruntime implements blocks. */
 #include <Block.h>

@@ -1,4 +1,4 @@
-/* The C standard library's own: ISO C 7.24. */
+/* Declarations of ISO C 7.24. */
 #ifndef APPLE_STRING_H
 #define APPLE_STRING_H
 

@@ -3,7 +3,7 @@
 
 #include <objc/objc.h>
 
-/* Every form here: objc4-680 runtime/NSObject.h. */
+/* All declarations: objc4-680 runtime/NSObject.h. */
 
 @protocol NSObject
 - (BOOL)respondsToSelector:(SEL)selector;

@@ -16,7 +16,7 @@ typedef _Bool BOOL;
 typedef signed char BOOL;
 #endif
 
-/* objc4-532 runtime/objc.h; the casts are the compiler's own null objects. */
+/* objc4-532 runtime/objc.h; the compiler recognises these casts as null objects. */
 #define nil ((id)0)
 #define Nil ((Class)0)
 

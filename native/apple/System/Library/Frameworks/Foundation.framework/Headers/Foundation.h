@@ -1,4 +1,7 @@
-/* As much of Foundation as mlxshim.m uses. Each form names where it was checked: .rs is objc2-foundation 0.3.2. */
+/*
+ * The part of Foundation that mlxshim.m uses. The comment beside a declaration names the source that it was checked
+ * against. A .rs file and line are in objc2-foundation 0.3.2.
+ */
 #ifndef APPLE_FOUNDATION_H
 #define APPLE_FOUNDATION_H
 

@@ -1,6 +1,7 @@
 /*
- * As much of Metal as mlxshim.m uses, for building without Apple's SDK. Each form names where it was checked: a .rs
- * file and line are those of objc2-metal 0.3.2, generated from Apple's headers (madsmtm/objc2-generated, tag v0.3.2).
+ * The part of Metal that mlxshim.m uses, for builds without Apple's SDK. The comment beside a declaration names the
+ * source that it was checked against. A .rs file and line are in objc2-metal 0.3.2, which is generated from Apple's
+ * headers (madsmtm/objc2-generated, tag v0.3.2).
  *
  * Getters that Apple declares as properties are methods here: the message is the same.
  */
@@ -59,7 +60,7 @@ typedef enum MTLGPUFamily : NSInteger {
 
 /* ---- device ---- */
 
-/* MTLDevice.rs:47 takes the result over without a retain, so the caller owns it. */
+/* MTLDevice.rs:47 does not retain the result, so the caller owns it. */
 extern id<MTLDevice> MTLCreateSystemDefaultDevice(void) __attribute__((ns_returns_retained));
 
 /* MTLDevice.rs:664 */
@@ -85,7 +86,7 @@ extern id<MTLDevice> MTLCreateSystemDefaultDevice(void) __attribute__((ns_return
 
 /* ---- resources ---- */
 
-/* MTLAllocation.rs:17: what a residency set takes. */
+/* MTLAllocation.rs:17: the type of the members of a residency set. */
 APPLE_MACOS_15
 @protocol MTLAllocation <NSObject>
 @end
