@@ -3,8 +3,8 @@
 # header, and commit its output unedited. jextract.includes lists the names that the bindings contain.
 #
 # It runs the jextract on the PATH, of https://jdk.java.net/jextract or built from openjdk/jextract. The output must
-# compile for Java 22: jextract at revision 360bdc9 writes such code. Later revisions call SymbolLookup.findOrThrow, which
-# is Java 23. Run it on Linux, so that two runs compare: uint64_t is a C long on Linux, and a long long on macOS.
+# compile for Java 22: jextract at revision 360bdc9 writes such code. Later revisions call SymbolLookup.findOrThrow,
+# which is Java 23. Run it on Linux, so that two runs compare: uint64_t is a C long on Linux, and a long long on macOS.
 set -eu
 cd "$(dirname "$0")"
 . ./common.sh

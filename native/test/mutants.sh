@@ -45,8 +45,8 @@ plant() {
     while [ $place -le "$places" ]; do
         # awk replaces PATTERN in the matching line number $place, and prints the function whose head it saw last.
         where=$(awk -v place=$place -v pattern="$pattern" -v replacement="$replacement" -v copy="$shim" '
-            /^[a-z].*[a-z_]+[(]/ { function_name = $0; sub(/[(].*/, "", function_name); sub(/.*[ *]/, "", function_name) }
-            $0 ~ pattern && ++seen == place { sub(pattern, replacement); print function_name ", line " NR }
+            /^[a-z].*[a-z_]+[(]/ { head = $0; sub(/[(].*/, "", head); sub(/.*[ *]/, "", head) }
+            $0 ~ pattern && ++seen == place { sub(pattern, replacement); print head ", line " NR }
             { print > copy }' metal/mlxshim.m)
         build
         found=$(evidence)
