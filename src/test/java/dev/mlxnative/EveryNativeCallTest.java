@@ -17,6 +17,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A run that makes native objects of every kind, in which one creation after the other fails. */
@@ -27,6 +28,9 @@ class EveryNativeCallTest {
     private static final int LIMIT_IN_PAGES = 16;
     private static final int BUFFER_LIMIT = 6;
     private static final long FAR_AWAY = 10_000;
+
+    @RegisterExtension
+    final LogRecords log = new LogRecords();
 
     @TempDir
     Path folder;
@@ -108,6 +112,10 @@ class EveryNativeCallTest {
         }
     }
 
+    private int copyWarnings() {
+        return log.with("bytes are copied for the device").size();
+    }
+
     private void nothingIsLeft() {
         DeviceMemory.assertBackTo(witness, bytesBefore);
         assertThat(NativeFaults.liveBuffers()).isZero();
@@ -121,6 +129,7 @@ class EveryNativeCallTest {
         private final MlxDevice device = MlxDevice.open();
         private final long page = device.pageSize();
         private final Arena arena = Arena.ofShared();
+        private final int copyWarningsBefore = copyWarnings();
         private final MemorySegment pages = arena.allocate(2 * page, page);
         private final List<MlxBuffer> direct = new ArrayList<>();
         private final List<MlxBufferPool> pools = new ArrayList<>();
@@ -166,6 +175,14 @@ class EveryNativeCallTest {
 
             NativeFaults.emptyWrap();
             makeDirectBuffers();
+            requireCopiesAreReported();
+        }
+
+        /** The warning precedes the copy of a wrapped segment, and the device may then refuse the copy. */
+        private void requireCopiesAreReported() {
+            int copies =
+                    Math.toIntExact(direct.stream().filter(MlxBuffer::isCopy).count());
+            assertThat(copyWarnings() - copyWarningsBefore).isBetween(copies, copies + refusedDirectly);
         }
 
         private void makeDirectBuffers() throws Exception {

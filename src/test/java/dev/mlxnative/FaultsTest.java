@@ -16,11 +16,15 @@ import java.nio.file.StandardOpenOption;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What happens when the native side really fails. Needs a test build of the library. */
 @Tag("faults")
 class FaultsTest {
+    @RegisterExtension
+    final LogRecords log = new LogRecords();
+
     @TempDir
     Path folder;
 
@@ -166,6 +170,8 @@ class FaultsTest {
                     .isEqualTo(Shim.contents(wrapped.handle()).address());
             assertThat(NativeFaults.liveBuffers()).isEqualTo(2);
         }
+        assertThat(log.with("11 bytes are copied for the device")).hasSize(1);
+        assertThat(log.with("bytes are copied for the device")).hasSize(2);
         NativeFaults.failCreate(2, 1);
         assertThatExceptionOfType(BufferAllocationException.class)
                 .as("no memory for the copy either")
@@ -181,6 +187,7 @@ class FaultsTest {
             channel.truncate(1);
             NativeFaults.emptyWrap();
             assertThatExceptionOfType(InternalError.class).isThrownBy(() -> device.wrap(mapping, DType.U8, 4 * page));
+            assertThat(log.with("bytes are copied for the device")).hasSize(1);
             assertThat(NativeFaults.liveBuffers()).isZero();
         }
     }

@@ -22,6 +22,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What a recording of Java Flight Recorder sees of a pool. */
@@ -37,6 +38,9 @@ class FlightEventsTest {
             "Trimmed",
             "AllocationFailed",
             "BufferLeaked");
+
+    @RegisterExtension
+    final LogRecords log = new LogRecords();
 
     @TempDir
     Path folder;
@@ -72,6 +76,7 @@ class FlightEventsTest {
             System.gc();
             TimeUnit.MILLISECONDS.sleep(5);
         }
+        log.await(1, "leak in pool watched: a buffer of 7 bytes");
     }
 
     private static List<RecordedEvent> named(Iterable<RecordedEvent> events, String name) {

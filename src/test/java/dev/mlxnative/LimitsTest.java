@@ -22,6 +22,7 @@ import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** What a pool may have and keep, and what it does at the edge. */
 @Tag("contract")
@@ -29,6 +30,9 @@ import org.junit.jupiter.api.Timeout;
 class LimitsTest {
     /** Longer than any test may take: a wait of this length shows. */
     private static final Duration FOR_EVER = Duration.ofDays(1);
+
+    @RegisterExtension
+    final LogRecords log = new LogRecords();
 
     private final MlxDevice device = MlxDevice.open();
     private final long bytesBefore = device.allocatedBytes();
@@ -495,11 +499,9 @@ class LimitsTest {
             pool.setMemoryLimit(page);
             pool.release(alloc(page), fence);
             fence.failing = true;
-            try (LogRecords log = new LogRecords()) {
-                refused(page);
-                assertThat(log.with("TestFence failed: what is parked with it stays"))
-                        .hasSize(1);
-            }
+            refused(page);
+            assertThat(log.with("TestFence failed: what is parked with it stays"))
+                    .hasSize(1);
             fence.failing = false;
         }
 

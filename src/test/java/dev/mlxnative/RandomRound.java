@@ -125,6 +125,11 @@ final class RandomRound {
         return users.stream().mapToLong(user -> user.failed).sum();
     }
 
+    /** Leaks that the pool found: one warning each. */
+    long leaks() {
+        return pool.leakedCount();
+    }
+
     private void runThreads(Use use) throws InterruptedException {
         ThreadFactory factory = plan.virtual()
                 ? Thread.ofVirtual().factory()

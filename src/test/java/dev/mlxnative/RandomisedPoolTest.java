@@ -5,14 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.function.Consumer;
-import java.util.logging.Level;
-import java.util.logging.Logger;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -37,16 +35,13 @@ class RandomisedPoolTest {
     /** Each lease of a checked pool, and each watched one, costs as much as a hundred others. */
     private static final int SLOW_STEPS = 200;
 
-    private final Logger log = Logger.getLogger("dev.mlxnative");
+    private static final String FENCE_FAILED = "failed: what is parked with it stays";
 
-    @BeforeEach
-    void silence() {
-        log.setLevel(Level.OFF);
-    }
+    @RegisterExtension
+    final LogRecords log = new LogRecords();
 
     @AfterEach
     void end() {
-        log.setLevel(null);
         NativeFaults.clear();
     }
 
@@ -109,13 +104,20 @@ class RandomisedPoolTest {
     void whateverHappensTheBooksAreRight(long seed, Kind kind) {
         long operations = 0;
         long refusals = 0;
+        long leaks = 0;
         for (int events = 0; events < 16; events++) {
             boolean virtual = (events + seed) % 2 == 0;
             RandomRound round = new RandomRound(plan(kind, THREADS, virtual, events), seed);
             operations += run(round, user -> user.rove(kind.steps));
             refusals += round.refusals();
+            leaks += round.leaks();
         }
-        operations += run(new RandomRound(plan(kind, 1, false, 0), seed), user -> user.rove(kind.steps));
+        RandomRound alone = new RandomRound(plan(kind, 1, false, 0), seed);
+        operations += run(alone, user -> user.rove(kind.steps));
+        leaks += alone.leaks();
+        log.await(Math.toIntExact(leaks), "leak in pool");
+        assertThat(log.without("leak in pool", "was closed", FENCE_FAILED)).isEmpty();
+        assertThat(log.origins(FENCE_FAILED)).allMatch(Flight.Failure.class::isInstance);
         assertThat(operations).isGreaterThanOrEqualTo(16L * THREADS * kind.steps);
         assertThat(refusals).as("requests that ran out of memory").isPositive();
     }

@@ -20,6 +20,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -29,6 +30,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class ThreadsTest {
     private static final int THREADS = 8;
+
+    @RegisterExtension
+    final LogRecords log = new LogRecords();
 
     private final MlxDevice device = MlxDevice.open();
     private final long bytesBefore = device.allocatedBytes();
@@ -378,5 +382,8 @@ class ThreadsTest {
             pool.reset();
             assertThat(pool.stats()).returns(0, PoolStats::activeCount).returns(0L, PoolStats::footprintBytes);
         }
+        assertThat(log.without("was closed", "leak in pool"))
+                .as("warnings other than those of leases that the pool was closed under")
+                .isEmpty();
     }
 }
