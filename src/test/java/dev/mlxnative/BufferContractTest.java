@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.assertThatNullPointerException;
 
+import dev.mlxnative.internal.shim.Shim;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.AfterEach;
@@ -26,7 +27,7 @@ class BufferContractTest {
 
     @AfterEach
     void everythingIsGivenBack() {
-        DeviceMemory.assertBackTo(device, bytesBefore);
+        AllocatedBytes.assertBackTo(device, bytesBefore);
         device.close();
     }
 
@@ -119,7 +120,7 @@ class BufferContractTest {
             assertThat(buffer.isReleased()).isTrue();
             assertThat(device.allocatedBytes()).isGreaterThan(bytesBefore);
         }
-        DeviceMemory.assertBackTo(device, bytesBefore);
+        AllocatedBytes.assertBackTo(device, bytesBefore);
     }
 
     @Test

@@ -47,7 +47,7 @@ class DeviceContractTest {
         MlxBuffer buffer = device.allocBuffer(DType.U8, 1 << 20);
         assertThat(device.allocatedBytes()).isGreaterThanOrEqualTo(before + (1 << 20));
         buffer.close();
-        DeviceMemory.assertBackTo(device, before);
+        AllocatedBytes.assertBackTo(device, before);
     }
 
     @ParameterizedTest

@@ -117,7 +117,7 @@ class EveryNativeCallTest {
     }
 
     private void nothingIsLeft() {
-        DeviceMemory.assertBackTo(witness, bytesBefore);
+        AllocatedBytes.assertBackTo(witness, bytesBefore);
         assertThat(NativeFaults.liveBuffers()).isZero();
         assertThat(NativeFaults.liveEvents()).isZero();
         assertThat(NativeFaults.liveResidencySets()).isZero();
@@ -127,7 +127,7 @@ class EveryNativeCallTest {
     /** One run, with what it was refused. */
     private final class Run implements AutoCloseable {
         private final MlxDevice device = MlxDevice.open();
-        private final long page = device.pageSize();
+        private final long page = device.nativeDevice().traits().pageSize();
         private final Arena arena = Arena.ofShared();
         private final int copyWarningsBefore = copyWarnings();
         private final MemorySegment pages = arena.allocate(2 * page, page);

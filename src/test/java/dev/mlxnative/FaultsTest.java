@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatNoException;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.mlxnative.internal.shim.Shim;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
@@ -29,7 +30,7 @@ class FaultsTest {
     Path folder;
 
     private final MlxDevice device = MlxDevice.open();
-    private final long page = device.pageSize();
+    private final long page = device.nativeDevice().traits().pageSize();
     private final MlxBufferPool pool = MlxBufferPool.create(device);
 
     @AfterEach

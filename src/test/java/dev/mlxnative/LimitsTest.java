@@ -36,7 +36,7 @@ class LimitsTest {
 
     private final MlxDevice device = MlxDevice.open();
     private final long bytesBefore = device.allocatedBytes();
-    private final long page = device.pageSize();
+    private final long page = device.nativeDevice().traits().pageSize();
     private final MlxBufferPool pool = MlxBufferPool.builder(device)
             .waitForParked(FOR_EVER)
             .trimIdleAfter(Duration.ZERO)
@@ -48,7 +48,7 @@ class LimitsTest {
         pool.reset();
         fence.complete();
         pool.close();
-        DeviceMemory.assertBackTo(device, bytesBefore);
+        AllocatedBytes.assertBackTo(device, bytesBefore);
         device.close();
     }
 
@@ -85,12 +85,12 @@ class LimitsTest {
     @Test
     void comeFromTheDevice() {
         MlxBufferPool plain = MlxBufferPool.create(device);
-        assertThat(plain.memoryLimit()).isBetween(1L, device.info().recommendedMaxWorkingSetSize());
-        assertThat(plain.cacheLimit()).isEqualTo(plain.memoryLimit() / 8);
-        assertThat(plain.bufferLimit()).isEqualTo(499_000);
-        assertThat(plain.roundToPagesAbove()).isEqualTo(32 << 20);
-        assertThat(plain.trimIdleAfter()).isEqualTo(Duration.ofMinutes(1));
-        assertThat(plain.waitForParked()).isEqualTo(Duration.ofSeconds(5));
+        assertThat(plain.limits().memoryLimit()).isBetween(1L, device.info().recommendedMaxWorkingSetSize());
+        assertThat(plain.limits().cacheLimit()).isEqualTo(plain.limits().memoryLimit() / 8);
+        assertThat(plain.limits().bufferLimit()).isEqualTo(499_000);
+        assertThat(plain.limits().roundToPagesAbove()).isEqualTo(32 << 20);
+        assertThat(plain.limits().trimIdleAfter()).isEqualTo(Duration.ofMinutes(1));
+        assertThat(plain.limits().waitForParked()).isEqualTo(Duration.ofSeconds(5));
         plain.close();
     }
 
@@ -104,26 +104,26 @@ class LimitsTest {
                 .trimIdleAfter(Duration.ofSeconds(3))
                 .waitForParked(Duration.ofMillis(5))
                 .build();
-        assertThat(built)
-                .returns(1L << 20, MlxBufferPool::memoryLimit)
-                .returns(1L << 16, MlxBufferPool::cacheLimit)
-                .returns(7L, MlxBufferPool::bufferLimit)
-                .returns(1L << 18, MlxBufferPool::roundToPagesAbove)
-                .returns(Duration.ofSeconds(3), MlxBufferPool::trimIdleAfter)
-                .returns(Duration.ofMillis(5), MlxBufferPool::waitForParked);
-        built.setMemoryLimit(1);
-        built.setCacheLimit(2);
-        built.setBufferLimit(3);
-        built.setRoundToPagesAbove(4);
-        built.setTrimIdleAfter(Duration.ofNanos(5));
-        built.setWaitForParked(Duration.ofNanos(6));
-        assertThat(built)
-                .returns(1L, MlxBufferPool::memoryLimit)
-                .returns(2L, MlxBufferPool::cacheLimit)
-                .returns(3L, MlxBufferPool::bufferLimit)
-                .returns(4L, MlxBufferPool::roundToPagesAbove)
-                .returns(Duration.ofNanos(5), MlxBufferPool::trimIdleAfter)
-                .returns(Duration.ofNanos(6), MlxBufferPool::waitForParked);
+        assertThat(built.limits())
+                .returns(1L << 20, PoolLimits::memoryLimit)
+                .returns(1L << 16, PoolLimits::cacheLimit)
+                .returns(7L, PoolLimits::bufferLimit)
+                .returns(1L << 18, PoolLimits::roundToPagesAbove)
+                .returns(Duration.ofSeconds(3), PoolLimits::trimIdleAfter)
+                .returns(Duration.ofMillis(5), PoolLimits::waitForParked);
+        built.limits().setMemoryLimit(1);
+        built.limits().setCacheLimit(2);
+        built.limits().setBufferLimit(3);
+        built.limits().setRoundToPagesAbove(4);
+        built.limits().setTrimIdleAfter(Duration.ofNanos(5));
+        built.limits().setWaitForParked(Duration.ofNanos(6));
+        assertThat(built.limits())
+                .returns(1L, PoolLimits::memoryLimit)
+                .returns(2L, PoolLimits::cacheLimit)
+                .returns(3L, PoolLimits::bufferLimit)
+                .returns(4L, PoolLimits::roundToPagesAbove)
+                .returns(Duration.ofNanos(5), PoolLimits::trimIdleAfter)
+                .returns(Duration.ofNanos(6), PoolLimits::waitForParked);
         built.close();
     }
 
@@ -136,18 +136,18 @@ class LimitsTest {
                 () -> builder.cacheLimit(-1),
                 () -> builder.bufferLimit(-1),
                 () -> builder.roundToPagesAbove(-1),
-                () -> pool.setMemoryLimit(-1),
-                () -> pool.setCacheLimit(-1),
-                () -> pool.setBufferLimit(-1),
-                () -> pool.setRoundToPagesAbove(-1));
+                () -> pool.limits().setMemoryLimit(-1),
+                () -> pool.limits().setCacheLimit(-1),
+                () -> pool.limits().setBufferLimit(-1),
+                () -> pool.limits().setRoundToPagesAbove(-1));
         for (Runnable setting : settings) {
             assertThatIllegalArgumentException().isThrownBy(setting::run).withMessageContaining("-1");
         }
         List<Runnable> times = List.of(
                 () -> builder.trimIdleAfter(negative),
                 () -> builder.waitForParked(negative),
-                () -> pool.setTrimIdleAfter(negative),
-                () -> pool.setWaitForParked(negative));
+                () -> pool.limits().setTrimIdleAfter(negative),
+                () -> pool.limits().setWaitForParked(negative));
         for (Runnable setting : times) {
             assertThatIllegalArgumentException().isThrownBy(setting::run).withMessageContaining("PT-0.001S");
         }
@@ -157,7 +157,7 @@ class LimitsTest {
     class OfMemory {
         @Test
         void areHard() {
-            pool.setMemoryLimit(8192);
+            pool.limits().setMemoryLimit(8192);
             MlxBuffer first = alloc(4096);
             MlxBuffer second = alloc(4096);
             assertThat(refused(1))
@@ -175,14 +175,14 @@ class LimitsTest {
 
         @Test
         void ofZeroRefuseEverything() {
-            pool.setMemoryLimit(0);
+            pool.limits().setMemoryLimit(0);
             assertThat(refused(1)).hasMessageContaining("0 bytes in 0 active");
         }
 
         @Test
         void costTheCacheWhatWasReleasedLongestAgo() {
             cache(4 * page, 2 * page, page);
-            pool.setMemoryLimit(7 * page);
+            pool.limits().setMemoryLimit(7 * page);
             MlxBuffer large = alloc(8);
             assertThat(large.capacity()).isEqualTo(256);
             assertThat(pool.stats())
@@ -196,7 +196,7 @@ class LimitsTest {
         void leaveTheCacheAloneWhereItCannotHelp() {
             MlxBuffer active = alloc(4 * page);
             cache(page);
-            pool.setMemoryLimit(5 * page);
+            pool.limits().setMemoryLimit(5 * page);
             refused(2 * page);
             assertThat(pool.freeBytes()).isEqualTo(page);
             active.close();
@@ -205,7 +205,7 @@ class LimitsTest {
 
         @Test
         void roundToPagesWhereAPowerOfTwoDoesNotFit() {
-            pool.setMemoryLimit(5 * page);
+            pool.limits().setMemoryLimit(5 * page);
             MlxBuffer buffer = alloc(4 * page + 1);
             assertThat(buffer.capacity()).isEqualTo(5 * page);
             assertThat(buffer.byteLength()).isEqualTo(4 * page + 1);
@@ -218,7 +218,7 @@ class LimitsTest {
         @Test
         void roundToPagesFromHalfOn() {
             cache(8 * page);
-            pool.setMemoryLimit(28 * page);
+            pool.limits().setMemoryLimit(28 * page);
             MlxBuffer first = alloc(5 * page);
             assertThat(first.capacity()).isEqualTo(8 * page);
             cache(8 * page);
@@ -231,21 +231,21 @@ class LimitsTest {
         void thatAreLoweredTakeFreeMemoryAtOnceAndTheRestAsItComesBack() {
             MlxBuffer active = alloc(4 * page);
             cache(2 * page);
-            pool.setMemoryLimit(page);
+            pool.limits().setMemoryLimit(page);
             assertThat(pool.stats().footprintBytes()).isEqualTo(4 * page);
             refused(1);
             active.close();
             assertThat(pool.stats().footprintBytes()).isZero();
-            DeviceMemory.assertBackTo(device, bytesBefore);
+            AllocatedBytes.assertBackTo(device, bytesBefore);
             assertThat(alloc(page).capacity()).isEqualTo(page);
         }
 
         @Test
         void canBeSwitchedOff() {
-            pool.setMemoryLimit(0);
-            pool.setMemoryLimit(MlxBufferPool.UNLIMITED);
-            pool.setBufferLimit(MlxBufferPool.UNLIMITED);
-            pool.setCacheLimit(MlxBufferPool.UNLIMITED);
+            pool.limits().setMemoryLimit(0);
+            pool.limits().setMemoryLimit(MlxBufferPool.UNLIMITED);
+            pool.limits().setBufferLimit(MlxBufferPool.UNLIMITED);
+            pool.limits().setCacheLimit(MlxBufferPool.UNLIMITED);
             cache(1 << 20);
             assertThat(pool.freeBytes()).isEqualTo(1 << 20);
         }
@@ -255,7 +255,7 @@ class LimitsTest {
     class OfBuffers {
         @Test
         void areHard() {
-            pool.setBufferLimit(2);
+            pool.limits().setBufferLimit(2);
             MlxBuffer first = alloc(256);
             alloc(512);
             assertThat(refused(1024))
@@ -271,8 +271,8 @@ class LimitsTest {
         /** A free buffer would have made room for one more. */
         @Test
         void areNotBlamedForWhatOnlyMoreMemoryHelps() {
-            pool.setBufferLimit(2);
-            pool.setMemoryLimit(4 * page);
+            pool.limits().setBufferLimit(2);
+            pool.limits().setMemoryLimit(4 * page);
             MlxBuffer active = alloc(page);
             cache(2 * page);
             assertThat(refused(100 * page)).hasMessageContaining("refused by the memory limit");
@@ -282,7 +282,7 @@ class LimitsTest {
         @Test
         void thatAreLoweredTakeFreeOnesAtOnce() {
             cache(256, 512, 1024);
-            pool.setBufferLimit(1);
+            pool.limits().setBufferLimit(1);
             assertThat(pool.freeBytes()).isEqualTo(1024);
         }
     }
@@ -291,7 +291,7 @@ class LimitsTest {
     class OfTheCache {
         @Test
         void sendBackWhatWasReleasedLongestAgo() {
-            pool.setCacheLimit(3 * page);
+            pool.limits().setCacheLimit(3 * page);
             cache(page, 2 * page, page);
             assertThat(pool.freeBytes()).isEqualTo(3 * page);
             assertThat(pool.stats().trimmedBytes()).isEqualTo(page);
@@ -302,15 +302,15 @@ class LimitsTest {
 
         @Test
         void ofZeroKeepNothing() {
-            pool.setCacheLimit(0);
+            pool.limits().setCacheLimit(0);
             cache(page);
             assertThat(pool.freeCount()).isZero();
-            DeviceMemory.assertBackTo(device, bytesBefore);
+            AllocatedBytes.assertBackTo(device, bytesBefore);
         }
 
         @Test
         void costABufferAboveThemAndNotTheOthers() {
-            pool.setCacheLimit(3 * page);
+            pool.limits().setCacheLimit(3 * page);
             cache(page, 4 * page, 2 * page);
             assertThat(pool.freeBytes()).isEqualTo(3 * page);
             assertThat(pool.stats().trimmedBytes()).isEqualTo(4 * page);
@@ -319,7 +319,7 @@ class LimitsTest {
         @Test
         void thatAreLoweredTakeFreeMemoryAtOnce() {
             cache(page, 2 * page, 4 * page);
-            pool.setCacheLimit(5 * page);
+            pool.limits().setCacheLimit(5 * page);
             assertThat(pool.freeBytes()).isEqualTo(4 * page);
         }
     }
@@ -328,7 +328,7 @@ class LimitsTest {
     class OfRounding {
         @Test
         void giveLargeRequestsWholePages() {
-            pool.setRoundToPagesAbove(4 * page);
+            pool.limits().setRoundToPagesAbove(4 * page);
             assertThat(alloc(4 * page).capacity()).isEqualTo(4 * page);
             assertThat(alloc(4 * page + 1).capacity()).isEqualTo(5 * page);
             assertThat(alloc(9 * page - 1).capacity()).isEqualTo(9 * page);
@@ -337,7 +337,7 @@ class LimitsTest {
 
         @Test
         void findFreeMemoryThatIsAnEighthLargerAndNoMore() {
-            pool.setRoundToPagesAbove(4 * page);
+            pool.limits().setRoundToPagesAbove(4 * page);
             alloc(18 * page).close();
             MlxBuffer somewhatSmaller = alloc(16 * page);
             assertThat(somewhatSmaller.capacity()).isEqualTo(18 * page);
@@ -349,7 +349,7 @@ class LimitsTest {
 
         @Test
         void takeTheSmallestThatFits() {
-            pool.setRoundToPagesAbove(0);
+            pool.limits().setRoundToPagesAbove(0);
             cache(19 * page, 18 * page, 17 * page);
             assertThat(alloc(17 * page - 5).capacity()).isEqualTo(17 * page);
             assertThat(alloc(17 * page - 5).capacity()).isEqualTo(18 * page);
@@ -358,10 +358,10 @@ class LimitsTest {
         @Test
         void letBuffersOfEitherKindBeFoundAfterAChange() {
             cache(5 * page);
-            pool.setRoundToPagesAbove(page);
+            pool.limits().setRoundToPagesAbove(page);
             assertThat(alloc(8 * page).capacity()).isEqualTo(8 * page);
             alloc(7 * page).close();
-            pool.setRoundToPagesAbove(MlxBufferPool.UNLIMITED);
+            pool.limits().setRoundToPagesAbove(MlxBufferPool.UNLIMITED);
             assertThat(alloc(5 * page).capacity()).isEqualTo(7 * page);
             assertThat(pool.stats().hits()).isEqualTo(2);
         }
@@ -372,18 +372,18 @@ class LimitsTest {
         @Test
         void sendIdleMemoryBackByThemselves() {
             cache(page, 2 * page);
-            pool.setTrimIdleAfter(Duration.ofMillis(20));
-            DeviceMemory.assertBackTo(device, bytesBefore);
+            pool.limits().setTrimIdleAfter(Duration.ofMillis(20));
+            AllocatedBytes.assertBackTo(device, bytesBefore);
             assertThat(pool.stats()).returns(3 * page, PoolStats::trimmedBytes).returns(0, PoolStats::cachedCount);
             cache(page);
-            DeviceMemory.assertBackTo(device, bytesBefore);
+            AllocatedBytes.assertBackTo(device, bytesBefore);
         }
 
         @Test
         void leaveNoThreadBehind() {
-            pool.setTrimIdleAfter(Duration.ofMillis(20));
+            pool.limits().setTrimIdleAfter(Duration.ofMillis(20));
             cache(page);
-            DeviceMemory.assertBackTo(device, bytesBefore);
+            AllocatedBytes.assertBackTo(device, bytesBefore);
             assertThat(Thread.getAllStackTraces().keySet())
                     .extracting(Thread::getName)
                     .noneMatch(name -> name.startsWith("mlx-") && !name.equals("mlx-leak-detector"));
@@ -393,7 +393,7 @@ class LimitsTest {
         void leaveUsedMemoryAlone() {
             MlxBuffer idle = alloc(4 * page);
             idle.close();
-            pool.setTrimIdleAfter(Duration.ofMillis(300));
+            pool.limits().setTrimIdleAfter(Duration.ofMillis(300));
             for (int i = 0; i < 2000 && pool.freeCount() > 0; i++) {
                 alloc(page).close();
                 PoolContract.sleep();
@@ -406,16 +406,16 @@ class LimitsTest {
 
         @Test
         void reachParkedMemoryThatNobodyAsksFor() {
-            pool.setTrimIdleAfter(Duration.ofMillis(20));
+            pool.limits().setTrimIdleAfter(Duration.ofMillis(20));
             pool.release(alloc(page), fence);
             fence.complete();
-            DeviceMemory.assertBackTo(device, bytesBefore);
+            AllocatedBytes.assertBackTo(device, bytesBefore);
         }
 
         @Test
         void canBeSwitchedOff() throws InterruptedException {
-            pool.setTrimIdleAfter(Duration.ofMillis(20));
-            pool.setTrimIdleAfter(Duration.ZERO);
+            pool.limits().setTrimIdleAfter(Duration.ofMillis(20));
+            pool.limits().setTrimIdleAfter(Duration.ZERO);
             cache(page);
             TimeUnit.MILLISECONDS.sleep(100);
             assertThat(pool.freeBytes()).isEqualTo(page);
@@ -426,7 +426,7 @@ class LimitsTest {
     class WithParkedMemory {
         @Test
         void waitForTheFence() throws Exception {
-            pool.setMemoryLimit(page);
+            pool.limits().setMemoryLimit(page);
             pool.release(alloc(page), fence);
             FutureTask<MlxBuffer> request = start(() -> alloc(page));
             eventually(() -> fence.awaited() == 1);
@@ -437,7 +437,7 @@ class LimitsTest {
 
         @Test
         void makeRoomForOtherSizesOnceTheFenceIsComplete() throws Exception {
-            pool.setMemoryLimit(4 * page);
+            pool.limits().setMemoryLimit(4 * page);
             pool.release(alloc(2 * page), fence);
             FutureTask<MlxBuffer> request = start(() -> alloc(4 * page));
             eventually(() -> fence.awaited() == 1);
@@ -448,7 +448,7 @@ class LimitsTest {
         @Test
         void takeTheFenceThatCompletesFirst() throws Exception {
             TestFence later = new TestFence();
-            pool.setMemoryLimit(2 * page);
+            pool.limits().setMemoryLimit(2 * page);
             pool.release(alloc(page), fence);
             pool.release(alloc(page), later);
             FutureTask<MlxBuffer> request = start(() -> alloc(page));
@@ -460,7 +460,7 @@ class LimitsTest {
 
         @Test
         void needNoWaitWhereTheFenceIsComplete() {
-            pool.setMemoryLimit(page);
+            pool.limits().setMemoryLimit(page);
             pool.release(alloc(page), fence);
             fence.complete();
             alloc(page);
@@ -469,8 +469,8 @@ class LimitsTest {
 
         @Test
         void giveUpInTimeOnAFenceThatNeverCompletes() {
-            pool.setMemoryLimit(page);
-            pool.setWaitForParked(Duration.ofMillis(50));
+            pool.limits().setMemoryLimit(page);
+            pool.limits().setWaitForParked(Duration.ofMillis(50));
             pool.release(alloc(page), fence);
             assertThat(refused(page))
                     .hasMessageContainingAll("after up to 50 ms of waiting for parked buffers", page + " parked");
@@ -479,8 +479,8 @@ class LimitsTest {
 
         @Test
         void doNotWaitWhereTheyAreToldNotTo() {
-            pool.setMemoryLimit(page);
-            pool.setWaitForParked(Duration.ZERO);
+            pool.limits().setMemoryLimit(page);
+            pool.limits().setWaitForParked(Duration.ZERO);
             pool.release(alloc(page), fence);
             assertThat(refused(page).getMessage()).doesNotContain("waiting");
             assertThat(fence.awaited()).isZero();
@@ -488,7 +488,7 @@ class LimitsTest {
 
         @Test
         void doNotWaitWhereItCannotHelp() {
-            pool.setMemoryLimit(4 * page);
+            pool.limits().setMemoryLimit(4 * page);
             pool.release(alloc(page), fence);
             refused(8 * page);
             assertThat(fence.awaited()).isZero();
@@ -496,7 +496,7 @@ class LimitsTest {
 
         @Test
         void giveUpOnAFenceThatFails() {
-            pool.setMemoryLimit(page);
+            pool.limits().setMemoryLimit(page);
             pool.release(alloc(page), fence);
             fence.failing = true;
             refused(page);
@@ -507,8 +507,8 @@ class LimitsTest {
 
         @Test
         void doNotSpinOnAFenceThatOnlySaysThatItIsComplete() {
-            pool.setMemoryLimit(page);
-            pool.setWaitForParked(Duration.ofMillis(200));
+            pool.limits().setMemoryLimit(page);
+            pool.limits().setWaitForParked(Duration.ofMillis(200));
             AtomicInteger asked = new AtomicInteger();
             MlxFence liar = new MlxFence() {
                 @Override
@@ -527,7 +527,7 @@ class LimitsTest {
 
         @Test
         void giveUpWhenTheThreadIsInterrupted() throws Exception {
-            pool.setMemoryLimit(page);
+            pool.limits().setMemoryLimit(page);
             pool.release(alloc(page), fence);
             boolean[] interrupted = new boolean[1];
             Thread thread = Thread.ofPlatform().start(() -> {
@@ -544,7 +544,7 @@ class LimitsTest {
         /** Whoever asks is the one who could close the scope. */
         @Test
         void doNotWaitForAScope() {
-            pool.setMemoryLimit(2 * page);
+            pool.limits().setMemoryLimit(2 * page);
             TestFence withScope = new TestFence();
             try (MlxScope scope = pool.confinedScope()) {
                 scope.alloc(page, DType.U8).close();
@@ -560,7 +560,7 @@ class LimitsTest {
 
         @Test
         void areRefusedWhenThePoolClosesMeanwhile() {
-            pool.setMemoryLimit(page);
+            pool.limits().setMemoryLimit(page);
             pool.release(alloc(page), fence);
             FutureTask<MlxBuffer> request = start(() -> alloc(page));
             eventually(() -> fence.awaited() == 1);
@@ -569,12 +569,12 @@ class LimitsTest {
                     .isThrownBy(request::get)
                     .withCauseInstanceOf(IllegalStateException.class);
             fence.complete();
-            DeviceMemory.assertBackTo(device, bytesBefore);
+            AllocatedBytes.assertBackTo(device, bytesBefore);
         }
 
         @Test
         void areServedByWhateverComesBackFirst() throws Exception {
-            pool.setMemoryLimit(2 * page);
+            pool.limits().setMemoryLimit(2 * page);
             MlxBuffer active = alloc(page);
             pool.release(alloc(page), fence);
             FutureTask<MlxBuffer> released = start(() -> alloc(page));
@@ -582,7 +582,7 @@ class LimitsTest {
             active.close();
             assertThat(released.get().capacity()).isEqualTo(page);
             FutureTask<MlxBuffer> raised = start(() -> alloc(page));
-            pool.setMemoryLimit(3 * page);
+            pool.limits().setMemoryLimit(3 * page);
             assertThat(raised.get().capacity()).isEqualTo(page);
         }
 
@@ -591,7 +591,7 @@ class LimitsTest {
         void serveTwoRequestsWithOneFence() throws Exception {
             for (int round = 0; round < 200; round++) {
                 TestFence both = new TestFence();
-                pool.setMemoryLimit(2 * page);
+                pool.limits().setMemoryLimit(2 * page);
                 pool.release(alloc(page), both);
                 pool.release(alloc(page), both);
                 FutureTask<MlxBuffer> first = start(() -> alloc(page));
@@ -609,7 +609,7 @@ class LimitsTest {
         @Test
         void seeALateFenceBehindManyThatNeverComplete() throws Exception {
             List<TestFence> stuck = new ArrayList<>();
-            pool.setMemoryLimit(11 * page);
+            pool.limits().setMemoryLimit(11 * page);
             for (int i = 0; i < 10; i++) {
                 stuck.add(new TestFence());
                 pool.release(alloc(page), stuck.getLast());
@@ -627,7 +627,7 @@ class LimitsTest {
         @Test
         void serveManyVirtualThreads() throws Exception {
             int threads = 50;
-            pool.setMemoryLimit(4 * page);
+            pool.limits().setMemoryLimit(4 * page);
             List<TestFence> fences = new ArrayList<>();
             CountDownLatch done = new CountDownLatch(threads);
             try (ExecutorService executor = Executors.newVirtualThreadPerTaskExecutor()) {

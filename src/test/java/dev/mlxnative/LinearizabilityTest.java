@@ -1,5 +1,6 @@
 package dev.mlxnative;
 
+import dev.mlxnative.internal.pool.Block;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Arrays;
@@ -67,7 +68,7 @@ class LinearizabilityTest {
 
     @AfterEach
     void nothingIsLeft() {
-        DeviceMemory.assertBackTo(Shared.device(), bytesBefore);
+        AllocatedBytes.assertBackTo(Shared.device(), bytesBefore);
     }
 
     @Test
@@ -145,10 +146,10 @@ class LinearizabilityTest {
                 // The device and the recorder are called with none of the pool's locks held, and have their own.
                 .addGuarantee(ManagedStrategyGuaranteeKt.forClasses(
                                 "dev.mlxnative.LinearizabilityTest$Shared",
-                                "dev.mlxnative.FlightEvents",
+                                "dev.mlxnative.internal.observe.JfrEvents",
                                 "dev.mlxnative.MlxDevice",
                                 "dev.mlxnative.Shim",
-                                "dev.mlxnative.ffi.mlxshim_h")
+                                "dev.mlxnative.internal.shim.ffi.mlxshim_h")
                         .allMethods()
                         .ignore())
                 // The checker fails to restore the constants behind immutable lists.
@@ -405,11 +406,11 @@ class LinearizabilityTest {
     /** The number of a lease under its owner, the holders of all numbers, and a reset's way to end what is there. */
     @Param(name = "number", gen = IntGen.class, conf = "0:3")
     public static class LeaseNumber {
-        private final Block memory = Block.whole(Shared.device().allocate(LENGTH));
+        private final Block memory = Block.whole(Shared.device().nativeDevice().allocate(LENGTH));
 
         @Operation(nonParallelGroup = "owner")
         public long issue() {
-            return Block.isLease(memory.currentLease()) ? 0 : memory.issue();
+            return Block.isLease(memory.generation()) ? 0 : memory.issue();
         }
 
         @Operation(params = "number")
@@ -419,17 +420,17 @@ class LinearizabilityTest {
 
         @Operation
         public boolean endCurrent() {
-            return memory.end(memory.currentLease());
+            return memory.end(memory.generation());
         }
 
         @Operation(params = "number")
         public boolean isLive(int number) {
-            return memory.isLive(number);
+            return memory.isActive(number);
         }
 
         @Validate
         public void free() {
-            MlxDevice.free(memory.memory(), () -> {});
+            Shared.device().nativeDevice().free(List.of(memory.memory()), freed -> {});
         }
     }
 

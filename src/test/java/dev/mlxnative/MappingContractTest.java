@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
+import dev.mlxnative.internal.shim.Shim;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
@@ -31,14 +32,14 @@ import tools.jackson.databind.json.JsonMapper;
 class MappingContractTest {
     private final MlxDevice device = MlxDevice.open();
     private final long bytesBefore = device.allocatedBytes();
-    private final long page = device.pageSize();
+    private final long page = device.nativeDevice().traits().pageSize();
 
     @TempDir
     Path folder;
 
     @AfterEach
     void everythingIsGivenBack() {
-        DeviceMemory.assertBackTo(device, bytesBefore);
+        AllocatedBytes.assertBackTo(device, bytesBefore);
         device.close();
     }
 

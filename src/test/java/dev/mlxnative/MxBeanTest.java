@@ -87,13 +87,13 @@ class MxBeanTest {
             server.setAttribute(name, new Attribute(attribute.getName(), 12_000L));
             assertThat(get(attribute.getName())).as(attribute.getName()).isEqualTo(12_000L);
         }
-        assertThat(pool)
-                .returns(12_000L, MlxBufferPool::memoryLimit)
-                .returns(12_000L, MlxBufferPool::cacheLimit)
-                .returns(12_000L, MlxBufferPool::bufferLimit)
-                .returns(12_000L, MlxBufferPool::roundToPagesAbove)
-                .returns(Duration.ofSeconds(12), MlxBufferPool::trimIdleAfter)
-                .returns(Duration.ofSeconds(12), MlxBufferPool::waitForParked);
+        assertThat(pool.limits())
+                .returns(12_000L, PoolLimits::memoryLimit)
+                .returns(12_000L, PoolLimits::cacheLimit)
+                .returns(12_000L, PoolLimits::bufferLimit)
+                .returns(12_000L, PoolLimits::roundToPagesAbove)
+                .returns(Duration.ofSeconds(12), PoolLimits::trimIdleAfter)
+                .returns(Duration.ofSeconds(12), PoolLimits::waitForParked);
         assertThatThrownBy(() -> server.setAttribute(name, new Attribute("MemoryLimit", -1L)))
                 .isInstanceOf(RuntimeMBeanException.class)
                 .hasRootCauseInstanceOf(IllegalArgumentException.class);

@@ -1,5 +1,6 @@
 package dev.mlxnative;
 
+import dev.mlxnative.internal.shim.NativeLibrary;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;

@@ -3,6 +3,8 @@ package dev.mlxnative;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import dev.mlxnative.internal.shim.NativeLibrary;
+import dev.mlxnative.internal.shim.Platform;
 import java.io.File;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -48,8 +50,7 @@ class NativeLibraryTest {
     }
 
     private static Path packagedLibrary() {
-        String resource =
-                NativeLibrary.Platform.current().candidates().getLast().resource();
+        String resource = Platform.current().candidates().getLast().resource();
         return Path.of("target", "classes" + resource).toAbsolutePath();
     }
 
@@ -171,7 +172,7 @@ class NativeLibraryTest {
         "Windows 11, amd64, windows-11-x86_64/libmlxshim_host.so"
     })
     void aPlatformHasItsLibrariesBestFirst(String osName, String osArch, String resources) {
-        assertThat(NativeLibrary.Platform.of(osName, osArch).candidates())
+        assertThat(Platform.of(osName, osArch).candidates())
                 .extracting(candidate -> candidate.resource().replace("/META-INF/native/", ""))
                 .containsExactly(resources.split(" "));
     }
@@ -190,7 +191,7 @@ class NativeLibraryTest {
     }
 
     private String openAsMac(String openDevice, String... options) throws Exception {
-        String mac = "macos-" + NativeLibrary.Platform.current().arch();
+        String mac = "macos-" + Platform.current().arch();
         Path jar = Files.createDirectories(folder.resolve("jar/META-INF/native"));
         Path metal = compile("""
                 int mlxshim_abi_version(void) { return 1; }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
+import dev.mlxnative.internal.pool.Block;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -48,7 +49,7 @@ abstract class PoolContract {
             assertThat(closedByTheTest).hasMessage("the event is closed");
         }
         // What was parked when the pool closed is freed by a thread that waits for the event.
-        DeviceMemory.assertBackTo(witness, bytesBefore);
+        AllocatedBytes.assertBackTo(witness, bytesBefore);
         event.close();
         device.close();
         witness.close();
@@ -64,7 +65,7 @@ abstract class PoolContract {
 
     /** Asserts the warning that this many buffers were leased when the pool was closed. */
     private void assertClosedWith(int count, String bytes) {
-        assertThat(log.with("pool " + pool.name() + " was closed with " + count + " buffer(s) of " + bytes))
+        assertThat(log.with("pool " + pool.name() + " was closed with " + count + " active buffer(s) of " + bytes))
                 .hasSize(1);
         assertThat(log.with("when pool " + pool.name() + " was closed: a "))
                 .as("leases that the leak detector happens to sample")
@@ -174,12 +175,12 @@ abstract class PoolContract {
         @Test
         void areNoneBetweenTwo() {
             Block memory = buffer.block();
-            long lease = memory.currentLease();
+            long lease = memory.generation();
             assertThat(Block.isLease(lease)).isTrue();
             pool.release(buffer);
             assertThat(memory.end(lease)).isFalse();
-            assertThat(memory.end(memory.currentLease())).isFalse();
-            assertThat(memory.end(memory.currentLease() + 1)).isFalse();
+            assertThat(memory.end(memory.generation())).isFalse();
+            assertThat(memory.end(memory.generation() + 1)).isFalse();
         }
 
         @Test
@@ -220,7 +221,7 @@ abstract class PoolContract {
         private static String label(MlxBuffer buffer) {
             try (var arena = java.lang.foreign.Arena.ofConfined()) {
                 MemorySegment text = arena.allocate(64);
-                dev.mlxnative.ffi.mlxshim_h.mlxshim_buffer_label(buffer.handle(), text, 64);
+                dev.mlxnative.internal.shim.ffi.mlxshim_h.mlxshim_buffer_label(buffer.handle(), text, 64);
                 return text.getString(0);
             }
         }
@@ -459,7 +460,7 @@ abstract class PoolContract {
             pool.alloc(1 << 20, DType.U8).close();
             assertThat(device.allocatedBytes()).isGreaterThan(bytesBefore);
             assertThat(pool.clear()).isGreaterThanOrEqualTo(1 << 20);
-            DeviceMemory.assertBackTo(device, bytesBefore);
+            AllocatedBytes.assertBackTo(device, bytesBefore);
         }
 
         @Test
@@ -482,7 +483,7 @@ abstract class PoolContract {
         void freesWhatIsCachedAtOnce() {
             pool.alloc(1 << 20, DType.U8).close();
             pool.close();
-            DeviceMemory.assertBackTo(device, bytesBefore);
+            AllocatedBytes.assertBackTo(device, bytesBefore);
         }
 
         @Test
@@ -509,7 +510,7 @@ abstract class PoolContract {
             assertThat(pool.stats().activeCount()).isEqualTo(1);
             assertThat(device.allocatedBytes()).isGreaterThan(bytesBefore);
             pool.release(second);
-            DeviceMemory.assertBackTo(device, bytesBefore);
+            AllocatedBytes.assertBackTo(device, bytesBefore);
             assertThat(pool.stats()).returns(0, PoolStats::activeCount).returns(0L, PoolStats::footprintBytes);
         }
 
@@ -544,7 +545,7 @@ abstract class PoolContract {
             assertThat(pool.stats().parkedCount()).isEqualTo(40);
             event.signal(100);
             event.close();
-            DeviceMemory.assertBackTo(witness, bytesBefore);
+            AllocatedBytes.assertBackTo(witness, bytesBefore);
             assertThat(log.with("")).isEmpty();
         }
 
@@ -584,7 +585,7 @@ abstract class PoolContract {
             pool.release(out);
             assertThat(pool.stats().deviceAllocatedBytes()).isEqualTo(witness.allocatedBytes());
             pool.clear();
-            DeviceMemory.assertBackTo(witness, bytesBefore);
+            AllocatedBytes.assertBackTo(witness, bytesBefore);
             assertThat(pool.stats().deviceAllocatedBytes()).isZero();
         }
     }

@@ -68,7 +68,7 @@ final class RandomRound {
     private final long devicesBefore = NativeFaults.liveDevices();
     private final long eventsBefore = NativeFaults.liveEvents();
     private final MlxDevice device = MlxDevice.open();
-    private final long page = device.pageSize();
+    private final long page = device.nativeDevice().traits().pageSize();
     private final long bytesBefore = device.allocatedBytes();
     private final long buffersBefore = NativeFaults.liveBuffers();
     private final long memoryLimit;
@@ -89,8 +89,8 @@ final class RandomRound {
         this.pool = builder.build();
         this.stranger = MlxBufferPool.create(device);
         this.sharedScope = pool.scope();
-        this.memoryLimit = pool.memoryLimit();
-        this.bufferLimit = pool.bufferLimit();
+        this.memoryLimit = pool.limits().memoryLimit();
+        this.bufferLimit = pool.limits().bufferLimit();
         this.flights =
                 Stream.generate(() -> new Flight(device)).limit(plan.threads()).toList();
         this.users = IntStream.range(0, plan.threads())
@@ -244,7 +244,7 @@ final class RandomRound {
     private List<MarkedLease> requireBalance() {
         List<MarkedLease> parked =
                 flights.stream().flatMap(flight -> flight.waiting().stream()).toList();
-        pool.setTrimIdleAfter(Duration.ZERO);
+        pool.limits().setTrimIdleAfter(Duration.ZERO);
         if (!plan.resets()) {
             // A sweep that is under way may be filing what has landed.
             await(() -> pool.stats().parkedCount() == parked.size(), () -> parked.size() + " parked in " + pool);
@@ -323,8 +323,8 @@ final class RandomRound {
         assertThat(pool.stats().parkedCount()).as("parked by a reset").isEqualTo(live.size());
         live.forEach(lease -> assertThat(lease.buffer.isReleased()).isTrue());
         if (!plan.closes()) {
-            pool.setMemoryLimit(MlxBufferPool.UNLIMITED);
-            pool.setBufferLimit(MlxBufferPool.UNLIMITED);
+            pool.limits().setMemoryLimit(MlxBufferPool.UNLIMITED);
+            pool.limits().setBufferLimit(MlxBufferPool.UNLIMITED);
             List<MlxBuffer> probes = new ArrayList<>();
             for (long bytes = 1; bytes <= 2 * ROUND_TO_PAGES_ABOVE; bytes *= 4) {
                 for (int i = 0; i < PROBES; i++) {
@@ -359,17 +359,17 @@ final class RandomRound {
 
     /** What the pool counts towards its limits is what it has: nothing. */
     private void requireLimitsToThePage() {
-        pool.setTrimIdleAfter(Duration.ZERO);
-        pool.setWaitForParked(Duration.ZERO);
-        pool.setMemoryLimit(4 * page);
-        pool.setBufferLimit(2);
+        pool.limits().setTrimIdleAfter(Duration.ZERO);
+        pool.limits().setWaitForParked(Duration.ZERO);
+        pool.limits().setMemoryLimit(4 * page);
+        pool.limits().setBufferLimit(2);
         MlxBuffer first = pool.alloc(2 * page, DType.U8);
         MlxBuffer second = pool.alloc(page, DType.U8);
         requireRefused(1);
-        pool.setBufferLimit(3);
+        pool.limits().setBufferLimit(3);
         requireRefused(page + 1);
         MlxBuffer third = pool.alloc(page, DType.U8);
-        pool.setBufferLimit(MlxBufferPool.UNLIMITED);
+        pool.limits().setBufferLimit(MlxBufferPool.UNLIMITED);
         requireRefused(1);
         List.of(first, second, third).forEach(pool::release);
         pool.alloc(4 * page, DType.U8).close();
@@ -385,7 +385,7 @@ final class RandomRound {
         if (!plan.watched()) {
             return;
         }
-        pool.setMemoryLimit(MlxBufferPool.UNLIMITED);
+        pool.limits().setMemoryLimit(MlxBufferPool.UNLIMITED);
         for (int i = 0; i < PROBES; i++) {
             pool.scope().alloc(DType.U8, 1);
         }

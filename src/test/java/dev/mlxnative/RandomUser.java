@@ -420,12 +420,12 @@ final class RandomUser {
                 }
             }
             case 3 -> {
-                if (pool.memoryLimit() < 0
-                        || pool.cacheLimit() < 0
-                        || pool.bufferLimit() < 0
-                        || pool.roundToPagesAbove() < 0
-                        || pool.trimIdleAfter().isNegative()
-                        || pool.waitForParked().isNegative()) {
+                if (pool.limits().memoryLimit() < 0
+                        || pool.limits().cacheLimit() < 0
+                        || pool.limits().bufferLimit() < 0
+                        || pool.limits().roundToPagesAbove() < 0
+                        || pool.limits().trimIdleAfter().isNegative()
+                        || pool.limits().waitForParked().isNegative()) {
                     throw new AssertionError(pool + " has negative limits");
                 }
             }
@@ -469,15 +469,15 @@ final class RandomUser {
             return;
         }
         switch (random.nextInt(6)) {
-            case 0 -> pool.setMemoryLimit(any(BYTES));
-            case 1 -> pool.setCacheLimit(any(BYTES));
-            case 2 -> pool.setBufferLimit(any(BUFFERS));
-            case 3 -> pool.setRoundToPagesAbove(any(BYTES));
-            case 4 -> pool.setTrimIdleAfter(Duration.ofMillis(any(MICROS) / 100));
-            default -> pool.setWaitForParked(Duration.ofNanos(1000 * any(MICROS)));
+            case 0 -> pool.limits().setMemoryLimit(any(BYTES));
+            case 1 -> pool.limits().setCacheLimit(any(BYTES));
+            case 2 -> pool.limits().setBufferLimit(any(BUFFERS));
+            case 3 -> pool.limits().setRoundToPagesAbove(any(BYTES));
+            case 4 -> pool.limits().setTrimIdleAfter(Duration.ofMillis(any(MICROS) / 100));
+            default -> pool.limits().setWaitForParked(Duration.ofNanos(1000 * any(MICROS)));
         }
         if (random.nextInt(3) == 0) {
-            pool.setMemoryLimit(MlxBufferPool.UNLIMITED);
+            pool.limits().setMemoryLimit(MlxBufferPool.UNLIMITED);
             pool.mxBean().setBufferLimit(MlxBufferPool.UNLIMITED);
         }
     }

@@ -1,5 +1,7 @@
 package dev.mlxnative;
 
+import dev.mlxnative.internal.shim.Shim;
+
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Duration;
@@ -55,7 +57,7 @@ class RandomisedPoolTest {
         COMPACT_WATCHED(builder -> builder.sizing(Sizing.COMPACT).leakDetection(LeakDetection.FULL), SLOW_STEPS),
         LIMITED(
                 builder -> {
-                    long page = builder.device.pageSize();
+                    long page = Shim.pageSize();
                     builder.minBucketBytes(page)
                             .memoryLimit(64 * page)
                             .cacheLimit(32 * page)

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
-import dev.mlxnative.ffi.mlxshim_h;
+import dev.mlxnative.internal.shim.ffi.mlxshim_h;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -106,7 +106,7 @@ class ResidencySetContractTest {
     void areThirtyTwoAtMost() {
         List<MlxResidencySet> sets = new ArrayList<>();
         try {
-            for (int i = 1; i < MlxResidencySet.MOST_SETS; i++) {
+            for (int i = 1; i < device.nativeDevice().traits().maxResidencySets(); i++) {
                 sets.add(device.newResidencySet("set " + i));
             }
             if (set.isSupported()) {

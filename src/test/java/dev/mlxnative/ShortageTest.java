@@ -18,7 +18,7 @@ class ShortageTest {
     private static final Duration FOR_EVER = Duration.ofDays(1);
 
     private final MlxDevice device = MlxDevice.open();
-    private final long page = device.pageSize();
+    private final long page = device.nativeDevice().traits().pageSize();
     private final MlxBufferPool pool =
             MlxBufferPool.builder(device).waitForParked(FOR_EVER).build();
     private final TestFence fence = new TestFence();
@@ -30,7 +30,7 @@ class ShortageTest {
 
     @AfterEach
     void theBooksBalanceAndNothingIsLeft() {
-        pool.setMemoryLimit(MlxBufferPool.UNLIMITED);
+        pool.limits().setMemoryLimit(MlxBufferPool.UNLIMITED);
         long available = 64 * page;
         NativeFaults.byteBudget(device.allocatedBytes() + available);
         pool.alloc(available, DType.U8).close();
@@ -158,7 +158,7 @@ class ShortageTest {
         MlxBuffer active = alloc(3 * page);
         alloc(page).close();
         pool.release(alloc(2 * page), fence);
-        pool.setWaitForParked(Duration.ofMillis(20));
+        pool.limits().setWaitForParked(Duration.ofMillis(20));
         NativeFaults.byteBudget(0);
         BufferAllocationException refusal = refused(100 * page);
         PoolStats stats = refusal.poolStats().orElseThrow();
@@ -176,7 +176,7 @@ class ShortageTest {
                         "after up to 20 ms of waiting",
                         "The pool " + pool.name() + " has " + 4 * page + " bytes in 1 active buffers, 0 cached and "
                                 + 2 * page + " parked",
-                        "its limits are " + pool.memoryLimit() + " bytes and 499000 buffers",
+                        "its limits are " + pool.limits().memoryLimit() + " bytes and 499000 buffers",
                         "the device counts " + stats.deviceAllocatedBytes() + " of "
                                 + device.info().recommendedMaxWorkingSetSize() + " recommended",
                         "Release buffers earlier",
@@ -203,7 +203,7 @@ class ShortageTest {
     /** What was counted in for a buffer that the device then refused is counted out again. */
     @Test
     void refusalsDoNotEatIntoTheMemoryLimit() {
-        pool.setMemoryLimit(4 * page);
+        pool.limits().setMemoryLimit(4 * page);
         NativeFaults.byteBudget(0);
         for (int i = 0; i < 10; i++) {
             refused(4 * page);

@@ -39,7 +39,7 @@ class ThreadsTest {
 
     @AfterEach
     void nothingIsLeft() throws InterruptedException {
-        DeviceMemory.assertBackTo(device, bytesBefore);
+        AllocatedBytes.assertBackTo(device, bytesBefore);
         device.close();
     }
 

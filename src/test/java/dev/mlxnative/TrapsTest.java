@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
+import dev.mlxnative.internal.pool.Block;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
@@ -25,7 +26,7 @@ class TrapsTest {
     void close() {
         pool.reset();
         pool.close();
-        DeviceMemory.assertBackTo(device, bytesBefore);
+        AllocatedBytes.assertBackTo(device, bytesBefore);
         device.close();
     }
 
@@ -122,9 +123,9 @@ class TrapsTest {
         buffers.forEach(pool::release);
         assertThat(pool.freeBytes()).isEqualTo(64L << 20);
         assertThat(pool.trim(8L << 20)).isEqualTo(56L << 20);
-        DeviceMemory.assertBackTo(device, bytesBefore + (8L << 20));
+        AllocatedBytes.assertBackTo(device, bytesBefore + (8L << 20));
         pool.clear();
-        DeviceMemory.assertBackTo(device, bytesBefore);
+        AllocatedBytes.assertBackTo(device, bytesBefore);
     }
 
     /** A buffer that was released and then reset was on the free list twice: two owners. */

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiConsumer;
 
 /** Finds active leases of a pool whose holder became unreachable, so that nothing can end them. Thread-safe. */
@@ -116,6 +117,13 @@ public final class LeakDetector {
     /** Leases without a holder that wait for the next reset. */
     public int awaitingResetCount() {
         return awaitingReset.size();
+    }
+
+    /** Watched leases and scopes that are active. */
+    public int activeCount() {
+        AtomicInteger count = new AtomicInteger();
+        forEachActive((leases, origin) -> count.incrementAndGet());
+        return count.get();
     }
 
     /** A reset has ended all the leases that it could. */

@@ -35,9 +35,9 @@ final class Disturber {
         this.pool = pool;
         this.faults = faults;
         this.random = random;
-        this.memoryLimit = pool.memoryLimit();
-        this.cacheLimit = pool.cacheLimit();
-        this.bufferLimit = pool.bufferLimit();
+        this.memoryLimit = pool.limits().memoryLimit();
+        this.cacheLimit = pool.limits().cacheLimit();
+        this.bufferLimit = pool.limits().bufferLimit();
     }
 
     /** The number of device faults so far. */
@@ -60,9 +60,9 @@ final class Disturber {
 
     private void begin(int kind) {
         switch (kind) {
-            case 0 -> pool.setBufferLimit(random.nextLong(bufferLimit + 1));
-            case 1 -> pool.setMemoryLimit(random.nextLong(memoryLimit + 1));
-            case 2 -> pool.setCacheLimit(random.nextLong(cacheLimit + 1));
+            case 0 -> pool.limits().setBufferLimit(random.nextLong(bufferLimit + 1));
+            case 1 -> pool.limits().setMemoryLimit(random.nextLong(memoryLimit + 1));
+            case 2 -> pool.limits().setCacheLimit(random.nextLong(cacheLimit + 1));
             case 3 -> {
                 count++;
                 NativeFaults.byteBudget(random.nextLong(device.allocatedBytes() / 2 + 1));
@@ -78,8 +78,8 @@ final class Disturber {
     void end() {
         disturbing = false;
         NativeFaults.clear();
-        pool.setMemoryLimit(memoryLimit);
-        pool.setCacheLimit(cacheLimit);
-        pool.setBufferLimit(bufferLimit);
+        pool.limits().setMemoryLimit(memoryLimit);
+        pool.limits().setCacheLimit(cacheLimit);
+        pool.limits().setBufferLimit(bufferLimit);
     }
 }

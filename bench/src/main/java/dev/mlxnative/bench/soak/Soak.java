@@ -135,7 +135,7 @@ final class Soak {
 
     /** The limit of the pool's memory on the device, which rounds each buffer up to whole pages. */
     private long deviceLimit(MlxBufferPool pool) {
-        return pool.memoryLimit() + pool.bufferLimit() * pageBytes;
+        return pool.limits().memoryLimit() + pool.limits().bufferLimit() * pageBytes;
     }
 
     static long liveObjects() {
@@ -206,9 +206,9 @@ final class Soak {
                 tally.overlaps + gpu.overlaps(),
                 sharedWatch.samples() + ownWatch.samples(),
                 sharedWatch.violations() + ownWatch.violations(),
-                shared.memoryLimit(),
+                shared.limits().memoryLimit(),
                 sharedWatch.peakFootprintBytes(),
-                shared.bufferLimit(),
+                shared.limits().bufferLimit(),
                 sharedWatch.peakBuffers(),
                 deviceLimitBytes,
                 peakDeviceBytes,
@@ -332,12 +332,13 @@ final class Soak {
      * <p>If the pool refuses a request below a limit, it has added memory to a counter and never subtracted it.
      */
     private LostBudget lostBudget(MlxBufferPool pool) {
-        pool.setRoundToPagesAbove(0);
-        pool.setWaitForParked(Duration.ZERO);
-        long parts = Math.min(LIMIT_PARTS, pool.bufferLimit());
-        long part = pool.memoryLimit() / parts / pageBytes * pageBytes;
+        pool.limits().setRoundToPagesAbove(0);
+        pool.limits().setWaitForParked(Duration.ZERO);
+        long parts = Math.min(LIMIT_PARTS, pool.limits().bufferLimit());
+        long part = pool.limits().memoryLimit() / parts / pageBytes * pageBytes;
         long missingParts = parts - countLeases(pool, part, parts);
-        long missingBuffers = pool.bufferLimit() - countLeases(pool, pageBytes, pool.bufferLimit() + 1);
+        long missingBuffers = pool.limits().bufferLimit()
+                - countLeases(pool, pageBytes, pool.limits().bufferLimit() + 1);
         if (missingBuffers < 0) {
             sharedWatch.violation("%s leases %d buffers too many".formatted(pool.name(), -missingBuffers));
         }

@@ -34,8 +34,8 @@ final class Watch {
      */
     Watch(MlxBufferPool pool) {
         this.pool = pool;
-        this.memoryLimit = pool.memoryLimit();
-        this.bufferLimit = pool.bufferLimit();
+        this.memoryLimit = pool.limits().memoryLimit();
+        this.bufferLimit = pool.limits().bufferLimit();
         this.last = pool.stats();
     }
 
@@ -84,7 +84,7 @@ final class Watch {
         require(now.activeBytes() <= now.peakActiveBytes(), "peak of active bytes", now);
         require(now.footprintBytes() <= now.peakFootprintBytes(), "peak of the footprint", now);
         require(now.peakFootprintBytes() <= memoryLimit, "memory limit", now);
-        require(now.cachedBytes() <= pool.cacheLimit(), "cache limit", now);
+        require(now.cachedBytes() <= pool.limits().cacheLimit(), "cache limit", now);
         require(buffers <= bufferLimit, "buffer limit", now);
         last = now;
         return now;

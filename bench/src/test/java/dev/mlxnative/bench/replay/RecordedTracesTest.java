@@ -103,7 +103,7 @@ class RecordedTracesTest {
             assertThat(log.messages())
                     .first()
                     .asString()
-                    .startsWith("pool " + pool.name() + " was closed with 1 buffer(s)");
+                    .startsWith("pool " + pool.name() + " was closed with 1 active buffer(s)");
         }
         leased.close();
         assertThat(TraceReader.read(file).finalLiveCount()).isEqualTo(1);

@@ -28,7 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** What a recording of Java Flight Recorder sees of a pool. */
 @Tag("contract")
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
-class FlightEventsTest {
+class JfrEventsTest {
     private static final String EVENTS = "dev.mlxnative.";
     private static final List<String> NAMES = List.of(
             "BufferAllocated",
@@ -46,7 +46,7 @@ class FlightEventsTest {
     Path folder;
 
     private final MlxDevice device = MlxDevice.open();
-    private final long page = device.pageSize();
+    private final long page = device.nativeDevice().traits().pageSize();
     private final MlxBufferPool pool = MlxBufferPool.builder(device)
             .name("watched")
             .waitForParked(Duration.ZERO)
@@ -66,10 +66,10 @@ class FlightEventsTest {
         pool.alloc(3 * page, DType.U8).close();
         pool.alloc(3 * page - 1, DType.U8).close();
         pool.release(pool.alloc(page, DType.U8), fence);
-        pool.setMemoryLimit(page);
+        pool.limits().setMemoryLimit(page);
         assertThatExceptionOfType(BufferAllocationException.class).isThrownBy(() -> pool.alloc(5, DType.U8));
         fence.complete();
-        pool.setMemoryLimit(MlxBufferPool.UNLIMITED);
+        pool.limits().setMemoryLimit(MlxBufferPool.UNLIMITED);
         pool.clear();
         pool.alloc(7, DType.U8);
         while (pool.leakedCount() == 0) {

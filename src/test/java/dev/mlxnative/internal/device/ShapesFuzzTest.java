@@ -1,4 +1,4 @@
-package dev.mlxnative;
+package dev.mlxnative.internal.device;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import com.code_intelligence.jazzer.mutation.annotation.NotNull;
 import com.code_intelligence.jazzer.mutation.annotation.WithLength;
+import dev.mlxnative.DType;
 import java.math.BigInteger;
 import java.util.Arrays;
 import java.util.stream.LongStream;

@@ -1,8 +1,9 @@
-package dev.mlxnative;
+package dev.mlxnative.internal.device;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import dev.mlxnative.DType;
 import org.junit.jupiter.api.Test;
 
 class ShapesTest {

@@ -1,8 +1,8 @@
-package dev.mlxnative;
+package dev.mlxnative.internal.shim;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.mlxnative.ffi.mlxshim_h;
+import dev.mlxnative.internal.shim.ffi.mlxshim_h;
 import java.io.IOException;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.MemoryLayout;
