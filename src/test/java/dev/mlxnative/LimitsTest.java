@@ -500,7 +500,7 @@ class LimitsTest {
             pool.release(alloc(page), fence);
             fence.failing = true;
             refused(page);
-            assertThat(log.with("TestFence failed: what is parked with it stays"))
+            assertThat(log.with("TestFence failed: the memory that is parked with it stays parked"))
                     .hasSize(1);
             fence.failing = false;
         }

@@ -554,7 +554,7 @@ abstract class PoolContract {
             MlxBuffer buffer = pool.alloc(DType.U8, 1000);
             pool.alloc(DType.U8, 1000).close();
             pool.close();
-            assertClosedWith(1, "1,024 bytes out");
+            assertClosedWith(1, "1,024 bytes");
             buffer.close();
         }
 

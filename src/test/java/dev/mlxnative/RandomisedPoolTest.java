@@ -37,7 +37,7 @@ class RandomisedPoolTest {
     /** Each lease of a checked pool, and each watched one, costs as much as a hundred others. */
     private static final int SLOW_STEPS = 200;
 
-    private static final String FENCE_FAILED = "failed: what is parked with it stays";
+    private static final String FENCE_FAILED = "failed: the memory that is parked with it stays parked";
 
     @RegisterExtension
     final LogRecords log = new LogRecords();
