@@ -21,8 +21,8 @@ MLXSHIM_API void mlxshim_faults_set_no_device(int32_t absent);
 MLXSHIM_API void mlxshim_faults_set_byte_budget(uint64_t bytes);
 
 /*
- * Makes creating calls fail as if the device had no memory left: the `nth` from now, counted from 1, and the `count` -
- * 1 calls after it. Creating calls create a buffer, an event or a residency set, or wrap pages.
+ * Makes `count` successive creating calls fail as if the device had no memory left, from the `nth` on; the next call is
+ * number 1. A creating call creates a buffer, an event or a residency set, or wraps pages.
  */
 MLXSHIM_API void mlxshim_faults_fail_create(uint64_t nth, uint64_t count);
 

@@ -1,5 +1,5 @@
 /*
- * Tests of the stand-in for Metal, with calls that mlxshim.m never makes, because it checks its arguments. The stand-in
+ * Tests of the stand-in for Metal, with calls that mlxshim.m never makes, because it checks arguments. The stand-in
  * must refuse them like Metal, or the contract test could not detect that mlxshim.m lost a check.
  */
 #import <Foundation/Foundation.h>
