@@ -1,7 +1,6 @@
 package dev.mlxnative;
 
 import dev.mlxnative.internal.pool.Block;
-
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -53,7 +52,9 @@ class LinearizabilityTest {
 
     private final long bytesBefore = Shared.device().allocatedBytes();
 
-    /** Has the device in a class that the model checker ignores: it neither traces the device nor restores its state. */
+    /**
+     * Has the device in a class that the model checker ignores: it neither traces the device nor restores its state.
+     */
     private static final class Shared {
         private static final MlxDevice DEVICE = MlxDevice.open();
 
@@ -421,7 +422,9 @@ class LinearizabilityTest {
         }
     }
 
-    /** A block's lease generation: one owner issues leases, any thread ends one by its generation or ends the current. */
+    /**
+     * A block's lease generation: one owner issues leases, any thread ends one by its generation or ends the current.
+     */
     @Param(name = "generation", gen = IntGen.class, conf = "0:3")
     public static class LeaseGeneration {
         private final Block memory = Block.whole(Shared.device().nativeDevice().allocate(LENGTH));
@@ -443,7 +446,7 @@ class LinearizabilityTest {
 
         @Operation(params = "generation")
         public boolean isLive(int generation) {
-            return memory.isLive(generation);
+            return memory.isActive(generation);
         }
 
         @Validate

@@ -1,9 +1,8 @@
 package dev.mlxnative;
 
-import dev.mlxnative.internal.shim.Shim;
-
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.mlxnative.internal.shim.Shim;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.function.Consumer;
