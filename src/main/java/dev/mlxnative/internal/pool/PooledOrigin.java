@@ -8,9 +8,28 @@ import org.jspecify.annotations.Nullable;
  * The origin of leases outside scopes. All of a pool's leases share one; in a checked pool each lease has its own, for
  * its arena.
  */
-public record PooledOrigin(PoolEngine pool, @Nullable Arena leaseArena) implements LeaseOrigin {
+public final class PooledOrigin implements LeaseOrigin {
+    private final PoolEngine pool;
+    private final @Nullable Arena leaseArena;
+
+    /** An origin of leases of a pool; {@code leaseArena} belongs to a single lease, if it is not null. */
+    public PooledOrigin(PoolEngine pool, @Nullable Arena leaseArena) {
+        this.pool = pool;
+        this.leaseArena = leaseArena;
+    }
+
+    @Override
+    public PoolEngine pool() {
+        return pool;
+    }
+
     @Override
     public @Nullable Arena arena() {
+        return leaseArena;
+    }
+
+    @Override
+    public @Nullable Arena leaseArena() {
         return leaseArena;
     }
 
