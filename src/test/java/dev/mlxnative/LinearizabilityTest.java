@@ -1,6 +1,5 @@
 package dev.mlxnative;
 
-import dev.mlxnative.internal.pool.Block;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -52,9 +51,7 @@ class LinearizabilityTest {
 
     private final long bytesBefore = Shared.device().allocatedBytes();
 
-    /**
-     * Has the device in a class that the model checker ignores: it neither traces the device nor restores its state.
-     */
+    /** Holds the device. The model checker ignores this class: it neither traces the device nor restores its state. */
     private static final class Shared {
         private static final MlxDevice DEVICE = MlxDevice.open();
 
@@ -87,7 +84,7 @@ class LinearizabilityTest {
 
     @AfterEach
     void nothingIsLeft() {
-        AllocatedBytes.assertBackTo(Shared.device(), bytesBefore);
+        DeviceMemory.assertBackTo(Shared.device(), bytesBefore);
     }
 
     @Test
@@ -165,10 +162,10 @@ class LinearizabilityTest {
                 // The pool holds no lock when it calls the device and Flight Recorder, which have locks of their own.
                 .addGuarantee(ManagedStrategyGuaranteeKt.forClasses(
                                 "dev.mlxnative.LinearizabilityTest$Shared",
-                                "dev.mlxnative.internal.observe.JfrEvents",
+                                "dev.mlxnative.FlightEvents",
                                 "dev.mlxnative.MlxDevice",
                                 "dev.mlxnative.Shim",
-                                "dev.mlxnative.internal.shim.ffi.mlxshim_h")
+                                "dev.mlxnative.ffi.mlxshim_h")
                         .allMethods()
                         .ignore())
                 // The model checker cannot restore the constants of immutable lists.
@@ -422,16 +419,14 @@ class LinearizabilityTest {
         }
     }
 
-    /**
-     * A block's lease generation: one owner issues leases, any thread ends one by its generation or ends the current.
-     */
+    /** A block's lease generation. One owner issues leases; any thread ends one by its generation, or the current one. */
     @Param(name = "generation", gen = IntGen.class, conf = "0:3")
     public static class LeaseGeneration {
-        private final Block memory = Block.whole(Shared.device().nativeDevice().allocate(LENGTH));
+        private final Block memory = Block.whole(Shared.device().allocate(LENGTH));
 
         @Operation(nonParallelGroup = "owner")
         public long issue() {
-            return Block.isLease(memory.generation()) ? 0 : memory.issue();
+            return Block.isLease(memory.currentLease()) ? 0 : memory.issue();
         }
 
         @Operation(params = "generation")
@@ -441,17 +436,17 @@ class LinearizabilityTest {
 
         @Operation
         public boolean endCurrent() {
-            return memory.end(memory.generation());
+            return memory.end(memory.currentLease());
         }
 
         @Operation(params = "generation")
         public boolean isLive(int generation) {
-            return memory.isActive(generation);
+            return memory.isLive(generation);
         }
 
         @Validate
         public void free() {
-            Shared.device().nativeDevice().free(List.of(memory.memory()), freed -> {});
+            MlxDevice.free(memory.memory(), () -> {});
         }
     }
 
