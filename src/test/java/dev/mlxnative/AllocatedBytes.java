@@ -4,13 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.concurrent.TimeUnit;
 
-/** What a device counts as allocated, which drivers may lower a moment after memory was given back. */
+/** An assertion on the bytes that a device counts as allocated. Drivers may lower the count some time after a free. */
 final class AllocatedBytes {
     private static final int TRIES = Integer.getInteger("mlx.test.memory.tries", 1000);
 
     private AllocatedBytes() {}
 
-    /** Waits up to ten seconds, unless set otherwise, for the device to have no more and no less than this. */
+    /** Waits until the device counts exactly this many bytes: for ten seconds, unless the property changes it. */
     static void assertBackTo(MlxDevice device, long bytes) {
         try {
             for (int i = 0; i < TRIES && device.allocatedBytes() != bytes; i++) {

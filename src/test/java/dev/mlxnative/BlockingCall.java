@@ -22,7 +22,7 @@ final class BlockingCall implements AutoCloseable {
         this.thread = thread;
     }
 
-    /** Returns when the call is under way. */
+    /** Starts a call on another thread, and returns when it is under way. */
     static BlockingCall on(MemorySegment segment) throws InterruptedException {
         CountDownLatch started = new CountDownLatch(1);
         Thread thread = Thread.ofPlatform().start(() -> {
@@ -34,7 +34,8 @@ final class BlockingCall implements AutoCloseable {
             }
         });
         started.await();
-        // A thread in native code looks like a running one: only time tells that it got there.
+        // The state of a thread does not show whether it is in native code, so that this waits long enough for the
+        // call.
         Thread.sleep(MILLIS / 5);
         return new BlockingCall(thread);
     }

@@ -19,20 +19,20 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What every buffer of a device does, whichever library {@code mlx.shim.path} names. */
+/** The contract of buffers, for every library that {@code mlx.shim.path} can name. */
 @Tag("contract")
 class BufferContractTest {
     private final MlxDevice device = MlxDevice.open();
     private final long bytesBefore = device.allocatedBytes();
 
     @AfterEach
-    void everythingIsGivenBack() {
+    void allMemoryIsFreed() {
         AllocatedBytes.assertBackTo(device, bytesBefore);
         device.close();
     }
 
     @Test
-    void hasWhatItWasAskedFor() {
+    void matchesItsRequest() {
         try (MlxBuffer buffer = device.allocBuffer(100, DType.F32, 2, 3)) {
             assertThat(buffer.dtype()).isEqualTo(DType.F32);
             assertThat(buffer.shape()).containsExactly(2, 3);
@@ -215,7 +215,7 @@ class BufferContractTest {
             }
         }
 
-        /** JUnit reports the test as skipped otherwise, and why. */
+        /** Skips the test on a device that copies the pages. */
         private static void assumeThatPagesAreShared(MlxBuffer buffer) {
             if (buffer.isCopy()) {
                 buffer.close();

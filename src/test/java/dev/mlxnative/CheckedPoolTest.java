@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A pool that looks for its users' bugs. */
+/** A checked pool: its segments and handles end with their lease. */
 class CheckedPoolTest extends PowerOfTwoContract {
     @Override
     MlxBufferPool.Builder configure(MlxBufferPool.Builder builder) {
@@ -64,7 +64,9 @@ class CheckedPoolTest extends PowerOfTwoContract {
         buffer.segment().fill((byte) 5);
         MemorySegment memory = buffer.block().segment();
         pool.release(buffer, event.at(1));
-        assertThat(memory.get(JAVA_BYTE, 0)).as("what the GPU still reads").isEqualTo((byte) 5);
+        assertThat(memory.get(JAVA_BYTE, 0))
+                .as("contents that the GPU still reads")
+                .isEqualTo((byte) 5);
         event.signal(1);
         assertThat(pool.freeCount()).isEqualTo(1);
         assertThat(memory.get(JAVA_BYTE, 0)).isEqualTo((byte) 0xA5);
@@ -83,7 +85,7 @@ class CheckedPoolTest extends PowerOfTwoContract {
     @Test
     void aBufferInANativeCallCannotBeReleased() throws Exception {
         MlxBuffer busy = pool.alloc(DType.U8, 100);
-        MlxBuffer idle = pool.alloc(DType.U8, 100);
+        MlxBuffer other = pool.alloc(DType.U8, 100);
         try (BlockingCall call = BlockingCall.on(busy.segment())) {
             assertThatIllegalStateException()
                     .isThrownBy(() -> pool.release(busy))
@@ -91,7 +93,7 @@ class CheckedPoolTest extends PowerOfTwoContract {
             assertThatIllegalStateException().isThrownBy(busy::close);
             assertThatIllegalStateException().isThrownBy(pool::reset);
             assertThat(busy.isReleased()).isFalse();
-            assertThat(idle.isReleased()).isTrue();
+            assertThat(other.isReleased()).isTrue();
             assertThat(pool.stats().activeCount()).isEqualTo(1);
         }
         busy.segment().fill((byte) 1);

@@ -1,8 +1,6 @@
 package dev.mlxnative;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -14,7 +12,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A pool that cuts its leases from few native buffers. */
+/** A compact pool: several leases share a native buffer. */
 class CompactPoolTest extends PoolContract {
     private static final long PAGE = 16_384;
 
@@ -27,13 +25,13 @@ class CompactPoolTest extends PoolContract {
     class Blocks {
         @ParameterizedTest
         @CsvSource({"1, 256", "256, 256", "257, 512", "3000, 3072", "1000003, 1000192"})
-        void haveWhatWasAskedForInGranules(long byteLength, long capacity) {
+        void areRoundedUpToGranules(long byteLength, long capacity) {
             MlxBuffer buffer = pool.alloc(byteLength, DType.U8);
             assertThat(buffer.capacity()).isEqualTo(capacity);
             assertThat(buffer.segment().byteSize()).isEqualTo(byteLength);
             buffer.close();
             pool.alloc(5000, DType.U8).close();
-            assertThat(buffer.capacity()).as("of a lease that is over").isEqualTo(capacity);
+            assertThat(buffer.capacity()).as("of a lease that has ended").isEqualTo(capacity);
         }
 
         @Test
@@ -57,7 +55,7 @@ class CompactPoolTest extends PoolContract {
         }
 
         @Test
-        void becomeOneAgain() {
+        void mergeWhenTheyAreFree() {
             List<MlxBuffer> buffers = new ArrayList<>();
             for (int i = 0; i < 64; i++) {
                 buffers.add(pool.alloc(256, DType.U8));
@@ -87,7 +85,7 @@ class CompactPoolTest extends PoolContract {
     @Nested
     class NativeBuffers {
         @Test
-        void goBackWhenAllOfThemIsFree() {
+        void areFreedWhenAllTheirBlocksAre() {
             MlxBuffer first = pool.alloc(10_000, DType.U8);
             MlxBuffer second = pool.alloc(6_000, DType.U8);
             first.close();
@@ -98,7 +96,7 @@ class CompactPoolTest extends PoolContract {
         }
 
         @Test
-        void keepTheFootprintNearWhatWasLive() {
+        void keepTheFootprintNearThePeakOfActiveBytes() {
             Random random = new Random(7);
             List<MlxBuffer> live = new ArrayList<>();
             for (int step = 0; step < 200; step++) {
@@ -110,7 +108,7 @@ class CompactPoolTest extends PoolContract {
             }
             PoolStats stats = pool.stats();
             assertThat(stats.peakFootprintBytes())
-                    .as("sizes that never repeat leave holes that nothing fits")
+                    .as("sizes that never repeat leave free ranges that fit no later request")
                     .isLessThan(stats.peakActiveBytes() * 5 / 4);
             assertThat(stats.hitRate()).isGreaterThan(0.99);
         }
@@ -125,10 +123,10 @@ class CompactPoolTest extends PoolContract {
                     .build()) {
                 long leakedOffset = leakBeside(leaky);
                 neighbour = leaky.alloc(1000, DType.U8);
-                while (leaky.leakedCount() == 0) {
+                Async.await(() -> {
                     System.gc();
-                    PoolContract.sleep();
-                }
+                    return leaky.leakedCount() == 1;
+                });
                 List<MlxBuffer> rest = new ArrayList<>();
                 for (int i = 0; i < 14; i++) {
                     rest.add(leaky.alloc(1024, DType.U8));
@@ -160,14 +158,6 @@ class CompactPoolTest extends PoolContract {
 
     @Test
     void staleSegmentsSeeTheNextContentsOrThrow() {
-        MlxBuffer buffer = pool.alloc(DType.U8, 100);
-        MemorySegment stale = buffer.segment();
-        buffer.close();
-        MlxBuffer next = pool.alloc(DType.U8, 100);
-        next.segment().fill((byte) 5);
-        assertThat(stale.get(JAVA_BYTE, 99)).isEqualTo((byte) 5);
-        next.close();
-        pool.clear();
-        assertThatIllegalStateException().isThrownBy(() -> stale.get(JAVA_BYTE, 0));
+        assertStaleSegmentsSeeTheNextContentsOrThrow();
     }
 }

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What every device does, whichever library {@code mlx.shim.path} names. */
+/** The contract of devices, for every library that {@code mlx.shim.path} can name. */
 @Tag("contract")
 class DeviceContractTest {
     private final MlxDevice device = MlxDevice.open();
@@ -91,7 +91,7 @@ class DeviceContractTest {
     }
 
     @Test
-    void whatADeviceMadeOutlivesIt() {
+    void buffersAndEventsOutliveTheirDevice() {
         MlxBuffer buffer = device.allocBuffer(DType.U8, 64);
         MlxSharedEvent event = device.newSharedEvent();
         device.close();

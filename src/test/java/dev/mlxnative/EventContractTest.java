@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What every shared event does, whichever library {@code mlx.shim.path} names. */
+/** The contract of shared events, for every library that {@code mlx.shim.path} can name. */
 @Tag("contract")
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class EventContractTest {
@@ -146,7 +146,7 @@ class EventContractTest {
             assertThat(pool.stats().parkedCount()).isEqualTo(1);
             assertThat(pool.stats().cachedCount()).isEqualTo(1);
             assertThat(second.isComplete()).isFalse();
-            // As a GPU does, which has a reference of its own.
+            // Signals as a GPU does, which has its own reference to the event.
             Shim.signal(handle, 2);
             assertThat(pool.stats().parkedCount()).isZero();
             assertThatIllegalStateException().isThrownBy(second::isComplete);

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A run that makes native objects of every kind, in which one creation after the other fails. */
+/** Runs that create native objects of every kind. In each run, the device refuses another of the creations. */
 @Tag("faults")
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class EveryNativeCallTest {
@@ -51,13 +51,13 @@ class EveryNativeCallTest {
     }
 
     @Test
-    void aRefusalAloneCostsNoPoolARequest() throws Exception {
+    void aSingleRefusalFailsNoRequestToAPool() throws Exception {
         long creations = creationsOfARun();
         assertThat(creations).isGreaterThan(40);
         for (long nth = 1; nth <= creations; nth++) {
             try (Run run = new Run()) {
                 NativeFaults.failCreate(nth, 1);
-                run.all();
+                run.perform();
                 assertThat(run.refusedToPools)
                         .as("refusals after creation %d", nth)
                         .isZero();
@@ -76,7 +76,7 @@ class EveryNativeCallTest {
         for (long nth = 1; nth <= creations; nth++) {
             try (Run run = new Run()) {
                 NativeFaults.failCreate(nth, FAR_AWAY);
-                run.all();
+                run.perform();
                 assertThat(run.refusedToPools + run.refusedDirectly)
                         .as("refusals from creation %d on", nth)
                         .isPositive();
@@ -86,11 +86,14 @@ class EveryNativeCallTest {
         }
     }
 
-    /** What is left of a fault that lies beyond the run tells how many creations there were before. */
+    /**
+     * Counts the creations of a run. The run has a fault far beyond its end, and events use up the creations that are
+     * left before the fault.
+     */
     private long creationsOfARun() throws Exception {
         try (Run run = new Run()) {
             NativeFaults.failCreate(FAR_AWAY, 1);
-            run.all();
+            run.perform();
             assertThat(run.refusedToPools + run.refusedDirectly).isZero();
             long left = 1;
             while (createsAnEvent()) {
@@ -124,7 +127,7 @@ class EveryNativeCallTest {
         assertThat(NativeFaults.liveDevices()).as("devices but the witness").isEqualTo(1);
     }
 
-    /** One run, with what it was refused. */
+    /** One run, with counts of its refusals. */
     private final class Run implements AutoCloseable {
         private final MlxDevice device = MlxDevice.open();
         private final long page = device.nativeDevice().traits().pageSize();
@@ -139,11 +142,11 @@ class EveryNativeCallTest {
         private int refusedToPools;
         private int refusedByLimits;
 
-        void all() throws Exception {
+        void perform() throws Exception {
             event = directly(device::newSharedEvent);
             set = directly(() -> device.newResidencySet("run"));
             makeDirectBuffers();
-            direct.forEach(buffer -> set.ifPresent(all -> all.add(buffer)));
+            direct.forEach(buffer -> set.ifPresent(members -> members.add(buffer)));
 
             MlxBufferPool.Builder resident = MlxBufferPool.builder(device).waitForParked(Duration.ZERO);
             set.ifPresent(resident::residencySet);
@@ -191,7 +194,7 @@ class EveryNativeCallTest {
             directly(() -> device.map(file, page + 1, DType.U8, 100)).ifPresent(direct::add);
         }
 
-        /** Takes memory in every way, and ends the leases in every way. */
+        /** Requests memory in every way, and ends the leases in every way. */
         private void use(MlxBufferPool pool, int step) throws Exception {
             List<MlxBuffer> held = new ArrayList<>();
             for (long bytes : new long[] {100, page + 1, 3 * page}) {
@@ -219,7 +222,7 @@ class EveryNativeCallTest {
             pool.trim(4 * page);
         }
 
-        /** Not for lack of memory on the device, so that it has no part in the faults. */
+        /** Exceeds a limit of a pool. The run counts this refusal apart from those that the faults cause. */
         private void limitsRefuse() throws Exception {
             MlxBufferPool limited = pools.get(1);
             int before = refusedToPools;
@@ -267,7 +270,7 @@ class EveryNativeCallTest {
             assertThat(failed).isEqualTo(refusedToPools + refusedByLimits);
         }
 
-        /** Without the fault, everything can be had again, and limits to the last page. */
+        /** Checks that every request succeeds without the fault, and that the limits can be used to the last page. */
         void succeedsNow() {
             NativeFaults.clear();
             balance();

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What happens when the native side really fails. Needs a test build of the library. */
+/** Failures of the native library, as a caller sees them. Needs a test build of the library. */
 @Tag("faults")
 class FaultsTest {
     @RegisterExtension
@@ -39,13 +39,10 @@ class FaultsTest {
         pool.reset();
         pool.close();
         device.close();
-        for (int i = 0; i < 1000 && NativeFaults.liveDevices() > 0; i++) {
-            PoolContract.sleep();
-        }
+        Async.await(() -> NativeFaults.liveDevices() == 0);
         assertThat(NativeFaults.liveBuffers()).isZero();
         assertThat(NativeFaults.liveEvents()).isZero();
         assertThat(NativeFaults.liveResidencySets()).isZero();
-        assertThat(NativeFaults.liveDevices()).isZero();
     }
 
     @Test
@@ -95,7 +92,7 @@ class FaultsTest {
         assertThat(active.isReleased()).isFalse();
         assertThat(NativeFaults.liveBuffers()).isEqualTo(1);
 
-        // What the message advises helps.
+        // The request succeeds after the caller has followed the advice of the message.
         active.close();
         pool.clear();
         NativeFaults.byteBudget(131_072 + page);
@@ -149,7 +146,7 @@ class FaultsTest {
         device.newResidencySet("weights").close();
     }
 
-    /** Virtual machines of macOS wrap pages in a buffer of length 0. */
+    /** On virtual machines of macOS, a buffer that wraps pages has length 0. */
     @Test
     void pagesThatCannotBeSharedAreCopied() throws Exception {
         Path file = Files.write(folder.resolve("weights"), "the weights of a model".getBytes(StandardCharsets.UTF_8));
@@ -180,7 +177,7 @@ class FaultsTest {
     }
 
     @Test
-    void aCopyThatBreaksOffLeavesNothing() throws Exception {
+    void aCopyThatFailsLeavesNothing() throws Exception {
         Path file = Files.write(folder.resolve("weights"), new byte[Math.toIntExact(4 * page)]);
         try (Arena arena = Arena.ofShared();
                 FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
@@ -218,10 +215,7 @@ class FaultsTest {
             closing.close();
             assertThat(NativeFaults.liveBuffers()).isEqualTo(1);
         }
-        for (int i = 0; i < 1000 && NativeFaults.liveBuffers() > 0; i++) {
-            PoolContract.sleep();
-        }
-        assertThat(NativeFaults.liveBuffers()).isZero();
+        Async.await(() -> NativeFaults.liveBuffers() == 0);
     }
 
     @Test

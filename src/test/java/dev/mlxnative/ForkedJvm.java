@@ -10,7 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 
-/** A JVM of its own, for what this one cannot show: refused access, other properties, what goes to standard error. */
+/** The result of a JVM that a test has forked: with its own options and properties, and with its output captured. */
 public record ForkedJvm(int exitStatus, String out, String err) {
     private static final long LIMIT_SECONDS = 120;
 
@@ -53,7 +53,7 @@ public record ForkedJvm(int exitStatus, String out, String err) {
         return Files.readString(file, StandardCharsets.UTF_8);
     }
 
-    /** The folder of the test classes, without what they need. */
+    /** The folder of the test classes, without their dependencies. */
     static String testClasses() throws URISyntaxException {
         return Path.of(ForkedJvm.class
                         .getProtectionDomain()
@@ -63,7 +63,7 @@ public record ForkedJvm(int exitStatus, String out, String err) {
                 .toString();
     }
 
-    /** The library that this JVM was told to load, for a forked one to load too. */
+    /** The options with which a forked JVM loads the library that this JVM was told to load. */
     static List<String> sameLibrary() {
         String path = System.getProperty(NativeLibrary.PATH_PROPERTY);
         return path == null ? List.of() : List.of("-D" + NativeLibrary.PATH_PROPERTY + "=" + path);

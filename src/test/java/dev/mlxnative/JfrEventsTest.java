@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What a recording of Java Flight Recorder sees of a pool. */
+/** The events of a pool in a recording of Java Flight Recorder. */
 @Tag("contract")
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class JfrEventsTest {
@@ -60,8 +60,8 @@ class JfrEventsTest {
         device.close();
     }
 
-    /** Everything that there is an event for, once, but for three native buffers and three leases. */
-    private void everything() throws InterruptedException {
+    /** Causes events of every kind. */
+    private void causeEveryEvent() throws InterruptedException {
         TestFence fence = new TestFence();
         pool.alloc(3 * page, DType.U8).close();
         pool.alloc(3 * page - 1, DType.U8).close();
@@ -100,7 +100,7 @@ class JfrEventsTest {
             stream.onEvent(events::add);
             stream.onEvent(EVENTS + "BufferLeaked", event -> leak.countDown());
             stream.startAsync();
-            everything();
+            causeEveryEvent();
             assertThat(leak.await(30, TimeUnit.SECONDS)).isTrue();
             stream.stop();
         }
@@ -148,7 +148,7 @@ class JfrEventsTest {
                 .returns(7L, event -> event.getLong("requestedBytes"));
         assertThat(named(events, "BufferAllocated"))
                 .allSatisfy(event -> assertThat(event.getStackTrace().getFrames())
-                        .anyMatch(frame -> frame.getMethod().getName().equals("everything")));
+                        .anyMatch(frame -> frame.getMethod().getName().equals("causeEveryEvent")));
     }
 
     @Test
@@ -169,7 +169,7 @@ class JfrEventsTest {
         Path file = folder.resolve("pool.jfr");
         try (recording) {
             recording.start();
-            everything();
+            causeEveryEvent();
             recording.stop();
             recording.dump(file);
         }

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Buffers and scopes that a program drops without ending them. */
+/** Leaks: buffers and scopes that a program drops without closing them. */
 @Tag("contract")
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class LeakDetectionTest {
@@ -29,7 +29,7 @@ class LeakDetectionTest {
     private final long bytesBefore = device.allocatedBytes();
 
     @AfterEach
-    void everythingIsGivenBack() {
+    void allMemoryIsFreed() {
         AllocatedBytes.assertBackTo(device, bytesBefore);
         device.close();
     }
@@ -42,7 +42,7 @@ class LeakDetectionTest {
                 .build();
     }
 
-    /** In a method of its own, so that no local variable keeps the buffer. */
+    /** Drops buffers. The method exists so that no local variable of a test keeps a buffer reachable. */
     private static void drop(MlxBufferPool pool, int count) {
         for (int i = 0; i < count; i++) {
             pool.alloc(1000, DType.U8);
@@ -50,15 +50,19 @@ class LeakDetectionTest {
     }
 
     private static void collectUntil(BooleanSupplier condition) {
-        for (int i = 0; i < 1000 && !condition.getAsBoolean(); i++) {
+        Async.await(() -> {
+            if (condition.getAsBoolean()) {
+                return true;
+            }
             System.gc();
-            PoolContract.sleep();
-        }
-        assertThat(condition.getAsBoolean()).isTrue();
+            return false;
+        });
     }
 
-    /** Long enough for a leak to be found, if there were one. */
-    private void collectOthers() {
+    /**
+     * Waits until the detector has found a leak of another pool: it has then had time to find one of the tested pool.
+     */
+    private void findALeakOfAnotherPool() {
         try (MlxBufferPool other = pool(LeakDetection.FULL, false)) {
             drop(other, 1);
             collectUntil(() -> !log.with(LEAK).isEmpty());
@@ -68,9 +72,9 @@ class LeakDetectionTest {
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void fullFindsEachOnceAndBringsItsMemoryBack(boolean checked) {
+    void fullFindsEachOnceAndFreesItsMemory(boolean checked) {
         try (MlxBufferPool pool = pool(LeakDetection.FULL, checked)) {
-            MlxBuffer kept = pool.alloc(3000, DType.U8);
+            MlxBuffer held = pool.alloc(3000, DType.U8);
             drop(pool, 3);
             collectUntil(() -> log.with(LEAK).size() == 3);
             assertThat(pool.leakedCount()).isEqualTo(3);
@@ -86,8 +90,8 @@ class LeakDetectionTest {
                     .hasSize(3)
                     .allSatisfy(origin -> assertThat(origin.getStackTrace())
                             .anyMatch(frame -> frame.getMethodName().equals("drop")));
-            kept.segment().set(JAVA_BYTE, 2999, (byte) 1);
-            kept.close();
+            held.segment().set(JAVA_BYTE, 2999, (byte) 1);
+            held.close();
         }
     }
 
@@ -107,7 +111,7 @@ class LeakDetectionTest {
     void offFindsNone() {
         try (MlxBufferPool pool = pool(LeakDetection.OFF, false)) {
             drop(pool, 1000);
-            collectOthers();
+            findALeakOfAnotherPool();
             assertThat(pool.leakedCount()).isZero();
             assertThat(pool.stats().activeCount()).isEqualTo(1000);
             pool.reset();
@@ -115,25 +119,25 @@ class LeakDetectionTest {
     }
 
     @Test
-    void whatWasReleasedIsNoLeak() {
+    void releasedBuffersAreNoLeaks() {
         try (MlxBufferPool pool = pool(LeakDetection.FULL, false)) {
             for (int i = 0; i < 100; i++) {
                 pool.alloc(1000, DType.U8).close();
             }
             drop(pool, 50);
             pool.reset();
-            collectOthers();
+            findALeakOfAnotherPool();
             assertThat(pool.leakedCount()).isZero();
         }
     }
 
-    /** Garbage of an earlier lease must not end a later one of the same memory. */
+    /** The garbage collection of an earlier lease must not end a later lease of the same memory. */
     @Test
     void theNextHolderOfTheMemoryKeepsIt() {
         try (MlxBufferPool pool = pool(LeakDetection.FULL, false)) {
             pool.alloc(1000, DType.U8).close();
             MlxBuffer next = pool.alloc(1000, DType.U8);
-            collectOthers();
+            findALeakOfAnotherPool();
             assertThat(next.isReleased()).isFalse();
             next.close();
         }
@@ -143,7 +147,7 @@ class LeakDetectionTest {
     void aSliceKeepsItsBuffer() {
         try (MlxBufferPool pool = pool(LeakDetection.FULL, false)) {
             MlxBuffer slice = pool.alloc(1000, DType.U8).slice(10, DType.U8, 5);
-            collectOthers();
+            findALeakOfAnotherPool();
             slice.segment().set(JAVA_BYTE, 4, (byte) 1);
             pool.reset();
         }
@@ -160,13 +164,13 @@ class LeakDetectionTest {
         }
     }
 
-    /** There it is the reset that ends leases, and until then GPU work may use what the program has dropped. */
+    /** In a pool that is reset, the reset ends dropped leases. Until then, GPU work may use their memory. */
     @Test
     void aPoolThatIsResetLeavesDroppedBuffersToTheReset() {
         try (MlxBufferPool pool = pool(LeakDetection.FULL, false)) {
             pool.reset();
             drop(pool, 3);
-            collectOthers();
+            findALeakOfAnotherPool();
             assertThat(pool.stats().activeCount()).isEqualTo(3);
             pool.reset();
             assertThat(pool.leakedCount()).isZero();
@@ -175,7 +179,7 @@ class LeakDetectionTest {
     }
 
     @Test
-    void aPoolThatIsResetForgetsWhatTheResetHasEnded() {
+    void aPoolForgetsDroppedBuffersThatAResetHasEnded() {
         try (MlxBufferPool pool = pool(LeakDetection.FULL, false)) {
             for (int step = 0; step < 3; step++) {
                 pool.reset();
@@ -189,7 +193,7 @@ class LeakDetectionTest {
     }
 
     @Test
-    void aPoolThatWasResetAndIsClosedHasNoResetToLeaveThemTo() {
+    void closingAPoolThatWasResetReportsDroppedBuffers() {
         MlxBufferPool pool = pool(LeakDetection.FULL, false);
         pool.reset();
         drop(pool, 3);
@@ -225,25 +229,25 @@ class LeakDetectionTest {
     }
 
     @Test
-    void aScopeIsKeptByWhatItHandedOut() {
+    void segmentsAndBuffersKeepTheirScopeReachable() {
         try (MlxBufferPool pool = pool(LeakDetection.FULL, false)) {
-            List<Object> kept = new ArrayList<>();
-            kept.add(pool.scope().allocate(100, 1));
-            kept.add(pool.confinedScope().alloc(DType.F32, 5));
-            collectOthers();
+            List<Object> held = new ArrayList<>();
+            held.add(pool.scope().allocate(100, 1));
+            held.add(pool.confinedScope().alloc(DType.F32, 5));
+            findALeakOfAnotherPool();
             assertThat(pool.leakedCount()).isZero();
-            ((MemorySegment) kept.getFirst()).set(JAVA_BYTE, 99, (byte) 1);
-            kept.clear();
+            ((MemorySegment) held.getFirst()).set(JAVA_BYTE, 99, (byte) 1);
+            held.clear();
             collectUntil(() -> pool.leakedCount() == 2);
             log.await(3, LEAK);
         }
     }
 
     @Test
-    void closingThePoolTellsWhereTheBuffersComeFromThatAreOut() {
+    void closingThePoolTellsWhereActiveLeasesBegan() {
         MlxBufferPool pool = pool(LeakDetection.FULL, false);
         pool.reset();
-        MlxBuffer out = pool.alloc(1000, DType.U8);
+        MlxBuffer active = pool.alloc(1000, DType.U8);
         pool.alloc(1000, DType.U8).close();
         MlxScope scope = pool.scope();
         scope.alloc(1000, DType.U8);
@@ -258,7 +262,7 @@ class LeakDetectionTest {
                 .hasSize(2)
                 .allSatisfy(origin -> assertThat(origin.getStackTrace())
                         .anyMatch(frame -> frame.getMethodName().startsWith("closingThePool")));
-        out.close();
+        active.close();
         scope.close();
     }
 

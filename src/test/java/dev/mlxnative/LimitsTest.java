@@ -16,7 +16,6 @@ import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Tag;
@@ -24,12 +23,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
-/** What a pool may have and keep, and what it does at the edge. */
+/** The limits of a pool: how much it may hold and cache, and what a request does when it reaches a limit. */
 @Tag("contract")
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class LimitsTest {
-    /** Longer than any test may take: a wait of this length shows. */
-    private static final Duration FOR_EVER = Duration.ofDays(1);
+    /** Longer than the timeout of a test, so that a test which waits this long fails. */
+    private static final Duration FOREVER = Duration.ofDays(1);
 
     @RegisterExtension
     final LogRecords log = new LogRecords();
@@ -38,13 +37,13 @@ class LimitsTest {
     private final long bytesBefore = device.allocatedBytes();
     private final long page = device.nativeDevice().traits().pageSize();
     private final MlxBufferPool pool = MlxBufferPool.builder(device)
-            .waitForParked(FOR_EVER)
+            .waitForParked(FOREVER)
             .trimIdleAfter(Duration.ZERO)
             .build();
     private final TestFence fence = new TestFence();
 
     @AfterEach
-    void everythingIsGivenBack() {
+    void allMemoryIsFreed() {
         pool.reset();
         fence.complete();
         pool.close();
@@ -56,7 +55,7 @@ class LimitsTest {
         return pool.alloc(byteLength, DType.U8);
     }
 
-    /** Fills the free lists, one buffer for each length, in this order. */
+    /** Caches one buffer of each length, released in this order. */
     private void cache(long... byteLengths) {
         List<MlxBuffer> buffers = new ArrayList<>();
         for (long byteLength : byteLengths) {
@@ -73,13 +72,6 @@ class LimitsTest {
         assertThat(refusal.requestedBytes()).isEqualTo(byteLength);
         assertThat(pool.stats().failedAllocations()).isEqualTo(failed + 1);
         return refusal;
-    }
-
-    private static void eventually(BooleanSupplier condition) {
-        for (int i = 0; i < 2000 && !condition.getAsBoolean(); i++) {
-            PoolContract.sleep();
-        }
-        assertThat(condition.getAsBoolean()).isTrue();
     }
 
     @Test
@@ -180,7 +172,7 @@ class LimitsTest {
         }
 
         @Test
-        void costTheCacheWhatWasReleasedLongestAgo() {
+        void evictTheCachedBuffersReleasedLongestAgo() {
             cache(4 * page, 2 * page, page);
             pool.limits().setMemoryLimit(7 * page);
             MlxBuffer large = alloc(8);
@@ -193,7 +185,7 @@ class LimitsTest {
         }
 
         @Test
-        void leaveTheCacheAloneWhereItCannotHelp() {
+        void keepTheCacheWhereItCannotHelp() {
             MlxBuffer active = alloc(4 * page);
             cache(page);
             pool.limits().setMemoryLimit(5 * page);
@@ -214,9 +206,12 @@ class LimitsTest {
             assertThat(pool.stats().hits()).isEqualTo(1);
         }
 
-        /** Free memory of powers of two would bring back what the rounding is to save. */
+        /**
+         * Once half of the limit is leased, a cached buffer of a power of two would waste the memory that rounding
+         * saves.
+         */
         @Test
-        void roundToPagesFromHalfOn() {
+        void roundToPagesOnceHalfIsLeased() {
             cache(8 * page);
             pool.limits().setMemoryLimit(28 * page);
             MlxBuffer first = alloc(5 * page);
@@ -228,7 +223,7 @@ class LimitsTest {
         }
 
         @Test
-        void thatAreLoweredTakeFreeMemoryAtOnceAndTheRestAsItComesBack() {
+        void whenLoweredFreeCachedMemoryAtOnceAndLeasesAsTheyEnd() {
             MlxBuffer active = alloc(4 * page);
             cache(2 * page);
             pool.limits().setMemoryLimit(page);
@@ -268,9 +263,9 @@ class LimitsTest {
             assertThat(pool.stats().trimmedBytes()).isEqualTo(256);
         }
 
-        /** A free buffer would have made room for one more. */
+        /** The pool could evict its cached buffer to stay below the limit on buffers. */
         @Test
-        void areNotBlamedForWhatOnlyMoreMemoryHelps() {
+        void areNotNamedWhereTheMemoryLimitIsTheCause() {
             pool.limits().setBufferLimit(2);
             pool.limits().setMemoryLimit(4 * page);
             MlxBuffer active = alloc(page);
@@ -280,7 +275,7 @@ class LimitsTest {
         }
 
         @Test
-        void thatAreLoweredTakeFreeOnesAtOnce() {
+        void whenLoweredFreeCachedBuffersAtOnce() {
             cache(256, 512, 1024);
             pool.limits().setBufferLimit(1);
             assertThat(pool.freeBytes()).isEqualTo(1024);
@@ -290,7 +285,7 @@ class LimitsTest {
     @Nested
     class OfTheCache {
         @Test
-        void sendBackWhatWasReleasedLongestAgo() {
+        void freeTheBuffersReleasedLongestAgo() {
             pool.limits().setCacheLimit(3 * page);
             cache(page, 2 * page, page);
             assertThat(pool.freeBytes()).isEqualTo(3 * page);
@@ -301,7 +296,7 @@ class LimitsTest {
         }
 
         @Test
-        void ofZeroKeepNothing() {
+        void ofZeroCacheNothing() {
             pool.limits().setCacheLimit(0);
             cache(page);
             assertThat(pool.freeCount()).isZero();
@@ -309,7 +304,7 @@ class LimitsTest {
         }
 
         @Test
-        void costABufferAboveThemAndNotTheOthers() {
+        void freeABufferLargerThanTheLimitAndNoOther() {
             pool.limits().setCacheLimit(3 * page);
             cache(page, 4 * page, 2 * page);
             assertThat(pool.freeBytes()).isEqualTo(3 * page);
@@ -317,7 +312,7 @@ class LimitsTest {
         }
 
         @Test
-        void thatAreLoweredTakeFreeMemoryAtOnce() {
+        void whenLoweredFreeCachedMemoryAtOnce() {
             cache(page, 2 * page, 4 * page);
             pool.limits().setCacheLimit(5 * page);
             assertThat(pool.freeBytes()).isEqualTo(4 * page);
@@ -336,7 +331,7 @@ class LimitsTest {
         }
 
         @Test
-        void findFreeMemoryThatIsAnEighthLargerAndNoMore() {
+        void reuseBuffersUpToAnEighthLarger() {
             pool.limits().setRoundToPagesAbove(4 * page);
             alloc(18 * page).close();
             MlxBuffer somewhatSmaller = alloc(16 * page);
@@ -356,7 +351,7 @@ class LimitsTest {
         }
 
         @Test
-        void letBuffersOfEitherKindBeFoundAfterAChange() {
+        void whenChangedReuseBuffersOfEitherRounding() {
             cache(5 * page);
             pool.limits().setRoundToPagesAbove(page);
             assertThat(alloc(8 * page).capacity()).isEqualTo(8 * page);
@@ -370,7 +365,7 @@ class LimitsTest {
     @Nested
     class OfTime {
         @Test
-        void sendIdleMemoryBackByThemselves() {
+        void freeIdleMemoryWithoutACall() {
             cache(page, 2 * page);
             pool.limits().setTrimIdleAfter(Duration.ofMillis(20));
             AllocatedBytes.assertBackTo(device, bytesBefore);
@@ -396,7 +391,7 @@ class LimitsTest {
             pool.limits().setTrimIdleAfter(Duration.ofMillis(300));
             for (int i = 0; i < 2000 && pool.freeCount() > 0; i++) {
                 alloc(page).close();
-                PoolContract.sleep();
+                Async.pause();
                 if (pool.stats().trimmedBytes() == 4 * page) {
                     break;
                 }
@@ -405,7 +400,7 @@ class LimitsTest {
         }
 
         @Test
-        void reachParkedMemoryThatNobodyAsksFor() {
+        void freeParkedMemoryWithoutACall() {
             pool.limits().setTrimIdleAfter(Duration.ofMillis(20));
             pool.release(alloc(page), fence);
             fence.complete();
@@ -428,8 +423,8 @@ class LimitsTest {
         void waitForTheFence() throws Exception {
             pool.limits().setMemoryLimit(page);
             pool.release(alloc(page), fence);
-            FutureTask<MlxBuffer> request = start(() -> alloc(page));
-            eventually(() -> fence.awaited() == 1);
+            FutureTask<MlxBuffer> request = Async.start(() -> alloc(page));
+            Async.await(() -> fence.awaited() == 1);
             fence.complete();
             assertThat(request.get().capacity()).isEqualTo(page);
             assertThat(pool.stats()).returns(1L, PoolStats::hits).returns(0L, PoolStats::failedAllocations);
@@ -439,8 +434,8 @@ class LimitsTest {
         void makeRoomForOtherSizesOnceTheFenceIsComplete() throws Exception {
             pool.limits().setMemoryLimit(4 * page);
             pool.release(alloc(2 * page), fence);
-            FutureTask<MlxBuffer> request = start(() -> alloc(4 * page));
-            eventually(() -> fence.awaited() == 1);
+            FutureTask<MlxBuffer> request = Async.start(() -> alloc(4 * page));
+            Async.await(() -> fence.awaited() == 1);
             fence.complete();
             assertThat(request.get().capacity()).isEqualTo(4 * page);
         }
@@ -451,8 +446,8 @@ class LimitsTest {
             pool.limits().setMemoryLimit(2 * page);
             pool.release(alloc(page), fence);
             pool.release(alloc(page), later);
-            FutureTask<MlxBuffer> request = start(() -> alloc(page));
-            eventually(() -> later.awaited() == 1);
+            FutureTask<MlxBuffer> request = Async.start(() -> alloc(page));
+            Async.await(() -> later.awaited() == 1);
             later.complete();
             assertThat(request.get().capacity()).isEqualTo(page);
             assertThat(pool.stats().parkedBytes()).as("the first fence's").isEqualTo(page);
@@ -470,10 +465,10 @@ class LimitsTest {
         @Test
         void giveUpInTimeOnAFenceThatNeverCompletes() {
             pool.limits().setMemoryLimit(page);
-            pool.limits().setWaitForParked(Duration.ofMillis(50));
+            pool.limits().setWaitForParked(Duration.ofMillis(500));
             pool.release(alloc(page), fence);
             assertThat(refused(page))
-                    .hasMessageContainingAll("after up to 50 ms of waiting for parked buffers", page + " parked");
+                    .hasMessageContainingAll("after up to 500 ms of waiting for parked buffers", page + " parked");
             assertThat(pool.stats().parkedBytes()).isEqualTo(page);
         }
 
@@ -506,7 +501,7 @@ class LimitsTest {
         }
 
         @Test
-        void doNotSpinOnAFenceThatOnlySaysThatItIsComplete() {
+        void doNotSpinOnAFenceWhoseAwaitReturnsEarly() {
             pool.limits().setMemoryLimit(page);
             pool.limits().setWaitForParked(Duration.ofMillis(200));
             AtomicInteger asked = new AtomicInteger();
@@ -534,14 +529,14 @@ class LimitsTest {
                 refused(page);
                 interrupted[0] = Thread.currentThread().isInterrupted();
             });
-            eventually(() -> fence.awaited() == 1);
+            Async.await(() -> fence.awaited() == 1);
             thread.interrupt();
             thread.join();
             assertThat(interrupted[0]).isTrue();
             assertThat(pool.stats().parkedBytes()).isEqualTo(page);
         }
 
-        /** Whoever asks is the one who could close the scope. */
+        /** The thread that would wait is the thread that has to close the scope. */
         @Test
         void doNotWaitForAScope() {
             pool.limits().setMemoryLimit(2 * page);
@@ -562,8 +557,8 @@ class LimitsTest {
         void areRefusedWhenThePoolClosesMeanwhile() {
             pool.limits().setMemoryLimit(page);
             pool.release(alloc(page), fence);
-            FutureTask<MlxBuffer> request = start(() -> alloc(page));
-            eventually(() -> fence.awaited() == 1);
+            FutureTask<MlxBuffer> request = Async.start(() -> alloc(page));
+            Async.await(() -> fence.awaited() == 1);
             pool.close();
             assertThatExceptionOfType(ExecutionException.class)
                     .isThrownBy(request::get)
@@ -573,20 +568,22 @@ class LimitsTest {
         }
 
         @Test
-        void areServedByWhateverComesBackFirst() throws Exception {
+        void areServedByTheFirstMemoryThatBecomesFree() throws Exception {
             pool.limits().setMemoryLimit(2 * page);
             MlxBuffer active = alloc(page);
             pool.release(alloc(page), fence);
-            FutureTask<MlxBuffer> released = start(() -> alloc(page));
-            eventually(() -> fence.awaited() == 1);
+            FutureTask<MlxBuffer> released = Async.start(() -> alloc(page));
+            Async.await(() -> fence.awaited() == 1);
             active.close();
             assertThat(released.get().capacity()).isEqualTo(page);
-            FutureTask<MlxBuffer> raised = start(() -> alloc(page));
+            FutureTask<MlxBuffer> raised = Async.start(() -> alloc(page));
             pool.limits().setMemoryLimit(3 * page);
             assertThat(raised.get().capacity()).isEqualTo(page);
         }
 
-        /** What a fence lets go is for everybody who waits, also while it is being filed. */
+        /**
+         * Memory whose fence completes serves every waiting request, also while a thread still moves it to the cache.
+         */
         @Test
         void serveTwoRequestsWithOneFence() throws Exception {
             for (int round = 0; round < 200; round++) {
@@ -594,9 +591,9 @@ class LimitsTest {
                 pool.limits().setMemoryLimit(2 * page);
                 pool.release(alloc(page), both);
                 pool.release(alloc(page), both);
-                FutureTask<MlxBuffer> first = start(() -> alloc(page));
-                FutureTask<MlxBuffer> second = start(() -> alloc(page));
-                eventually(() -> both.awaited() >= 1);
+                FutureTask<MlxBuffer> first = Async.start(() -> alloc(page));
+                FutureTask<MlxBuffer> second = Async.start(() -> alloc(page));
+                Async.await(() -> both.awaited() >= 1);
                 both.complete();
                 pool.stats();
                 pool.release(first.get());
@@ -605,7 +602,7 @@ class LimitsTest {
             }
         }
 
-        /** Threads wait for the oldest fences alone. */
+        /** The pool waits for the oldest fences only, with a few threads. */
         @Test
         void seeALateFenceBehindManyThatNeverComplete() throws Exception {
             List<TestFence> stuck = new ArrayList<>();
@@ -615,15 +612,15 @@ class LimitsTest {
                 pool.release(alloc(page), stuck.getLast());
             }
             pool.release(alloc(page), fence);
-            FutureTask<MlxBuffer> request = start(() -> alloc(page));
-            eventually(() -> stuck.getFirst().awaited() == 1);
+            FutureTask<MlxBuffer> request = Async.start(() -> alloc(page));
+            Async.await(() -> stuck.getFirst().awaited() == 1);
             fence.complete();
             assertThat(request.get().capacity()).isEqualTo(page);
             assertThat(stuck.stream().mapToInt(TestFence::awaiting).sum()).isLessThanOrEqualTo(8);
             stuck.forEach(TestFence::complete);
         }
 
-        /** More threads than buffers, on a pool that never has enough, and fences that complete out of order. */
+        /** Runs more threads than the limit has buffers, with fences that complete out of order. */
         @Test
         void serveManyVirtualThreads() throws Exception {
             int threads = 50;
@@ -635,11 +632,11 @@ class LimitsTest {
                 for (int i = 0; i < threads; i++) {
                     requests.add(executor.submit(() -> {
                         MlxBuffer buffer = allocOnceThereIsRoom();
-                        TestFence inFlight = new TestFence();
+                        TestFence inUse = new TestFence();
                         synchronized (fences) {
-                            fences.add(inFlight);
+                            fences.add(inUse);
                         }
-                        pool.release(buffer, inFlight);
+                        pool.release(buffer, inUse);
                         done.countDown();
                     }));
                 }
@@ -657,8 +654,8 @@ class LimitsTest {
                 }
             }
             fences.forEach(TestFence::complete);
-            // A thread that watched a fence may still be at filing what it let go.
-            eventually(() -> pool.stats().parkedCount() == 0);
+            // A thread that waited for a fence may still be moving its memory to the cache.
+            Async.await(() -> pool.stats().parkedCount() == 0);
             assertThat(pool.stats())
                     .returns(0, PoolStats::activeCount)
                     .satisfies(stats -> assertThat(stats.peakFootprintBytes()).isLessThanOrEqualTo(4 * page));
@@ -672,12 +669,6 @@ class LimitsTest {
                     Thread.yield();
                 }
             }
-        }
-
-        private FutureTask<MlxBuffer> start(java.util.concurrent.Callable<MlxBuffer> request) {
-            FutureTask<MlxBuffer> task = new FutureTask<>(request);
-            Thread.ofPlatform().daemon().start(task);
-            return task;
         }
     }
 }

@@ -1,5 +1,6 @@
 package dev.mlxnative;
 
+import dev.mlxnative.internal.pool.Block;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -84,7 +85,7 @@ class LinearizabilityTest {
 
     @AfterEach
     void nothingIsLeft() {
-        DeviceMemory.assertBackTo(Shared.device(), bytesBefore);
+        AllocatedBytes.assertBackTo(Shared.device(), bytesBefore);
     }
 
     @Test
@@ -162,10 +163,10 @@ class LinearizabilityTest {
                 // The pool holds no lock when it calls the device and Flight Recorder, which have locks of their own.
                 .addGuarantee(ManagedStrategyGuaranteeKt.forClasses(
                                 "dev.mlxnative.LinearizabilityTest$Shared",
-                                "dev.mlxnative.FlightEvents",
+                                "dev.mlxnative.internal.observe.JfrEvents",
                                 "dev.mlxnative.MlxDevice",
                                 "dev.mlxnative.Shim",
-                                "dev.mlxnative.ffi.mlxshim_h")
+                                "dev.mlxnative.internal.shim.ffi.mlxshim_h")
                         .allMethods()
                         .ignore())
                 // The model checker cannot restore the constants of immutable lists.
@@ -419,14 +420,16 @@ class LinearizabilityTest {
         }
     }
 
-    /** A block's lease generation. One owner issues leases; any thread ends one by its generation, or the current one. */
+    /**
+     * A block's lease generation. One owner issues leases; any thread ends one by its generation, or the current one.
+     */
     @Param(name = "generation", gen = IntGen.class, conf = "0:3")
     public static class LeaseGeneration {
-        private final Block memory = Block.whole(Shared.device().allocate(LENGTH));
+        private final Block memory = Block.whole(Shared.device().nativeDevice().allocate(LENGTH));
 
         @Operation(nonParallelGroup = "owner")
         public long issue() {
-            return Block.isLease(memory.currentLease()) ? 0 : memory.issue();
+            return Block.isLease(memory.generation()) ? 0 : memory.issue();
         }
 
         @Operation(params = "generation")
@@ -436,17 +439,17 @@ class LinearizabilityTest {
 
         @Operation
         public boolean endCurrent() {
-            return memory.end(memory.currentLease());
+            return memory.end(memory.generation());
         }
 
         @Operation(params = "generation")
         public boolean isLive(int generation) {
-            return memory.isLive(generation);
+            return memory.isActive(generation);
         }
 
         @Validate
         public void free() {
-            MlxDevice.free(memory.memory(), () -> {});
+            Shared.device().nativeDevice().free(List.of(memory.memory()), freed -> {});
         }
     }
 

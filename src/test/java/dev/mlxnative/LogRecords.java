@@ -54,7 +54,7 @@ public final class LogRecords extends Handler implements BeforeEachCallback, Aft
     public void await(int count, String text) {
         long start = System.nanoTime();
         while (recordsWith(text).size() < count && System.nanoTime() - start < WAIT_NANOS) {
-            PoolContract.sleep();
+            Async.pause();
         }
         assertThat(with(text)).as("messages with '%s'", text).hasSize(count);
     }

@@ -27,7 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** Files as buffers, whichever library {@code mlx.shim.path} names. */
+/** The contract of mapped files, for every library that {@code mlx.shim.path} can name. */
 @Tag("contract")
 class MappingContractTest {
     private final MlxDevice device = MlxDevice.open();
@@ -38,7 +38,7 @@ class MappingContractTest {
     Path folder;
 
     @AfterEach
-    void everythingIsGivenBack() {
+    void allMemoryIsFreed() {
         AllocatedBytes.assertBackTo(device, bytesBefore);
         device.close();
     }
@@ -69,14 +69,14 @@ class MappingContractTest {
         }
     }
 
-    /** A device that copies instead would copy gigabytes: JUnit reports the test as skipped, and why. */
+    /** Skips the test on a device that copies mapped files: it would copy gigabytes. */
     private void assumeThatPagesAreShared() throws IOException {
         try (MlxBuffer buffer = device.map(file(1), 0, DType.U8)) {
             assumeFalse(buffer.isCopy(), "this device cannot share pages");
         }
     }
 
-    /** What a GPU finds at the offset of the handle. */
+    /** Asserts the bytes that a GPU finds at the offset of the handle. */
     private static void assertSameThroughTheHandle(MlxBuffer buffer, byte[] expected) {
         MemorySegment contents = Shim.contents(buffer.handle()).reinterpret(buffer.handleOffset() + expected.length);
         assertThat(contents.asSlice(buffer.handleOffset()).toArray(JAVA_BYTE)).isEqualTo(expected);
@@ -125,7 +125,7 @@ class MappingContractTest {
                 .withMessage(folder + " is a directory");
     }
 
-    /** A mapping costs address space: nothing of it is read, so its size does not show. */
+    /** A mapping costs address space only: the resident memory does not grow until a page is read. */
     @Test
     void ofSixGigabytesTakesNoMemory() throws Exception {
         assumeThatPagesAreShared();
@@ -133,17 +133,9 @@ class MappingContractTest {
         Path file = sparse("six", bytes);
         write(file, bytes - 8, "the end.");
         try (MlxBuffer buffer = device.map(file, 3, DType.U8, bytes - 3)) {
-            assertThat(residentPages()).isLessThan(1L << 31);
+            assertThat(ResidentMemory.bytes()).isLessThan(1L << 31);
             assertThat(text(buffer.slice(bytes - 11, DType.U8, 8))).isEqualTo("the end.");
         }
-    }
-
-    /** This process's memory that is really there, in bytes; 0 where nobody tells. */
-    private static long residentPages() throws IOException {
-        Path statistics = Path.of("/proc/self/statm");
-        return Files.exists(statistics)
-                ? Long.parseLong(Files.readString(statistics).split(" ")[1]) * 4096
-                : 0;
     }
 
     @Test
@@ -189,7 +181,7 @@ class MappingContractTest {
         return new String(buffer.segment().toArray(JAVA_BYTE), StandardCharsets.UTF_8);
     }
 
-    /** The format that models come in: a length, a header in JSON, and the tensors one after another. */
+    /** The safetensors format of models is a length, a header in JSON, and the tensors one after another. */
     @Test
     void readsEveryTensorOfASafetensorsFile() throws Exception {
         Map<String, byte[]> tensors = new LinkedHashMap<>();

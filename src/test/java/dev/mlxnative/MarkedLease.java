@@ -5,15 +5,15 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 
 import java.lang.foreign.MemorySegment;
 
-/** A lease with a mark of its own at both ends of its bytes, which nobody else may change while it goes on. */
+/** A lease that its holder has marked at both ends. While the lease is active, no other thread may change the marks. */
 final class MarkedLease {
-    /** One-to-one in the low bits, so that leases of a single byte differ as far as they can. */
-    private static final long ODD = 0x9E3779B97F4A7C15L;
+    /** Multiplies a number one-to-one in its low bits, so that even leases of a single byte have different marks. */
+    private static final long MULTIPLIER = 0x9E3779B97F4A7C15L;
 
     private static final MemorySegment ZEROES = MemorySegment.ofArray(new byte[4096]);
 
     final MlxBuffer buffer;
-    /** The memory behind it, which stays readable when the lease has ended, even in a checked pool. */
+    /** The memory of the lease. It stays readable when the lease has ended, even in a checked pool. */
     private final MemorySegment memory;
 
     private final long length;
@@ -23,10 +23,14 @@ final class MarkedLease {
         this.buffer = buffer;
         this.memory = buffer.block().segment();
         this.length = buffer.byteLength();
-        this.mark = number * ODD;
+        this.mark = number * MULTIPLIER;
     }
 
-    /** @throws IllegalStateException if the lease has ended */
+    /**
+     * Writes the marks.
+     *
+     * @throws IllegalStateException if the lease has ended
+     */
     void write() {
         MemorySegment segment = buffer.segment();
         if (length < Long.BYTES) {
@@ -41,7 +45,7 @@ final class MarkedLease {
         }
     }
 
-    /** Whether the memory is there, and as {@link #write} left it. */
+    /** Whether the memory exists and still has the marks of {@link #write}. */
     boolean isIntact() {
         try {
             if (length < Long.BYTES) {
@@ -54,26 +58,27 @@ final class MarkedLease {
             }
             return memory.get(JAVA_LONG_UNALIGNED, 0) == mark
                     && (length < 2 * Long.BYTES || memory.get(JAVA_LONG_UNALIGNED, length - Long.BYTES) == mark);
-        } catch (IllegalStateException gone) {
+        } catch (IllegalStateException freed) {
             return false;
         }
     }
 
-    /** Fails if the marks are gone, unless the lease is too: another thread may end it at any time. */
+    /** Fails if the marks have changed and the lease is active. Another thread may end the lease at any time. */
     void requireIntact() {
         if (!isIntact() && !buffer.isReleased()) {
             throw new AssertionError(buffer + " is not as its holder left it");
         }
     }
 
-    /** Fails if the marks of memory are gone that waits for a fence or a scope, whatever has become of the lease. */
+    /** Fails if the marks have changed. For memory that waits for a fence or a scope: its lease has ended. */
     void requireUntouched() {
         if (!isIntact()) {
-            throw new AssertionError("the memory of " + buffer + " changed before its fence or scope let it go");
+            throw new AssertionError(
+                    "the memory of " + buffer + " changed before its fence completed or its scope closed");
         }
     }
 
-    /** Fails if a new lease has traces of another at either end. */
+    /** Fails if a new lease has bytes of an earlier one at either end. */
     void requireZero() {
         long size = Math.min(length, ZEROES.byteSize());
         MemorySegment zeroes = ZEROES.asSlice(0, size);

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** A pool as a management console sees it. */
+/** The MXBean of a pool, as the MBean server shows it. */
 class MxBeanTest {
     private final MBeanServer server = ManagementFactory.getPlatformMBeanServer();
     private final MlxDevice device = MlxDevice.open();

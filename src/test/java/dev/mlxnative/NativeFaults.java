@@ -8,7 +8,7 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
-/** native/include/mlxshim_faults.h: what the test build of a library has and a shipped one has not. */
+/** The functions that only a test build of the native library has: see {@code native/include/mlxshim_faults.h}. */
 public final class NativeFaults {
     private static final MethodHandle CLEAR;
     private static final MethodHandle SET_NO_DEVICE;
@@ -61,17 +61,17 @@ public final class NativeFaults {
         call(SET_NO_DEVICE, 1);
     }
 
-    /** Bytes that may be alive in buffers. */
+    /** Limits the bytes that all live buffers may have together. */
     public static void byteBudget(long bytes) {
         call(SET_BYTE_BUDGET, bytes);
     }
 
-    /** The nth creation from here fails, and the {@code count} - 1 after it. */
+    /** Makes the nth creation from now on fail, and the {@code count} - 1 creations after it. */
     public static void failCreate(long nth, long count) {
         call(FAIL_CREATE, nth, count);
     }
 
-    /** As if the system (1) or the GPU (2) had no residency sets. */
+    /** Makes the library behave as if the system (1) or the GPU (2) had no residency sets. */
     static void noResidencySets(int cause) {
         call(SET_NO_RESIDENCY_SETS, cause);
     }

@@ -17,10 +17,11 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
+/** The choice and the loading of the native library, mostly in forked JVMs. */
 class NativeLibraryTest {
     private static final String ALLOWED = "--enable-native-access=ALL-UNNAMED";
 
-    /** What this machine takes unless told otherwise. */
+    /** The backend that this machine uses by default. */
     private static final Backend DEFAULT = NativeLibrary.load(null);
 
     @TempDir
@@ -38,7 +39,7 @@ class NativeLibraryTest {
     void thePackagedLibraryIsLoadedAndLeavesNoFileBehind() throws Exception {
         assertThat(open("-Djava.io.tmpdir=" + folder)).startsWith(DEFAULT + " 1");
         try (Stream<Path> left = Files.list(folder)) {
-            // The JVM's own counters, where it keeps them in a temporary folder, are not ours.
+            // The JVM itself may keep files in the temporary folder.
             assertThat(left.filter(path -> path.getFileName().toString().startsWith("mlx-native")))
                     .isEmpty();
         }
@@ -156,7 +157,7 @@ class NativeLibraryTest {
         return jvm.out() + jvm.err();
     }
 
-    /** Before 24, whatever is not listed is denied as soon as anything is. */
+    /** The option that denies native access. Before Java 24, listing one module denies it to all others. */
     private static String denial() {
         return Runtime.version().feature() >= 24
                 ? "--illegal-native-access=deny"
@@ -178,8 +179,8 @@ class NativeLibraryTest {
     }
 
     /**
-     * The jar of a Mac, on whatever runs this test: it is the property that tells the system, and no loader looks at
-     * names.
+     * Lays out the jar of a Mac on the system that runs this test. {@code os.name} determines the resources, and the
+     * loader of a system accepts any file name.
      */
     @Test
     void metalIsPreferredWhereItHasADevice() throws Exception {

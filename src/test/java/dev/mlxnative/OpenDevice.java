@@ -1,6 +1,6 @@
 package dev.mlxnative;
 
-/** For a forked JVM: opens the default device, and prints what it is or why it cannot be had. */
+/** The main class of a forked JVM: opens the default device, and prints its backend or the exception. */
 final class OpenDevice {
     private OpenDevice() {}
 

@@ -14,7 +14,7 @@ import java.util.jar.JarFile;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** The jar as a user gets it. Runs once it is built. */
+/** The jar as a user gets it. Maven runs this test after it has built the jar. */
 @Tag("packaged")
 class PackagedTest {
     private static final Path JAR = Path.of(System.getProperty("mlx.jar"));

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What every pool does whose native buffers have a lease each, in powers of two. */
+/** The contract of pools with one lease per native buffer, whose capacities are powers of two. */
 abstract class PowerOfTwoContract extends PoolContract {
     @Nested
     class Buckets {
@@ -47,7 +47,7 @@ abstract class PowerOfTwoContract extends PoolContract {
         }
 
         @Test
-        void areNotBorrowedFromEachOther() {
+        void doNotServeEachOthersRequests() {
             pool.release(pool.alloc(8192, DType.U8));
             MlxBuffer small = pool.alloc(4096, DType.U8);
             assertThat(small.capacity()).isEqualTo(4096);
@@ -120,7 +120,7 @@ abstract class PowerOfTwoContract extends PoolContract {
     @Nested
     class Evicting {
         @Test
-        void takesWhatWasReleasedLongestAgo() {
+        void takesTheBuffersReleasedLongestAgo() {
             MlxBuffer small = pool.alloc(256, DType.U8);
             MlxBuffer large = pool.alloc(4096, DType.U8);
             MlxBuffer medium = pool.alloc(1024, DType.U8);
@@ -137,7 +137,7 @@ abstract class PowerOfTwoContract extends PoolContract {
         }
 
         @Test
-        void takesNoMoreThanItHas() {
+        void returnsTheBytesThatItFreed() {
             pool.alloc(1 << 20, DType.U8).close();
             assertThat(pool.clear()).isEqualTo(1 << 20);
         }

@@ -8,36 +8,35 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.ThreadFactory;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
-import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
-import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** A pool, the threads that use it at random, and whether its books are right when they have ended. */
+/**
+ * One round of the randomised test: a pool, and threads that make random calls to it. When the threads have ended, the
+ * round checks the pool's statistics against the model that the threads have kept.
+ */
 final class RandomRound {
     static final long ROUND_TO_PAGES_ABOVE = 1 << 18;
 
     private static final Duration FOR_THREADS = Duration.ofSeconds(60);
-    private static final Duration FOR_BACKGROUND = Duration.ofSeconds(10);
     private static final int PROBES = 10;
 
     /**
-     * What happens in a round.
+     * The configuration of a round.
      *
      * @param configuration of the pool
      * @param compact whether leases share native buffers
-     * @param zeroed whether the pool is one whose leases all begin zeroed
-     * @param hard whether the pool's limits bound the device's count too, because all of its memory is whole pages
-     * @param watched whether every lease that is dropped is found
-     * @param resets whether leases end by resets of other threads
-     * @param moves whether settings change
-     * @param faults whether the device fails now and then
-     * @param closes whether the pool is closed in the middle
+     * @param zeroed whether every lease of the pool begins zeroed
+     * @param hard whether the memory limit also bounds what the device counts, since all buffers are whole pages
+     * @param watched whether the pool watches every lease for being dropped
+     * @param resets whether threads reset the pool, which ends leases of other threads
+     * @param changesSettings whether threads change the settings of the pool
+     * @param faults whether the device refuses some creations
+     * @param closes whether a thread closes the pool in the middle of the round
      */
     record Plan(
             Consumer<MlxBufferPool.Builder> configuration,
@@ -48,7 +47,7 @@ final class RandomRound {
             int threads,
             boolean virtual,
             boolean resets,
-            boolean moves,
+            boolean changesSettings,
             boolean faults,
             boolean closes) {}
 
@@ -61,7 +60,7 @@ final class RandomRound {
     final MlxBufferPool pool;
     final MlxBufferPool stranger;
     final MlxScope sharedScope;
-    final List<Flight> flights;
+    final List<GpuWork> gpuWork;
     final AtomicReference<@Nullable MarkedLease> contested = new AtomicReference<>();
 
     private final long seed;
@@ -74,9 +73,12 @@ final class RandomRound {
     private final long memoryLimit;
     private final long bufferLimit;
     private final List<RandomUser> users;
-    private final AtomicReference<@Nullable MarkedLease> handedOver = new AtomicReference<>();
+    private final AtomicReference<@Nullable MarkedLease> exchanged = new AtomicReference<>();
     private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
-    /** A reset may come between a lease's beginning and its mark, which is then the next holder's to write. */
+    /**
+     * Threads hold the read lock while they mark a lease, and the write lock while they reset the pool. Otherwise a
+     * reset between the request and the mark could let a thread mark memory of the next holder.
+     */
     private final ReentrantReadWriteLock marksAndResets = new ReentrantReadWriteLock();
 
     RandomRound(Plan plan, long seed) {
@@ -91,14 +93,14 @@ final class RandomRound {
         this.sharedScope = pool.scope();
         this.memoryLimit = pool.limits().memoryLimit();
         this.bufferLimit = pool.limits().bufferLimit();
-        this.flights =
-                Stream.generate(() -> new Flight(device)).limit(plan.threads()).toList();
+        this.gpuWork =
+                Stream.generate(() -> new GpuWork(device)).limit(plan.threads()).toList();
         this.users = IntStream.range(0, plan.threads())
                 .mapToObj(index -> new RandomUser(this, index, seed))
                 .toList();
     }
 
-    /** Has all threads do this, then checks everything; returns the operations. */
+    /** Runs the threads, then checks the pool and the native library. Returns the number of operations. */
     long run(Use use) throws InterruptedException {
         try {
             runThreads(use);
@@ -120,12 +122,12 @@ final class RandomRound {
         return users.stream().mapToLong(user -> user.operations).sum();
     }
 
-    /** Requests that were refused. */
+    /** The number of requests that the pool refused. */
     long refusals() {
         return users.stream().mapToLong(user -> user.failed).sum();
     }
 
-    /** Leaks that the pool found: one warning each. */
+    /** The number of leaks that the pool found. It has logged a warning for each. */
     long leaks() {
         return pool.leakedCount();
     }
@@ -159,11 +161,11 @@ final class RandomRound {
     }
 
     /** Whether a thread has failed, so that the others can stop. */
-    boolean isOver() {
+    boolean hasFailed() {
         return failure.get() != null;
     }
 
-    /** Marks a new lease as its holder's. */
+    /** Writes the marks of a new lease. */
     void mark(MarkedLease lease) {
         if (!plan.resets()) {
             begin(lease);
@@ -195,10 +197,10 @@ final class RandomRound {
         }
     }
 
-    /** Gives a lease to whichever thread comes next, and returns what the last one gave. */
+    /** Leaves a lease for the next thread that calls this, and returns the lease that the previous thread left. */
     @Nullable
-    MarkedLease handOver(MarkedLease lease) {
-        return handedOver.getAndSet(lease);
+    MarkedLease exchange(MarkedLease lease) {
+        return exchanged.getAndSet(lease);
     }
 
     void changeFaults(SplittableRandom random) {
@@ -212,7 +214,7 @@ final class RandomRound {
         }
     }
 
-    /** What holds in every snapshot, at any moment. */
+    /** Checks the invariants of a snapshot. They hold at any moment. */
     void requireConsistent(PoolStats stats) {
         if (stats.requests() != stats.hits() + stats.nativeAllocations() + stats.failedAllocations()
                 || stats.footprintBytes() != stats.activeBytes() + stats.cachedBytes() + stats.parkedBytes()
@@ -228,7 +230,7 @@ final class RandomRound {
                 || stats.peakFootprintBytes() < stats.footprintBytes()) {
             throw new AssertionError("inconsistent: " + stats);
         }
-        if (plan.moves()) {
+        if (plan.changesSettings()) {
             return;
         }
         if (stats.footprintBytes() > memoryLimit
@@ -240,14 +242,14 @@ final class RandomRound {
         }
     }
 
-    /** Compares the pool's books with the users', and returns the leases that a reset would end. */
+    /** Compares the pool's statistics with the users' model, and returns the leases that a reset would end. */
     private List<MarkedLease> requireBalance() {
         List<MarkedLease> parked =
-                flights.stream().flatMap(flight -> flight.waiting().stream()).toList();
+                gpuWork.stream().flatMap(work -> work.waiting().stream()).toList();
         pool.limits().setTrimIdleAfter(Duration.ZERO);
         if (!plan.resets()) {
-            // A sweep that is under way may be filing what has landed.
-            await(() -> pool.stats().parkedCount() == parked.size(), () -> parked.size() + " parked in " + pool);
+            // A trim of idle memory may still be moving buffers with complete fences to the cache.
+            Async.await(() -> pool.stats().parkedCount() == parked.size(), () -> parked.size() + " parked in " + pool);
         }
         PoolStats stats = pool.stats();
         requireConsistent(stats);
@@ -257,9 +259,9 @@ final class RandomRound {
         List<MarkedLease> held = new ArrayList<>(users.stream()
                 .flatMap(user -> Stream.concat(user.held.stream(), user.contested.stream()))
                 .toList());
-        MarkedLease onItsWay = handedOver.get();
-        if (onItsWay != null) {
-            held.add(onItsWay);
+        MarkedLease left = exchanged.get();
+        if (left != null) {
+            held.add(left);
         }
         List<MarkedLease> live =
                 held.stream().filter(lease -> !lease.buffer.isReleased()).toList();
@@ -272,7 +274,7 @@ final class RandomRound {
         assertThat(stats.hits() + stats.nativeAllocations()).as("leases").isEqualTo(granted);
         assertThat(stats.failedAllocations()).as("refusals").isEqualTo(failed);
         assertThat(stats.requests()).as("requests").isEqualTo(granted + failed);
-        assertThat(stats.activeCount()).as("leases that are out").isEqualTo(active.size());
+        assertThat(stats.activeCount()).as("active leases").isEqualTo(active.size());
         assertThat(stats.requestedBytes())
                 .as("bytes that were asked for")
                 .isEqualTo(active.stream()
@@ -294,11 +296,11 @@ final class RandomRound {
             assertThat(stats.parkedBytes()).as("parked bytes").isEqualTo(parkedBytes);
         }
         if (plan.compact()) {
-            await(
+            Async.await(
                     () -> device.allocatedBytes() - bytesBefore == pool.stats().footprintBytes(),
                     () -> device.allocatedBytes() + " bytes after " + bytesBefore + " in " + pool.stats());
         } else {
-            await(
+            Async.await(
                     () -> ownBuffers() == footprintCount(),
                     () -> "native buffers " + ownBuffers() + " in " + pool.stats());
         }
@@ -314,11 +316,11 @@ final class RandomRound {
         return stats.activeCount() + stats.cachedCount() + stats.parkedCount();
     }
 
-    /** What a reset parks is nobody's until the fence is complete. */
+    /** Checks that the pool leases no memory that a reset has parked until the fence is complete. */
     private void requireParkingByReset(List<MarkedLease> live) {
-        flights.forEach(flight -> flight.land(false, true));
-        await(() -> pool.stats().parkedCount() == 0, () -> "parked with no fence: " + pool);
-        Flight last = new Flight(device);
+        gpuWork.forEach(work -> work.complete(false, true));
+        Async.await(() -> pool.stats().parkedCount() == 0, () -> "parked, though every fence is complete: " + pool);
+        GpuWork last = new GpuWork(device);
         last.reset(pool);
         assertThat(pool.stats().parkedCount()).as("parked by a reset").isEqualTo(live.size());
         live.forEach(lease -> assertThat(lease.buffer.isReleased()).isTrue());
@@ -336,14 +338,14 @@ final class RandomRound {
             probes.forEach(MlxBuffer::close);
         }
         live.forEach(MarkedLease::requireUntouched);
-        last.land(false, true);
-        await(() -> pool.stats().parkedCount() == 0, () -> "parked with no fence: " + pool);
+        last.complete(false, true);
+        Async.await(() -> pool.stats().parkedCount() == 0, () -> "parked, though every fence is complete: " + pool);
     }
 
     private void requireNothingLost() {
         sharedScope.close();
         if (plan.closes()) {
-            await(() -> pool.stats().footprintBytes() == 0, () -> "a closed pool has " + pool.stats());
+            Async.await(() -> pool.stats().footprintBytes() == 0, () -> "a closed pool has " + pool.stats());
         }
         assertThat(pool.stats())
                 .returns(0, PoolStats::activeCount)
@@ -354,10 +356,10 @@ final class RandomRound {
         assertThat(pool.leakedCount()).as("leaks").isZero();
         pool.clear();
         assertThat(pool.stats().footprintBytes()).as("footprint").isZero();
-        await(() -> ownBuffers() == 0, () -> ownBuffers() + " native buffers after clear");
+        Async.await(() -> ownBuffers() == 0, () -> ownBuffers() + " native buffers after clear");
     }
 
-    /** What the pool counts towards its limits is what it has: nothing. */
+    /** Checks that an empty pool counts nothing towards its limits: they can be used to the last page. */
     private void requireLimitsToThePage() {
         pool.limits().setTrimIdleAfter(Duration.ZERO);
         pool.limits().setWaitForParked(Duration.ZERO);
@@ -380,7 +382,7 @@ final class RandomRound {
         assertThatExceptionOfType(BufferAllocationException.class).isThrownBy(() -> pool.alloc(bytes, DType.U8));
     }
 
-    /** After a reset, dropped leases are no leaks: only scopes are. */
+    /** Drops scopes, and checks that the pool finds them. A pool that was reset reports no other dropped leases. */
     private void requireLeaksFound() {
         if (!plan.watched()) {
             return;
@@ -389,7 +391,7 @@ final class RandomRound {
         for (int i = 0; i < PROBES; i++) {
             pool.scope().alloc(DType.U8, 1);
         }
-        await(
+        Async.await(
                 () -> {
                     System.gc();
                     return pool.leakedCount() == PROBES;
@@ -399,7 +401,7 @@ final class RandomRound {
     }
 
     private void requireNothingNative() {
-        await(
+        Async.await(
                 () -> ownBuffers() == 0
                         && NativeFaults.liveEvents() == eventsBefore
                         && NativeFaults.liveDevices() == devicesBefore,
@@ -407,21 +409,7 @@ final class RandomRound {
                         + NativeFaults.liveDevices() + " devices are left");
     }
 
-    private static void await(BooleanSupplier condition, Supplier<String> otherwise) {
-        long deadline = System.nanoTime() + FOR_BACKGROUND.toNanos();
-        while (!condition.getAsBoolean()) {
-            if (System.nanoTime() - deadline > 0) {
-                throw new AssertionError(otherwise.get());
-            }
-            try {
-                TimeUnit.MILLISECONDS.sleep(1);
-            } catch (InterruptedException e) {
-                throw new AssertionError(e);
-            }
-        }
-    }
-
-    /** With what a failure can be had again, as far as the threads let it. */
+    /** The seed and the plan, which repeat a failure as far as the scheduling of the threads allows. */
     @Override
     public String toString() {
         return "seed " + seed + ", " + plan;

@@ -11,7 +11,10 @@ import javax.management.MBeanAttributeInfo;
 import javax.management.StandardMBean;
 import org.jspecify.annotations.Nullable;
 
-/** One thread of a round: does anything that a pool lets it do, and counts what the pool should have counted. */
+/**
+ * One thread of a round. It makes random calls to the pool, and keeps a model of the statistics that the pool must
+ * have.
+ */
 final class RandomUser {
     private static final int MOST_HELD = 16;
     private static final long[] BYTES = {0, 4096, 1 << 16, 1 << 20, 64 << 20, MlxBufferPool.UNLIMITED};
@@ -24,16 +27,16 @@ final class RandomUser {
     private final int index;
     private long leases;
 
-    /** Leases of this thread alone. */
+    /** Leases that this thread alone releases. */
     final List<MarkedLease> held = new ArrayList<>();
-    /** Leases that others may end as well. */
+    /** Leases that other threads may release as well. */
     final List<MarkedLease> contested = new ArrayList<>();
-    /** Leases of the scope that all threads use, with the bytes that they asked for. */
+    /** Leases of the scope that all threads share. */
     final List<MarkedLease> ofSharedScope = new ArrayList<>();
 
     long granted;
     long failed;
-    /** Leases that this thread has ended, and surely nobody else. */
+    /** Leases that this thread has ended, and certainly no other thread. */
     long ended;
 
     long operations;
@@ -46,28 +49,20 @@ final class RandomUser {
         this.random = new SplittableRandom(seed * 1000 + index);
     }
 
-    /** Takes and releases, as a program does nearly always: fast, for very many operations. */
-    void work(int steps) {
-        for (int step = 0; step < steps && !round.isOver(); step++) {
-            MarkedLease lease = lease();
-            if (lease != null) {
-                held.add(lease);
-            }
+    /** Leases and releases, as most programs do: fast enough for a very large number of operations. */
+    void leaseAndRelease(int steps) {
+        for (int step = 0; step < steps && !round.hasFailed(); step++) {
+            hold(lease());
             while (!held.isEmpty() && (held.size() >= MOST_HELD || random.nextInt(4) == 0)) {
                 MarkedLease next = removeAny(held);
                 next.requireIntact();
                 switch (random.nextInt(8)) {
                     case 0 -> {
-                        if (round.flights.get(index).release(pool, next)) {
+                        if (round.gpuWork.get(index).release(pool, next)) {
                             ended();
                         }
                     }
-                    case 1 -> {
-                        MarkedLease other = round.handOver(next);
-                        if (other != null) {
-                            held.add(other);
-                        }
-                    }
+                    case 1 -> hold(round.exchange(next));
                     case 2, 3 -> {
                         next.buffer.close();
                         ended();
@@ -79,11 +74,11 @@ final class RandomUser {
                 }
             }
             if (step % 64 == 63) {
-                round.flights.get(index).land(step % 128 == 127, false);
+                round.gpuWork.get(index).complete(step % 128 == 127, false);
                 operations++;
             }
             if (step % 512 == 511) {
-                look();
+                checkStatistics();
             }
             if (step % 16_384 == 16_383) {
                 pool.trim(random.nextLong(1 << 22));
@@ -97,16 +92,16 @@ final class RandomUser {
         operations++;
     }
 
-    /** Does anything at all. */
-    void rove(int steps) throws Exception {
-        for (int step = 0; step < steps && !round.isOver(); step++) {
+    /** Makes calls of every kind. */
+    void makeRandomCalls(int steps) throws Exception {
+        for (int step = 0; step < steps && !round.hasFailed(); step++) {
             operations++;
             if (round.plan.closes() && index == 0 && step == steps / 2) {
                 pool.close();
                 pool.close();
             }
             try {
-                anything(random.nextInt(100));
+                randomCall(random.nextInt(100));
             } catch (IllegalStateException e) {
                 if (!round.plan.closes() || !"the pool is closed".equals(e.getMessage())) {
                     throw e;
@@ -115,25 +110,17 @@ final class RandomUser {
         }
     }
 
-    private void anything(int choice) throws Exception {
+    private void randomCall(int choice) throws Exception {
         if (choice < 36) {
-            MarkedLease lease = lease();
-            if (lease != null) {
-                held.add(lease);
-            }
+            hold(lease());
             if (held.size() > MOST_HELD) {
-                end(removeAny(held));
+                endAny();
             }
         } else if (choice < 54) {
-            if (!held.isEmpty()) {
-                end(removeAny(held));
-            }
+            endAny();
         } else if (choice < 58) {
             if (!held.isEmpty()) {
-                MarkedLease other = round.handOver(removeAny(held));
-                if (other != null) {
-                    held.add(other);
-                }
+                hold(round.exchange(removeAny(held)));
             }
         } else if (choice < 62) {
             contend();
@@ -144,16 +131,16 @@ final class RandomUser {
         } else if (choice < 69) {
             misuse();
         } else if (choice < 78) {
-            Flight flight = anyFlight();
+            GpuWork work = anyGpuWork();
             if (random.nextInt(6) == 0) {
-                flight.fail(random.nextBoolean());
+                work.fail(random.nextBoolean());
             } else {
-                flight.land(random.nextBoolean(), random.nextInt(4) == 0);
+                work.complete(random.nextBoolean(), random.nextInt(4) == 0);
             }
         } else if (choice < 84) {
-            look();
+            checkStatistics();
         } else if (choice < 87) {
-            ask();
+            query();
         } else if (choice < 89) {
             trim();
         } else if (choice < 93) {
@@ -165,9 +152,21 @@ final class RandomUser {
         } else if (choice < 97) {
             reset();
         } else if (choice < 99) {
-            set();
+            changeSettings();
         } else {
             round.changeFaults(random);
+        }
+    }
+
+    private void hold(@Nullable MarkedLease lease) {
+        if (lease != null) {
+            held.add(lease);
+        }
+    }
+
+    private void endAny() {
+        if (!held.isEmpty()) {
+            end(removeAny(held));
         }
     }
 
@@ -188,8 +187,8 @@ final class RandomUser {
         return lease;
     }
 
-    private Flight anyFlight() {
-        return round.flights.get(random.nextInt(round.flights.size()));
+    private GpuWork anyGpuWork() {
+        return round.gpuWork.get(random.nextInt(round.gpuWork.size()));
     }
 
     /** Null if the request was refused. */
@@ -219,33 +218,28 @@ final class RandomUser {
             throw new AssertionError("refused " + bytes + " bytes, not", e);
         }
         round.requireConsistent(e.poolStats().orElseThrow());
-        if (!held.isEmpty()) {
-            end(removeAny(held));
-        }
+        endAny();
     }
 
     private void leaseWhileInterrupted() {
         Thread.currentThread().interrupt();
         try {
-            MarkedLease lease = lease();
-            if (lease != null) {
-                held.add(lease);
-            }
+            hold(lease());
         } finally {
-            // A lease may clear it on its way only by telling the caller.
+            // The request must not clear the interrupt status of its thread.
             if (!Thread.interrupted()) {
                 throw new AssertionError("the pool lost an interrupt");
             }
         }
     }
 
-    /** Ends a lease of this thread in any way; a reset may have been faster. */
+    /** Ends a lease of this thread in one of several ways. A reset of another thread may have ended it before. */
     private void end(MarkedLease lease) {
         lease.requireIntact();
         try {
             switch (random.nextInt(6)) {
                 case 0, 1 -> {
-                    if (!anyFlight().release(pool, lease)) {
+                    if (!anyGpuWork().release(pool, lease)) {
                         held.add(lease);
                         return;
                     }
@@ -277,11 +271,14 @@ final class RandomUser {
 
     private static void requireEnded(MarkedLease lease) {
         if (!lease.buffer.isReleased()) {
-            throw new AssertionError(lease.buffer + " has ended");
+            throw new AssertionError(lease.buffer + " was ended, but is not released");
         }
     }
 
-    /** In a checked pool whoever ends a lease closes its segments first, and may not have got further. */
+    /**
+     * Waits until a lease has ended. In a checked pool, the thread that ends a lease closes its segments first, and may
+     * not have ended the lease yet.
+     */
     private static void awaitEnd(MarkedLease lease) {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
         while (!lease.buffer.isReleased() && System.nanoTime() - deadline < 0) {
@@ -290,7 +287,7 @@ final class RandomUser {
         requireEnded(lease);
     }
 
-    /** Several threads end one lease: one of them does. */
+    /** Releases a lease that several threads release. One of them succeeds. */
     private void contend() {
         if (!held.isEmpty() && random.nextBoolean()) {
             MarkedLease mine = removeAny(held);
@@ -305,7 +302,7 @@ final class RandomUser {
         try {
             if (random.nextInt(3) > 0) {
                 pool.release(lease.buffer);
-            } else if (!anyFlight().release(pool, lease)) {
+            } else if (!anyGpuWork().release(pool, lease)) {
                 return;
             }
             ended();
@@ -314,7 +311,7 @@ final class RandomUser {
         }
     }
 
-    /** Everything that can be asked of a buffer. */
+    /** Checks every property of a buffer and of a slice of it. */
     private void inspect(MarkedLease lease, boolean resettable) {
         MlxBuffer buffer = lease.buffer;
         long elements = 1;
@@ -326,7 +323,7 @@ final class RandomUser {
                 || buffer.capacity() < buffer.byteLength()
                 || buffer.isCopy()
                 || !buffer.toString().startsWith("MlxBuffer[")) {
-            throw new AssertionError(buffer + " is not what was asked for");
+            throw new AssertionError(buffer + " does not match its request");
         }
         try {
             long start = buffer.handleOffset();
@@ -347,7 +344,7 @@ final class RandomUser {
                 slice.close();
             }
             if (!slice.isReleased()) {
-                throw new AssertionError(slice + " was closed");
+                throw new AssertionError(slice + " was closed, but is not released");
             }
         } catch (IllegalStateException e) {
             if (!resettable) {
@@ -376,7 +373,7 @@ final class RandomUser {
         try {
             if (random.nextBoolean()) {
                 pool.release(lease.buffer);
-            } else if (!anyFlight().release(pool, lease)) {
+            } else if (!anyGpuWork().release(pool, lease)) {
                 return;
             }
         } catch (IllegalStateException expected) {
@@ -389,7 +386,7 @@ final class RandomUser {
         throw new AssertionError(lease.buffer + " was released twice");
     }
 
-    private void look() {
+    private void checkStatistics() {
         operations++;
         PoolStats stats = pool.stats();
         round.requireConsistent(stats);
@@ -399,7 +396,7 @@ final class RandomUser {
         lastRequests = stats.requests();
     }
 
-    private void ask() throws Exception {
+    private void query() throws Exception {
         switch (random.nextInt(5)) {
             case 0 -> {
                 StandardMBean bean = new StandardMBean(pool.mxBean(), MlxBufferPoolMXBean.class, true);
@@ -416,7 +413,7 @@ final class RandomUser {
             }
             case 2 -> {
                 if (!pool.toString().contains(pool.name())) {
-                    throw new AssertionError(pool + " does not say its name");
+                    throw new AssertionError(pool + " does not have its name in its text");
                 }
             }
             case 3 -> {
@@ -432,7 +429,7 @@ final class RandomUser {
             default -> {
                 try {
                     pool.alloc(0, DType.U8);
-                    throw new AssertionError("there is a lease of nothing");
+                    throw new AssertionError("a request of 0 bytes was granted");
                 } catch (IllegalArgumentException expected) {
                     operations++;
                 }
@@ -459,13 +456,13 @@ final class RandomUser {
             if (random.nextBoolean()) {
                 pool.reset();
             } else {
-                anyFlight().reset(pool);
+                anyGpuWork().reset(pool);
             }
         });
     }
 
-    private void set() {
-        if (!round.plan.moves()) {
+    private void changeSettings() {
+        if (!round.plan.changesSettings()) {
             return;
         }
         switch (random.nextInt(6)) {
@@ -499,25 +496,25 @@ final class RandomUser {
 
     private void useScope() throws InterruptedException {
         boolean confined = random.nextBoolean();
-        List<MarkedLease> going = new ArrayList<>();
+        List<MarkedLease> active = new ArrayList<>();
         List<MarkedLease> early = new ArrayList<>();
         List<MemorySegment> segments = new ArrayList<>();
         MlxScope scope = confined ? pool.confinedScope() : pool.scope();
         try (scope) {
-            fill(scope, going, segments);
-            going.forEach(lease -> inspect(lease, false));
-            while (going.size() > 1 && random.nextBoolean()) {
-                early.add(endEarly(removeAny(going)));
+            fill(scope, active, segments);
+            active.forEach(lease -> inspect(lease, false));
+            while (active.size() > 1 && random.nextBoolean()) {
+                early.add(endEarly(removeAny(active)));
             }
-            if (confined && random.nextInt(8) == 0 && !going.isEmpty()) {
-                beRefusedElsewhere(scope, going.getFirst());
+            if (confined && random.nextInt(8) == 0 && !active.isEmpty()) {
+                requireRefusalOnAnotherThread(scope, active.getFirst());
             }
-            fill(scope, going, segments);
+            fill(scope, active, segments);
             early.forEach(MarkedLease::requireUntouched);
         } finally {
-            ended += going.size() + segments.size();
+            ended += active.size() + segments.size();
         }
-        going.forEach(RandomUser::requireEnded);
+        active.forEach(RandomUser::requireEnded);
         for (MemorySegment segment : segments) {
             try {
                 segment.get(ValueLayout.JAVA_BYTE, 0);
@@ -528,25 +525,25 @@ final class RandomUser {
         }
         try {
             scope.alloc(DType.U8, 1);
-            throw new AssertionError(scope + " was closed");
+            throw new AssertionError(scope + " is closed, but allocates");
         } catch (IllegalStateException expected) {
             operations++;
         }
     }
 
-    private void fill(MlxScope scope, List<MarkedLease> going, List<MemorySegment> segments) {
+    private void fill(MlxScope scope, List<MarkedLease> active, List<MemorySegment> segments) {
         for (int i = random.nextInt(5); i > 0; i--) {
             if (random.nextInt(3) > 0) {
                 long bytes = anyBytes();
                 try {
-                    going.add(mark(scope.alloc(bytes, DType.U8)));
+                    active.add(mark(scope.alloc(bytes, DType.U8)));
                 } catch (BufferAllocationException e) {
                     refused(e, bytes);
                 }
             } else {
                 allocate(scope, segments);
             }
-            going.forEach(MarkedLease::requireIntact);
+            active.forEach(MarkedLease::requireIntact);
         }
     }
 
@@ -567,12 +564,12 @@ final class RandomUser {
         }
     }
 
-    /** The contents stay until the scope ends, and with a fence until that is complete too. */
+    /** Ends a lease of an open scope. Its memory keeps its contents until the scope closes and a fence is complete. */
     private MarkedLease endEarly(MarkedLease lease) {
         lease.requireIntact();
         switch (random.nextInt(3)) {
             case 0 -> {
-                if (!anyFlight().release(pool, lease)) {
+                if (!anyGpuWork().release(pool, lease)) {
                     throw new AssertionError("a fence was asked before the scope has ended");
                 }
             }
@@ -589,7 +586,7 @@ final class RandomUser {
         }
     }
 
-    private static void beRefusedElsewhere(MlxScope scope, MarkedLease lease) throws InterruptedException {
+    private static void requireRefusalOnAnotherThread(MlxScope scope, MarkedLease lease) throws InterruptedException {
         Thread other = Thread.ofVirtual().unstarted(() -> {
             try {
                 scope.alloc(DType.U8, 1);

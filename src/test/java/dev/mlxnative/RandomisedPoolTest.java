@@ -17,11 +17,11 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Threads that use a pool at random, with faults, in every way there is: no two leases share a byte, what waits for a
- * fence stays as it is, and the books are those that the threads have kept.
+ * Random calls of several threads to a pool whose device refuses some creations. No two leases share a byte, memory
+ * that waits for a fence keeps its contents, and the pool's statistics match the model that the threads keep.
  *
- * <p>{@code -Dmlx.test.seeds=7,8} runs these seeds instead of the usual ones, and {@code -Dmlx.test.operations=100000}
- * so many operations. What a seed decides is what each thread does, not how they meet.
+ * <p>{@code -Dmlx.test.seeds=7,8} replaces the default seeds, and {@code -Dmlx.test.operations=100000} the number of
+ * operations. A seed determines the calls of each thread, but not how the threads interleave.
  */
 @Tag("faults")
 @Timeout(value = 600, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -33,7 +33,7 @@ class RandomisedPoolTest {
             .toArray();
     private static final int THREADS = 4;
     private static final int STEPS = 600;
-    /** Each lease of a checked pool, and each watched one, costs as much as a hundred others. */
+    /** For pools whose leases cost a hundred times as much: checked ones, and those that watch every lease. */
     private static final int SLOW_STEPS = 200;
 
     private static final String FENCE_FAILED = "failed: the memory that is parked with it stays parked";
@@ -74,56 +74,56 @@ class RandomisedPoolTest {
         }
     }
 
-    static Stream<Arguments> seedsOfEachKindOfThread() {
+    static Stream<Arguments> seedsForEachKindOfThread() {
         return LongStream.of(SEEDS)
                 .boxed()
                 .flatMap(seed -> Stream.of(Arguments.of(seed, false), Arguments.of(seed, true)));
     }
 
-    static Stream<Arguments> seedsOfEachKindOfPool() {
+    static Stream<Arguments> seedsForEachKindOfPool() {
         return LongStream.of(SEEDS)
                 .boxed()
                 .flatMap(seed -> Stream.of(Kind.values()).map(kind -> Arguments.of(seed, kind)));
     }
 
     @ParameterizedTest
-    @MethodSource("seedsOfEachKindOfThread")
+    @MethodSource("seedsForEachKindOfThread")
     void millionsOfLeasesLeaveNothing(long seed, boolean virtual) {
         long share = OPERATIONS / SEEDS.length / 2;
         long operations = 0;
         while (operations < share) {
-            // Each step is a lease that begins, and in the long run one that ends.
+            // Each step begins one lease and, on average, ends one.
             int steps = Math.toIntExact(Math.min(share - operations, 1_000_000) / THREADS / 2 + 1);
             RandomRound round = new RandomRound(plan(Kind.DEFAULT, THREADS, virtual, 0), seed + operations);
-            operations += run(round, user -> user.work(steps));
+            operations += run(round, user -> user.leaseAndRelease(steps));
         }
         assertThat(operations).isGreaterThanOrEqualTo(share);
     }
 
     @ParameterizedTest
-    @MethodSource("seedsOfEachKindOfPool")
-    void whateverHappensTheBooksAreRight(long seed, Kind kind) {
+    @MethodSource("seedsForEachKindOfPool")
+    void theStatisticsMatchTheModel(long seed, Kind kind) {
         long operations = 0;
         long refusals = 0;
         long leaks = 0;
         for (int events = 0; events < 16; events++) {
             boolean virtual = (events + seed) % 2 == 0;
             RandomRound round = new RandomRound(plan(kind, THREADS, virtual, events), seed);
-            operations += run(round, user -> user.rove(kind.steps));
+            operations += run(round, user -> user.makeRandomCalls(kind.steps));
             refusals += round.refusals();
             leaks += round.leaks();
         }
         RandomRound alone = new RandomRound(plan(kind, 1, false, 0), seed);
-        operations += run(alone, user -> user.rove(kind.steps));
+        operations += run(alone, user -> user.makeRandomCalls(kind.steps));
         leaks += alone.leaks();
         log.await(Math.toIntExact(leaks), "leak in pool");
         assertThat(log.without("leak in pool", "was closed", FENCE_FAILED)).isEmpty();
-        assertThat(log.origins(FENCE_FAILED)).allMatch(Flight.Failure.class::isInstance);
+        assertThat(log.origins(FENCE_FAILED)).allMatch(GpuWork.Failure.class::isInstance);
         assertThat(operations).isGreaterThanOrEqualTo(16L * THREADS * kind.steps);
         assertThat(refusals).as("requests that ran out of memory").isPositive();
     }
 
-    /** @param events what happens, one bit each */
+    /** @param events the kinds of events in the round, one bit for each */
     private static RandomRound.Plan plan(Kind kind, int threads, boolean virtual, int events) {
         return new RandomRound.Plan(
                 kind.configuration,

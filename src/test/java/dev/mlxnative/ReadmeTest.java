@@ -13,7 +13,7 @@ import javax.tools.ToolProvider;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The Java in the README compiles as it stands, and does what it says. */
+/** The Java code in the README compiles unchanged, and does what the README says. */
 class ReadmeTest {
     private static final Pattern JAVA = Pattern.compile("```java\n(.*?)```", Pattern.DOTALL);
     private static final String CLASSES = Path.of("target", "classes").toString();
@@ -48,7 +48,7 @@ class ReadmeTest {
                 .isZero();
         ForkedJvm jvm = ForkedJvm.java(List.of(
                 "--enable-native-access=ALL-UNNAMED",
-                // Micrometer finds the SLF4J of other tests' libraries, which warns that nobody listens.
+                // Micrometer finds SLF4J on the class path of the tests, which warns that it has no provider.
                 "-Dslf4j.internal.verbosity=ERROR",
                 "-classpath",
                 folder + File.pathSeparator + libraries,

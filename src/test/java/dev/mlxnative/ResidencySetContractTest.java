@@ -13,8 +13,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * What every residency set does, whichever library {@code mlx.shim.path} names: where the system has none, the same
- * calls must work and count nothing.
+ * The contract of residency sets, for every library that {@code mlx.shim.path} can name. On a system without residency
+ * sets, the same calls must succeed and count nothing.
  */
 @Tag("contract")
 class ResidencySetContractTest {
@@ -31,7 +31,7 @@ class ResidencySetContractTest {
         return set.isSupported() ? count : 0;
     }
 
-    /** What the native side counts after a commit. */
+    /** Asserts the number of members that the set and, after a commit, the native library count. */
     private void assertCommitted(int count) {
         assertThat(set.size()).isEqualTo(members(count));
         if (set.isSupported()) {

@@ -1,16 +1,13 @@
 package dev.mlxnative;
 
-import java.io.IOException;
 import java.lang.foreign.SymbolLookup;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
- * For a forked JVM with a heap of one size: threads, platform and virtual, that each make every kind of native call
- * once and end. Prints the bytes that they leave on the device, the objects if the library counts them, and the bytes
- * by which the process grew over the last four fifths.
+ * The main class of a forked JVM with a heap of fixed size: starts platform and virtual threads that each make every
+ * kind of native call once and end. It prints the bytes that are left on the device, the native objects that are left
+ * if the library counts them, and the bytes by which the process grew during the last four fifths of the threads.
  */
 final class ShortThreads {
     private static final int AT_ONCE = 50;
@@ -22,30 +19,16 @@ final class ShortThreads {
         try (MlxDevice device = MlxDevice.open()) {
             long before = device.allocatedBytes();
             run(device, count / 5);
-            long resident = residentBytes();
+            long resident = ResidentMemory.bytes();
             run(device, count - count / 5);
             System.out.println(device.allocatedBytes() - before);
             System.out.println(isTestBuild() ? NativeFaults.liveBuffers() + NativeFaults.liveEvents() : 0);
-            System.out.println(residentBytes() - resident);
+            System.out.println(ResidentMemory.bytes() - resident);
         }
     }
 
     private static boolean isTestBuild() {
         return SymbolLookup.loaderLookup().find("mlxshim_faults_clear").isPresent();
-    }
-
-    /** This process's memory that is really there; 0 on systems without /proc. */
-    private static long residentBytes() throws IOException {
-        Path statistics = Path.of("/proc/self/smaps_rollup");
-        if (!Files.exists(statistics)) {
-            return 0;
-        }
-        for (String line : Files.readAllLines(statistics)) {
-            if (line.startsWith("Rss:")) {
-                return Long.parseLong(line.replaceAll("\\D", "")) * 1024;
-            }
-        }
-        throw new IOException(statistics + " has no line with Rss");
     }
 
     private static void run(MlxDevice device, int count) throws InterruptedException {

@@ -11,16 +11,16 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** Each step of a request for which the device has no memory left. Needs a test build of the library. */
+/** The steps of a request for which the device has no memory left. Needs a test build of the library. */
 @Tag("faults")
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class ShortageTest {
-    private static final Duration FOR_EVER = Duration.ofDays(1);
+    private static final Duration FOREVER = Duration.ofDays(1);
 
     private final MlxDevice device = MlxDevice.open();
     private final long page = device.nativeDevice().traits().pageSize();
     private final MlxBufferPool pool =
-            MlxBufferPool.builder(device).waitForParked(FOR_EVER).build();
+            MlxBufferPool.builder(device).waitForParked(FOREVER).build();
     private final TestFence fence = new TestFence();
 
     @BeforeEach
@@ -29,7 +29,7 @@ class ShortageTest {
     }
 
     @AfterEach
-    void theBooksBalanceAndNothingIsLeft() {
+    void theCountersBalanceAndNothingIsLeft() {
         pool.limits().setMemoryLimit(MlxBufferPool.UNLIMITED);
         long available = 64 * page;
         NativeFaults.byteBudget(device.allocatedBytes() + available);
@@ -62,13 +62,13 @@ class ShortageTest {
         return refusal;
     }
 
-    /** The device has no more than it has given out. */
+    /** Makes the device refuse every further byte. */
     private void exhaust() {
         NativeFaults.byteBudget(device.allocatedBytes());
     }
 
     @Test
-    void freeMemoryIsTakenFirst() {
+    void cachedMemoryServesFirst() {
         alloc(page).close();
         exhaust();
         alloc(page).close();
@@ -76,7 +76,7 @@ class ShortageTest {
     }
 
     @Test
-    void thenMemoryWhoseFenceIsComplete() {
+    void parkedMemoryWithACompleteFenceServesSecond() {
         alloc(2 * page).close();
         pool.release(alloc(page), fence);
         fence.complete();
@@ -86,14 +86,14 @@ class ShortageTest {
     }
 
     @Test
-    void thenTheDeviceIsAsked() {
+    void theDeviceServesThird() {
         alloc(page).close();
         alloc(2 * page).close();
         assertThat(pool.stats()).returns(2L, PoolStats::nativeAllocations).returns(0L, PoolStats::trimmedBytes);
     }
 
     @Test
-    void thenItIsAskedAgainWithoutACache() {
+    void aRefusedRequestEvictsTheCacheAndAsksAgain() {
         MlxBuffer active = alloc(page);
         alloc(4 * page).close();
         exhaust();
@@ -117,7 +117,7 @@ class ShortageTest {
     }
 
     @Test
-    void itIsAskedForPagesThen() {
+    void aRefusedRequestAsksAgainForWholePages() {
         MlxBuffer active = alloc(4 * page);
         NativeFaults.byteBudget(device.allocatedBytes() + 5 * page);
         assertThat(alloc(5 * page).capacity()).isEqualTo(5 * page);
@@ -125,26 +125,22 @@ class ShortageTest {
     }
 
     @Test
-    void thenParkedMemoryIsWaitedFor() throws Exception {
+    void aRefusedRequestWaitsForParkedMemory() throws Exception {
         pool.release(alloc(page), fence);
         exhaust();
-        FutureTask<MlxBuffer> request = start(page);
-        while (fence.awaited() == 0) {
-            PoolContract.sleep();
-        }
+        FutureTask<MlxBuffer> request = Async.start(() -> alloc(page));
+        Async.await(() -> fence.awaited() > 0);
         fence.complete();
         assertThat(request.get().capacity()).isEqualTo(page);
         assertThat(pool.stats()).returns(1L, PoolStats::hits).returns(0L, PoolStats::failedAllocations);
     }
 
     @Test
-    void parkedMemoryOfAnotherSizeGoesBackForIt() throws Exception {
+    void parkedMemoryOfAnotherSizeIsFreedForARequest() throws Exception {
         pool.release(alloc(4 * page), fence);
         exhaust();
-        FutureTask<MlxBuffer> request = start(2 * page);
-        while (fence.awaited() == 0) {
-            PoolContract.sleep();
-        }
+        FutureTask<MlxBuffer> request = Async.start(() -> alloc(2 * page));
+        Async.await(() -> fence.awaited() > 0);
         fence.complete();
         assertThat(request.get().capacity()).isEqualTo(2 * page);
         assertThat(pool.stats())
@@ -154,11 +150,12 @@ class ShortageTest {
     }
 
     @Test
-    void atLastTheMessageSaysAllThereIsToKnow() {
+    void theMessageOfARefusalHasEveryFigure() {
         MlxBuffer active = alloc(3 * page);
         alloc(page).close();
         pool.release(alloc(2 * page), fence);
-        pool.limits().setWaitForParked(Duration.ofMillis(20));
+        // Long enough that a loaded machine reaches the wait before its end.
+        pool.limits().setWaitForParked(Duration.ofMillis(500));
         NativeFaults.byteBudget(0);
         BufferAllocationException refusal = refused(100 * page);
         PoolStats stats = refusal.poolStats().orElseThrow();
@@ -173,7 +170,7 @@ class ShortageTest {
                 .hasMessageContainingAll(
                         "no memory for " + 100 * page + " bytes",
                         "a native buffer of " + 100 * page + " was refused by the device",
-                        "after up to 20 ms of waiting",
+                        "after up to 500 ms of waiting",
                         "The pool " + pool.name() + " has " + 4 * page + " bytes in 1 active buffers, 0 cached and "
                                 + 2 * page + " parked",
                         "its limits are " + pool.limits().memoryLimit() + " bytes and 499000 buffers",
@@ -200,9 +197,9 @@ class ShortageTest {
                 .returns(4 * page, PoolStats::trimmedBytes);
     }
 
-    /** What was counted in for a buffer that the device then refused is counted out again. */
+    /** The pool subtracts the bytes of a refused buffer from its footprint again. */
     @Test
-    void refusalsDoNotEatIntoTheMemoryLimit() {
+    void refusalsCostNothingOfTheMemoryLimit() {
         pool.limits().setMemoryLimit(4 * page);
         NativeFaults.byteBudget(0);
         for (int i = 0; i < 10; i++) {
@@ -210,11 +207,5 @@ class ShortageTest {
         }
         NativeFaults.clear();
         assertThat(alloc(4 * page).capacity()).isEqualTo(4 * page);
-    }
-
-    private FutureTask<MlxBuffer> start(long byteLength) {
-        FutureTask<MlxBuffer> request = new FutureTask<>(() -> alloc(byteLength));
-        Thread.ofPlatform().daemon().start(request);
-        return request;
     }
 }

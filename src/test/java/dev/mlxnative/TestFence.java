@@ -3,7 +3,7 @@ package dev.mlxnative;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** A fence of a caller's own. */
+/** A fence that a test completes, or makes fail. */
 final class TestFence implements MlxFence {
     private final CountDownLatch reached = new CountDownLatch(1);
     private final AtomicInteger awaited = new AtomicInteger();
@@ -16,26 +16,26 @@ final class TestFence implements MlxFence {
         reached.countDown();
     }
 
-    /** How often somebody has waited for it. */
+    /** How often a thread has begun to wait for the fence. */
     int awaited() {
         return awaited.get();
     }
 
-    /** How many threads are waiting for it. */
+    /** How many threads wait for the fence. */
     int awaiting() {
         return awaiting.get();
     }
 
     @Override
     public boolean isComplete() {
-        failIfTold();
+        throwIfFailing();
         return reached.getCount() == 0;
     }
 
     @Override
     public void await() throws InterruptedException {
         awaited.incrementAndGet();
-        failIfTold();
+        throwIfFailing();
         awaiting.incrementAndGet();
         try {
             reached.await();
@@ -44,7 +44,7 @@ final class TestFence implements MlxFence {
         }
     }
 
-    private void failIfTold() {
+    private void throwIfFailing() {
         if (failing) {
             throw new Failure();
         }

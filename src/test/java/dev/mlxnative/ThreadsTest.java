@@ -25,7 +25,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Many threads at once: nobody's memory is anybody else's, every count is right, nothing crashes. */
+/** Concurrent use: leases never share memory, every count is right, and nothing crashes. */
 @Tag("contract")
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class ThreadsTest {
@@ -47,7 +47,7 @@ class ThreadsTest {
         void run(int thread) throws Exception;
     }
 
-    /** Runs a task on each of many threads, which begin together, and passes on what any of them throws. */
+    /** Runs a task on several threads that begin together, and throws if any of them does. */
     private static void onThreads(boolean virtual, int threads, Task task) throws Exception {
         CyclicBarrier start = new CyclicBarrier(threads);
         List<Throwable> failures = new ArrayList<>();
@@ -62,7 +62,7 @@ class ThreadsTest {
                         task.run(thread);
                         return null;
                     } catch (Throwable e) {
-                        // The others may wait for this one.
+                        // Interrupts the other threads, which may wait for this one.
                         executor.shutdownNow();
                         throw e;
                     }
@@ -76,7 +76,7 @@ class ThreadsTest {
                 }
             }
         }
-        // Before those that were interrupted by it.
+        // Reports the failure rather than the interruptions that it caused.
         failures.stream()
                 .filter(failure ->
                         !(failure instanceof InterruptedException || failure instanceof BrokenBarrierException))
@@ -136,13 +136,13 @@ class ThreadsTest {
     }
 
     private static void signal(MlxSharedEvent event, AtomicLong clock) {
-        // Only the thread that moved the clock may signal, and in order.
+        // The lock keeps the signals in the order of the clock.
         synchronized (event) {
             event.signal(clock.incrementAndGet());
         }
     }
 
-    /** A buffer that is full of its holder's stamp. */
+    /** A buffer that its holder has filled with a stamp. */
     private record Stamped(MlxBuffer buffer, long stamp) {
         Stamped {
             MemorySegment segment = buffer.segment();
@@ -164,7 +164,7 @@ class ThreadsTest {
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void aLeaseEndsOnceWhoeverEndsIt(boolean checked) throws Exception {
+    void aLeaseEndsOnceIfSeveralThreadsEndIt(boolean checked) throws Exception {
         int threads = 4;
         CyclicBarrier barrier = new CyclicBarrier(threads);
         AtomicReference<MlxBuffer> current = new AtomicReference<>();
@@ -325,11 +325,8 @@ class ThreadsTest {
                     barrier.await();
                 }
             });
-            // What was in a native call at its end is freed by a thread of its own.
-            for (int i = 0; i < 1000 && set.size() > 0; i++) {
-                Thread.sleep(10);
-            }
-            assertThat(set.size()).isZero();
+            // A background thread frees memory that was in a native call when its lease ended.
+            Async.await(() -> set.size() == 0);
             set.commit();
         }
     }
@@ -383,7 +380,7 @@ class ThreadsTest {
             assertThat(pool.stats()).returns(0, PoolStats::activeCount).returns(0L, PoolStats::footprintBytes);
         }
         assertThat(log.without("was closed", "leak in pool"))
-                .as("warnings other than those of leases that the pool was closed under")
+                .as("warnings that are not about leases which were active when the pool was closed")
                 .isEmpty();
     }
 }

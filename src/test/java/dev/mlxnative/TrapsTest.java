@@ -15,7 +15,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** What users of the Rust original fell into, and of pools like it: one test for each, red where the trap is open. */
+/** Known defects of the Rust original and of similar pools. Each test fails if this library has the defect. */
 @Tag("contract")
 class TrapsTest {
     private final MlxDevice device = MlxDevice.open();
@@ -30,7 +30,7 @@ class TrapsTest {
         device.close();
     }
 
-    /** A buffer of 3,000 bytes from elsewhere was filed under 4,096, and handed out for 4,000. */
+    /** The original caches a foreign buffer of 3,000 bytes under 4,096, and leases it for 4,000. */
     @Test
     void trap1_foreignBuffersAreRefused() {
         MlxBuffer foreign = device.allocBuffer(3000, DType.U8);
@@ -41,7 +41,7 @@ class TrapsTest {
         foreign.close();
     }
 
-    /** The length was the bucket's: a reader of 12,288 floats read 16,384. */
+    /** In the original, the length is that of the bucket: a reader of 12,288 floats reads 16,384. */
     @Test
     void trap2_theLengthIsTheRequests() {
         MlxBuffer buffer = pool.alloc(DType.F32, 12_288);
@@ -51,7 +51,7 @@ class TrapsTest {
         assertThat(buffer.capacity()).isEqualTo(65_536);
     }
 
-    /** Neither fresh nor reused memory was cleared: five cold runs gave five different results. */
+    /** The original clears neither new nor reused memory: five cold runs give five different results. */
     @Test
     void trap3_contentsAreDefined() {
         for (int run = 0; run < 5; run++) {
@@ -72,9 +72,9 @@ class TrapsTest {
         }
     }
 
-    /** A released buffer was handed out while the GPU still read it. */
+    /** The original leases a released buffer again while the GPU still reads it. */
     @Test
-    void trap4_memoryInFlightIsNotHandedOut() {
+    void trap4_memoryInFlightIsNotLeased() {
         try (MlxSharedEvent event = device.newSharedEvent()) {
             MlxBuffer inFlight = pool.alloc(1000, DType.U8);
             pool.release(inFlight, event.at(1));
@@ -89,7 +89,7 @@ class TrapsTest {
         }
     }
 
-    /** A length of 0 succeeded, lengths above 2^62 overflowed the bucket, shapes beyond the bytes were accepted. */
+    /** The original accepts a length of 0, lengths above 2^62, and shapes that are larger than the length. */
     @Test
     void trap5_impossibleRequestsAreRefused() {
         for (long byteLength : new long[] {0, -1, (1L << 62) + 1, Long.MAX_VALUE}) {
@@ -101,7 +101,9 @@ class TrapsTest {
         assertThat(pool.stats().requests()).isZero();
     }
 
-    /** "A free buffer of compatible size" was promised. What is promised here is the bucket, and all of it. */
+    /**
+     * The original promises "a free buffer of compatible size". Here, a bucket serves all of its sizes and no other.
+     */
     @Test
     void trap6_aBucketServesAllOfItsSizesAndNoOther() {
         pool.alloc(2049, DType.U8).close();
@@ -113,9 +115,9 @@ class TrapsTest {
         assertThat(pool.stats()).returns(1L, PoolStats::hits).returns(3L, PoolStats::nativeAllocations);
     }
 
-    /** Nothing gave memory back: 98 GB were cached for 4 GB in use. */
+    /** The original frees no memory: it caches 98 GB for 4 GB in use. */
     @Test
-    void trap7_whatIsCachedIsCountedAndGivenBack() {
+    void trap7_cachedMemoryIsCountedAndFreed() {
         List<MlxBuffer> buffers = new ArrayList<>();
         for (int i = 0; i < 64; i++) {
             buffers.add(pool.alloc(1 << 20, DType.U8));
@@ -128,7 +130,7 @@ class TrapsTest {
         AllocatedBytes.assertBackTo(device, bytesBefore);
     }
 
-    /** A buffer that was released and then reset was on the free list twice: two owners. */
+    /** In the original, a buffer that is released and then reset is on the free list twice, and gets two owners. */
     @Test
     void trap8_releaseAndResetMix() {
         List<MlxBuffer> buffers = new ArrayList<>();
@@ -151,7 +153,7 @@ class TrapsTest {
         assertThat(pool.stats().nativeAllocations()).isEqualTo(10);
     }
 
-    /** Releasing a view freed the parent under other views. */
+    /** In the original, releasing a view frees the parent under other views. */
     @Test
     void trap9_viewsNeverFreeTheirParent() {
         MlxBuffer parent = pool.alloc(1000, DType.U8);
@@ -166,7 +168,7 @@ class TrapsTest {
         assertThatIllegalStateException().isThrownBy(second::segment);
     }
 
-    /** Objective-C calls outside an autorelease pool leak, and say so on standard error, on threads that have none. */
+    /** Objective-C calls on a thread without an autorelease pool leak, and report it on standard error. */
     @Test
     void trap10_threadsWithoutAnAutoreleasePoolLeakNothing() throws Exception {
         List<String> options = new ArrayList<>(ForkedJvm.sameLibrary());
@@ -177,13 +179,13 @@ class TrapsTest {
         List<String> left = jvm.out().lines().toList();
         assertThat(left.get(0)).as("bytes on the device").isEqualTo("0");
         assertThat(left.get(1)).as("buffers and events").isEqualTo("0");
-        // One leaked page for each of 8,000 threads would be 32 MB or more; the JIT compiler was seen to take 10.
+        // One leaked page for each of 8,000 threads would be 32 MB or more. The JIT compiler takes up to 10 MB.
         assertThat(Long.parseLong(left.get(2))).as("growth of the process").isLessThan(32_000_000);
     }
 
-    /** Rounding up to powers of two took 17.26 GB of weights to 25.55: weights come from the device, at their size. */
+    /** In the original, rounding to powers of two makes 25.55 GB of 17.26 GB of weights. Here they keep their size. */
     @Test
-    void trap11_weightsTakeWhatTheyAre() {
+    void trap11_weightsAreNotRoundedUp() {
         long weights = (1 << 20) + (1 << 19) + 1;
         try (MlxBuffer buffer = device.allocBuffer(weights, DType.U8)) {
             assertThat(buffer.capacity()).isEqualTo(weights);
@@ -191,9 +193,9 @@ class TrapsTest {
         }
     }
 
-    /** A stale segment never reaches memory that is gone. */
+    /** A stale segment never reaches freed memory. */
     @Test
-    void staleSegmentsThrowOnceTheMemoryIsGone() {
+    void staleSegmentsThrowOnceTheMemoryIsFreed() {
         MlxBuffer buffer = pool.alloc(1000, DType.U8);
         MemorySegment stale = buffer.segment();
         buffer.close();

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import org.junit.jupiter.api.Test;
 
-/** A pool that clears memory before each lease. */
+/** A pool that zeroes memory before each lease. */
 class ZeroingPoolTest extends PowerOfTwoContract {
     @Override
     MlxBufferPool.Builder configure(MlxBufferPool.Builder builder) {

@@ -21,7 +21,7 @@ import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
-/** The committed bindings are those of the header as it is: run native/jextract.sh when this fails. */
+/** The committed bindings match the header. When a test fails, run {@code native/jextract.sh}. */
 class BindingsTest {
     private static final Path HEADER = Path.of("native", "include", "mlxshim.h");
     private static final Pattern FUNCTION = Pattern.compile("MLXSHIM_API ([^;(]+?)(\\w+)\\(([^)]*)\\);");
@@ -119,7 +119,7 @@ class BindingsTest {
                     matcher.group(1).strip(),
                     parameters(matcher.group(3).replaceAll("\\s+", " "))));
         }
-        // A declaration that the pattern does not read must not go unchecked.
+        // Fails if the pattern has missed a declaration.
         assertThat(functions).hasSize(header.split("\nMLXSHIM_API ", -1).length - 1);
         return functions;
     }
@@ -146,7 +146,7 @@ class BindingsTest {
                 .orElseGet(() -> FunctionDescriptor.ofVoid(arguments));
     }
 
-    /** Without what jextract says of a pointer's target. */
+    /** The layout without the type of a pointer's target, which jextract adds. */
     private static MemoryLayout plain(MemoryLayout layout) {
         return layout instanceof java.lang.foreign.AddressLayout ? ValueLayout.ADDRESS : layout;
     }

@@ -7,16 +7,16 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * GPU work that memory waits for, time after time: what is released with its fence has to keep its contents until the
- * work has landed. Some fences are an event's, some a class's of their own, and those fail now and then.
+ * Simulated GPU work, one piece after another. Memory that is released with the fence of a piece must keep its contents
+ * until the piece is complete. Some fences belong to an event. Others are of a class of the test, and may fail.
  */
-final class Flight {
+final class GpuWork {
     static final class Failure extends RuntimeException {
         private static final long serialVersionUID = 1L;
     }
 
     private static final class OwnFence implements MlxFence {
-        private final CountDownLatch landed = new CountDownLatch(1);
+        private final CountDownLatch completed = new CountDownLatch(1);
         private volatile boolean failing;
 
         @Override
@@ -24,7 +24,7 @@ final class Flight {
             if (failing) {
                 throw new Failure();
             }
-            return landed.getCount() == 0;
+            return completed.getCount() == 0;
         }
 
         @Override
@@ -32,12 +32,12 @@ final class Flight {
             if (failing) {
                 throw new Failure();
             }
-            landed.await();
+            completed.await();
         }
     }
 
     private final MlxDevice device;
-    /** No thread may land what another is about to add to. */
+    /** Held while a thread completes the work, so that no other thread adds a lease to it meanwhile. */
     private final ReentrantLock lock = new ReentrantLock();
     /* Guarded by the lock. */
     private final List<MarkedLease> waiting = new ArrayList<>();
@@ -46,7 +46,7 @@ final class Flight {
     private OwnFence own = new OwnFence();
     private MlxFence fence = own;
 
-    Flight(MlxDevice device) {
+    GpuWork(MlxDevice device) {
         this.device = device;
     }
 
@@ -56,24 +56,22 @@ final class Flight {
      * @throws IllegalStateException if the lease has ended before
      */
     boolean release(MlxBufferPool pool, MarkedLease lease) {
-        lock.lock();
-        try {
+        return succeeds(() -> {
             lease.requireIntact();
             pool.release(lease.buffer, fence);
             waiting.add(lease);
-            return true;
-        } catch (Failure e) {
-            return false;
-        } finally {
-            lock.unlock();
-        }
+        });
     }
 
-    /** Parks everything with the fence; false if the fence failed. */
+    /** Resets the pool with the fence; false if the fence failed. */
     boolean reset(MlxBufferPool pool) {
+        return succeeds(() -> pool.reset(fence));
+    }
+
+    private boolean succeeds(Runnable callWithFence) {
         lock.lock();
         try {
-            pool.reset(fence);
+            callWithFence.run();
             return true;
         } catch (Failure e) {
             return false;
@@ -82,7 +80,7 @@ final class Flight {
         }
     }
 
-    /** From here on, or until it lands, a fence of the test's own fails. */
+    /** Sets whether a fence of the test's class fails, until the work is complete. */
     void fail(boolean failing) {
         lock.lock();
         try {
@@ -92,14 +90,19 @@ final class Flight {
         }
     }
 
-    /** The work is done, and the next begins: with an event of its own or not. */
-    void land(boolean withEvent, boolean newEvent) {
+    /**
+     * Completes the work, and begins the next piece.
+     *
+     * @param withEvent whether the next fence belongs to an event
+     * @param newEvent whether that event is a new one
+     */
+    void complete(boolean withEvent, boolean newEvent) {
         lock.lock();
         try {
             waiting.forEach(MarkedLease::requireUntouched);
             waiting.clear();
             own.failing = false;
-            own.landed.countDown();
+            own.completed.countDown();
             if (event != null) {
                 event.signal(value);
                 if (!fence.isComplete() || event.signaledValue() != value) {
@@ -133,16 +136,7 @@ final class Flight {
         fence = event.at(++value);
     }
 
-    /** Waits for memory that other threads will let land, or that has. */
-    MlxFence fence() {
-        lock.lock();
-        try {
-            return fence;
-        } finally {
-            lock.unlock();
-        }
-    }
-
+    /** The leases that were released with the fence of the work that is under way. */
     List<MarkedLease> waiting() {
         lock.lock();
         try {
