@@ -1,6 +1,10 @@
 package dev.mlxnative;
 
+import dev.mlxnative.internal.device.NativeDevice;
+import dev.mlxnative.internal.observe.JfrEvents;
 import dev.mlxnative.internal.pool.Block;
+import dev.mlxnative.internal.shim.Shim;
+import dev.mlxnative.internal.shim.ffi.mlxshim_h;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -162,11 +166,12 @@ class LinearizabilityTest {
                 .actorsAfter(1)
                 // The pool holds no lock when it calls the device and Flight Recorder, which have locks of their own.
                 .addGuarantee(ManagedStrategyGuaranteeKt.forClasses(
-                                "dev.mlxnative.LinearizabilityTest$Shared",
-                                "dev.mlxnative.internal.observe.JfrEvents",
-                                "dev.mlxnative.MlxDevice",
-                                "dev.mlxnative.Shim",
-                                "dev.mlxnative.internal.shim.ffi.mlxshim_h")
+                                Shared.class.getName(),
+                                JfrEvents.class.getName(),
+                                MlxDevice.class.getName(),
+                                NativeDevice.class.getName(),
+                                Shim.class.getName(),
+                                mlxshim_h.class.getName())
                         .allMethods()
                         .ignore())
                 // The model checker cannot restore the constants of immutable lists.
