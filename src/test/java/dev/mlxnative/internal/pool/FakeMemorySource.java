@@ -16,28 +16,50 @@ import java.util.function.Consumer;
 
 /**
  * A memory source without native memory: it gives out ranges of addresses, which must not be touched. It refuses what
- * exceeds its capacity, and can delay freeing, as a native call does that uses the memory. Confined to one thread.
+ * exceeds its capacity, and can delay freeing, as a native call does that uses the memory. Thread-safe, except for the
+ * settings.
  */
 final class FakeMemorySource implements MemorySource {
     static final long PAGE = 16_384;
     static final long MAX_BUFFER_LENGTH = 1L << 34;
+    static final long RECOMMENDED_BYTES = 1L << 36;
 
     /** Memory that was allocated and not yet freed, in the order of allocation. */
-    final Set<DeviceMemory> live = new LinkedHashSet<>();
+    private final Set<DeviceMemory> live = new LinkedHashSet<>();
 
-    /** The steps so far: {@code "allocate 256"}, {@code "refuse 256"}, {@code "free 256"}. */
-    final List<String> steps = new ArrayList<>();
+    private final List<String> steps = new ArrayList<>();
 
     /** Bytes that can be live; more are refused. */
-    long capacity = Long.MAX_VALUE;
+    volatile long capacity = Long.MAX_VALUE;
 
-    boolean open = true;
+    volatile long recommendedBytes = RECOMMENDED_BYTES;
+
+    volatile boolean open = true;
 
     /** While this is set, memory stays live until {@link #finishFreeing}. */
-    boolean delaysFreeing;
+    volatile boolean delaysFreeing;
+
+    /** Whether memory can be read and written, for pools that fill it. */
+    volatile boolean isTouchable;
+
+    /** Runs in each call of {@link #allocate}, before the device serves or refuses it. */
+    volatile Runnable duringAllocation = () -> {};
 
     private final List<Runnable> delayed = new ArrayList<>();
     private long nextAddress = 1L << 40;
+    private int labelsRemoved;
+
+    /** The steps since the last call of this: {@code "allocate 256"}, {@code "refuse 256"}, {@code "free 256"}. */
+    synchronized List<String> takeSteps() {
+        List<String> taken = List.copyOf(steps);
+        steps.clear();
+        return taken;
+    }
+
+    /** How many labels were removed from memory. */
+    synchronized int labelsRemoved() {
+        return labelsRemoved;
+    }
 
     @Override
     public DeviceTraits traits() {
@@ -46,7 +68,7 @@ final class FakeMemorySource implements MemorySource {
 
     @Override
     public long recommendedBytes() {
-        return 1L << 36;
+        return recommendedBytes;
     }
 
     @Override
@@ -59,52 +81,77 @@ final class FakeMemorySource implements MemorySource {
     @Override
     public DeviceMemory allocate(long bytes) {
         requireOpen();
+        duringAllocation.run();
+        return serve(bytes);
+    }
+
+    private synchronized DeviceMemory serve(long bytes) {
         if (bytes > capacity - allocatedBytes()) {
             steps.add("refuse " + bytes);
             throw new BufferAllocationException("the fake device has no memory left", bytes);
         }
         steps.add("allocate " + bytes);
-        MemorySegment segment = MemorySegment.ofAddress(nextAddress).reinterpret(bytes);
-        nextAddress += (bytes + PAGE - 1) / PAGE * PAGE + PAGE;
-        DeviceMemory memory = new DeviceMemory(Arena.global(), segment, new NoBacking());
+        DeviceMemory memory = new DeviceMemory(Arena.global(), segment(bytes), new NoBacking());
         live.add(memory);
         return memory;
+    }
+
+    private MemorySegment segment(long bytes) {
+        if (isTouchable) {
+            return Arena.ofAuto().allocate(bytes, PAGE);
+        }
+        MemorySegment segment = MemorySegment.ofAddress(nextAddress).reinterpret(bytes);
+        nextAddress += (bytes + PAGE - 1) / PAGE * PAGE + PAGE;
+        return segment;
     }
 
     @Override
     public void free(List<DeviceMemory> memories, Consumer<DeviceMemory> freed) {
         for (DeviceMemory memory : memories) {
             if (delaysFreeing) {
-                delayed.add(() -> free(memory, freed));
+                delay(() -> free(memory, freed));
             } else {
                 free(memory, freed);
             }
         }
     }
 
+    private synchronized void delay(Runnable freeing) {
+        delayed.add(freeing);
+    }
+
     private void free(DeviceMemory memory, Consumer<DeviceMemory> freed) {
-        if (!live.remove(memory)) {
-            throw new AssertionError(
-                    "memory of " + memory.capacity() + " bytes is freed twice, or is not this device's");
+        synchronized (this) {
+            if (!live.remove(memory)) {
+                throw new AssertionError(
+                        "memory of " + memory.capacity() + " bytes is freed twice, or is not this device's");
+            }
+            steps.add("free " + memory.capacity());
         }
-        steps.add("free " + memory.capacity());
         freed.accept(memory);
     }
 
     /** Frees all memory whose freeing was delayed. */
     void finishFreeing() {
-        List<Runnable> due = List.copyOf(delayed);
-        delayed.clear();
+        List<Runnable> due;
+        synchronized (this) {
+            due = List.copyOf(delayed);
+            delayed.clear();
+        }
         due.forEach(Runnable::run);
     }
 
     @Override
-    public long allocatedBytes() {
+    public synchronized long allocatedBytes() {
         return live.stream().mapToLong(DeviceMemory::capacity).sum();
     }
 
+    private synchronized void countRemovedLabel() {
+        labelsRemoved++;
+    }
+
     /** No buffer objects: there is no native memory. */
-    private static final class NoBacking implements Backing {
+    private final class NoBacking implements Backing {
         @Override
         public BufferObject covering(long offset, long length) {
             throw new AssertionError("fake memory has no buffer objects");
@@ -116,7 +163,9 @@ final class FakeMemorySource implements MemorySource {
         }
 
         @Override
-        public void removeLabel() {}
+        public void removeLabel() {
+            countRemovedLabel();
+        }
 
         @Override
         public void release() {
