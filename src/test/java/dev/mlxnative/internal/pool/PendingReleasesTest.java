@@ -1,0 +1,146 @@
+package dev.mlxnative.internal.pool;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class PendingReleasesTest {
+    private final FakeMemorySource source = new FakeMemorySource();
+    private final PendingReleases pending = new PendingReleases();
+    private final FakeFence fence = new FakeFence();
+    private final FakeFence otherFence = new FakeFence();
+
+    @AfterEach
+    void noMethodLeavesTheLockLocked() throws Exception {
+        CompletableFuture.runAsync(pending::isEmpty).get(10, TimeUnit.SECONDS);
+    }
+
+    private Block block(long capacity) {
+        return Block.whole(source.allocate(capacity));
+    }
+
+    private Block parked(FakeFence withFence, long capacity) {
+        Block block = block(capacity);
+        pending.add(block, withFence);
+        return block;
+    }
+
+    @Test
+    void nothingIsParkedAtFirst() {
+        assertThat(pending.isEmpty()).isTrue();
+        assertThat(pending.fences()).isEmpty();
+        assertThat(pending.count()).isZero();
+        assertThat(pending.bytes()).isZero();
+        assertThat(pending.take(fence)).isNull();
+        assertThat(pending.watchOldest()).isNull();
+        assertThat(pending.completeByThemselves()).isFalse();
+        assertThat(pending.markReported(fence)).isFalse();
+    }
+
+    @Test
+    void blocksThatWaitForOneFenceAreTakenTogether() {
+        Block first = parked(fence, 256);
+        Block second = parked(fence, 512);
+        Block other = parked(otherFence, 1024);
+        assertThat(pending.fences()).containsExactlyInAnyOrder(fence, otherFence);
+        assertThat(pending.take(fence)).containsExactly(first, second);
+        assertThat(pending.fences()).containsExactly(otherFence);
+        assertThat(pending.take(otherFence)).containsExactly(other);
+        assertThat(pending.isEmpty()).isTrue();
+    }
+
+    @Test
+    void aFenceIsRetainedOnceForAllItsBlocks() {
+        parked(fence, 256);
+        parked(fence, 256);
+        assertThat(fence.retains()).isEqualTo(1);
+    }
+
+    @Test
+    void aBlockCountsAsParkedUntilItIsFree() {
+        Block block = parked(fence, 256);
+        parked(otherFence, 512);
+        assertThat(pending.count()).isEqualTo(2);
+        assertThat(pending.bytes()).isEqualTo(768);
+        pending.take(fence);
+        assertThat(pending.count()).as("a thread makes it free").isEqualTo(2);
+        assertThat(pending.bytes()).isEqualTo(768);
+        pending.completed(block);
+        assertThat(pending.count()).isEqualTo(1);
+        assertThat(pending.bytes()).isEqualTo(512);
+        assertThat(pending.isEmpty()).isFalse();
+    }
+
+    @Test
+    void blocksCompleteByThemselvesUnlessTheirFenceHasFailed() {
+        parked(fence, 256);
+        assertThat(pending.completeByThemselves()).isTrue();
+        pending.markReported(fence);
+        assertThat(pending.completeByThemselves()).isFalse();
+        parked(otherFence, 256);
+        assertThat(pending.completeByThemselves()).isTrue();
+    }
+
+    @Test
+    void blocksDoNotCompleteByThemselvesWhileTheirScopeIsOpen() {
+        var scoped = new ScopedFence();
+        pending.add(block(256), scoped);
+        assertThat(pending.completeByThemselves()).isFalse();
+        assertThat(pending.watchOldest()).isNull();
+        scoped.scopeEnded = true;
+        assertThat(pending.completeByThemselves()).isTrue();
+        assertThat(pending.watchOldest()).isSameAs(scoped);
+    }
+
+    @Test
+    void blocksThatAThreadMakesFreeCompleteByThemselves() {
+        Block first = parked(fence, 256);
+        Block second = parked(fence, 256);
+        pending.take(fence);
+        pending.completed(first);
+        assertThat(pending.completeByThemselves()).isTrue();
+        pending.completed(second);
+        assertThat(pending.completeByThemselves()).isFalse();
+    }
+
+    @Test
+    void fencesAreWatchedOnceEachFromTheOldest() {
+        List<FakeFence> fences = Stream.generate(FakeFence::new).limit(20).toList();
+        fences.forEach(each -> parked(each, 256));
+        for (FakeFence expected : fences) {
+            assertThat(pending.watchOldest()).isSameAs(expected);
+        }
+        assertThat(pending.watchOldest()).isNull();
+    }
+
+    @Test
+    void theFailureOfAFenceIsReportedOnce() {
+        parked(fence, 256);
+        assertThat(pending.markReported(fence)).isTrue();
+        assertThat(pending.markReported(fence)).isFalse();
+        assertThat(pending.markReported(otherFence)).isFalse();
+    }
+
+    /** A fence of a scope that a test ends. */
+    private static final class ScopedFence implements ScopeBound {
+        private boolean scopeEnded;
+
+        @Override
+        public boolean isScopeEnded() {
+            return scopeEnded;
+        }
+
+        @Override
+        public boolean isComplete() {
+            return false;
+        }
+
+        @Override
+        public void await() {}
+    }
+}

@@ -1,0 +1,203 @@
+package dev.mlxnative.internal.pool;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.api.Test;
+
+class SegregatedFreeListsTest {
+    private static final long PAGE = FakeMemorySource.PAGE;
+
+    private final FakeMemorySource source = new FakeMemorySource();
+    private final SegregatedFreeLists lists = new SegregatedFreeLists();
+    /** Powers of two up to four pages, whole pages above. */
+    private final SizeRounding rounding = new SizeRounding(256, 4 * PAGE, PAGE, FakeMemorySource.MAX_BUFFER_LENGTH);
+
+    private Block free(long capacity) {
+        return free(capacity, false);
+    }
+
+    private Block free(long capacity, boolean evictFirst) {
+        Block block = lists.addNew(source.allocate(capacity), capacity);
+        lists.free(block, evictFirst);
+        return block;
+    }
+
+    private Block take(long byteLength) {
+        return lists.take(rounding, byteLength, false);
+    }
+
+    @Test
+    void anEmptySpaceServesNothing() {
+        assertThat(take(256)).isNull();
+        assertThat(lists.evict()).isNull();
+        assertThat(lists.evictableSince()).isEqualTo(Long.MAX_VALUE);
+        assertThat(lists.count()).isZero();
+        assertThat(lists.bytes()).isZero();
+    }
+
+    @Test
+    void newMemoryIsOneBlock() {
+        Block block = lists.addNew(source.allocate(1024), 1000);
+        assertThat(block.capacity()).isEqualTo(1024);
+        assertThat(block.offset()).isZero();
+        assertThat(lists.count()).as("it is leased, not free").isZero();
+    }
+
+    @Test
+    void aRequestIsServedByItsBucketAlone() {
+        free(512);
+        Block fitting = free(1024);
+        free(2048);
+        assertThat(take(1000)).isSameAs(fitting);
+        assertThat(take(1000)).isNull();
+    }
+
+    @Test
+    void theBlockThatBecameFreeLastIsTakenFirst() {
+        Block first = free(1024);
+        Block second = free(1024);
+        assertThat(take(1024)).isSameAs(second);
+        assertThat(take(1024)).isSameAs(first);
+    }
+
+    @Test
+    void pagesAreServedByTheSmallestMemoryThatIsUpToAnEighthLarger() {
+        free(25 * PAGE);
+        Block larger = free(23 * PAGE);
+        Block largest = free(24 * PAGE);
+        assertThat(take(22 * PAGE)).isSameAs(larger);
+        assertThat(take(22 * PAGE)).isSameAs(largest);
+        assertThat(take(22 * PAGE)).as("25 pages are too many for 22").isNull();
+    }
+
+    @Test
+    void pagesAreServedByMemoryOfExactlyTheLargestSize() {
+        Block largest = free(9 * PAGE);
+        assertThat(take(8 * PAGE)).isSameAs(largest);
+    }
+
+    @Test
+    void pagesAreNotServedByMemoryThatIsSmaller() {
+        free(22 * PAGE);
+        assertThat(take(22 * PAGE + 1)).isNull();
+    }
+
+    @Test
+    void underPressureAPowerOfTwoIsNotUsedForMuchLess() {
+        Block powerOfTwo = free(4 * PAGE);
+        assertThat(lists.take(rounding, 2 * PAGE + 1, true)).isNull();
+        assertThat(lists.take(rounding, 3 * PAGE + 1, true)).isSameAs(powerOfTwo);
+    }
+
+    @Test
+    void newMemoryIsRoundedToPagesUnderPressure() {
+        assertThat(lists.capacityForNew(rounding, 2 * PAGE + 1, false)).isEqualTo(4 * PAGE);
+        assertThat(lists.capacityForNew(rounding, 2 * PAGE + 1, true)).isEqualTo(3 * PAGE);
+        assertThat(lists.leastCapacityForNew(rounding, 2 * PAGE + 1)).isEqualTo(3 * PAGE);
+    }
+
+    @Test
+    void evictionGoesByTheOrderOfBecomingFreeOverAllBuckets() {
+        Block first = free(2048);
+        Block second = free(1024);
+        Block third = free(2048);
+        assertThat(lists.evictableSince()).isEqualTo(1);
+        assertThat(lists.evict()).isSameAs(first.memory());
+        assertThat(lists.evictableSince()).isEqualTo(2);
+        assertThat(lists.evict()).isSameAs(second.memory());
+        assertThat(lists.evict()).isSameAs(third.memory());
+        assertThat(lists.evict()).isNull();
+    }
+
+    @Test
+    void aBlockCanBeMarkedForEvictionBeforeAllOthers() {
+        Block first = free(1024);
+        Block marked = free(2048, true);
+        Block alsoMarked = free(2048, true);
+        assertThat(lists.evictableSince()).isZero();
+        assertThat(lists.frees()).as("the marked ones do not count").isEqualTo(1);
+        assertThat(lists.evict()).isSameAs(alsoMarked.memory());
+        assertThat(lists.evict()).isSameAs(marked.memory());
+        assertThat(lists.evict()).isSameAs(first.memory());
+        assertThat(lists.evict()).isNull();
+    }
+
+    @Test
+    void aMarkedBlockCanBeTheOnlyOne() {
+        Block marked = free(2048, true);
+        Block next = free(1024);
+        assertThat(lists.evict()).isSameAs(marked.memory());
+        assertThat(lists.evict()).isSameAs(next.memory());
+    }
+
+    @Test
+    void takingABlockFromTheMiddleKeepsTheOrderOfEviction() {
+        Block first = free(1024);
+        Block middle = free(2048);
+        Block last = free(4096);
+        assertThat(take(2048)).isSameAs(middle);
+        assertThat(lists.evict()).isSameAs(first.memory());
+        assertThat(lists.evict()).isSameAs(last.memory());
+        assertThat(lists.evict()).isNull();
+    }
+
+    @Test
+    void takingTheEndsKeepsTheOrderOfEviction() {
+        Block first = free(1024);
+        Block middle = free(2048);
+        Block last = free(4096);
+        assertThat(take(1024)).isSameAs(first);
+        assertThat(take(4096)).isSameAs(last);
+        Block next = free(4096);
+        assertThat(lists.evict()).isSameAs(middle.memory());
+        assertThat(lists.evict()).isSameAs(next.memory());
+    }
+
+    @Test
+    void aBlockThatIsTakenAndFreedAgainIsTheNewest() {
+        Block first = free(1024);
+        Block second = free(2048);
+        lists.free(take(1024), false);
+        assertThat(lists.frees()).isEqualTo(3);
+        assertThat(lists.evict()).isSameAs(second.memory());
+        assertThat(lists.evictableSince()).isEqualTo(3);
+        assertThat(lists.evict()).isSameAs(first.memory());
+    }
+
+    @Test
+    void allFreeMemoryIsCountedAndEvictable() {
+        free(1024);
+        free(3 * PAGE);
+        assertThat(lists.count()).isEqualTo(2);
+        assertThat(lists.bytes()).isEqualTo(1024 + 3 * PAGE);
+        assertThat(lists.evictableCount()).isEqualTo(2);
+        assertThat(lists.evictableBytes()).isEqualTo(1024 + 3 * PAGE);
+        take(1024);
+        assertThat(lists.count()).isEqualTo(1);
+        assertThat(lists.bytes()).isEqualTo(3 * PAGE);
+        lists.evict();
+        assertThat(lists.evictableCount()).isZero();
+        assertThat(lists.evictableBytes()).isZero();
+    }
+
+    @Test
+    void aPageRoundedBucketIsForgottenWhenItIsEmpty() {
+        Block small = free(22 * PAGE);
+        Block sameSize = free(22 * PAGE);
+        Block large = free(23 * PAGE);
+        assertThat(take(21 * PAGE + 1)).isSameAs(sameSize);
+        assertThat(take(21 * PAGE + 1)).isSameAs(small);
+        assertThat(take(21 * PAGE + 1)).as("the next larger bucket").isSameAs(large);
+        assertThat(take(21 * PAGE + 1)).isNull();
+        free(22 * PAGE);
+        assertThat(take(21 * PAGE + 1)).isNotNull();
+    }
+
+    @Test
+    void aBlockIsNeverQuarantinedWithOthers() {
+        Block leaked = lists.addNew(source.allocate(1024), 1000);
+        assertThat(lists.quarantine(leaked)).isSameAs(leaked.memory());
+        assertThat(lists.hasDrained()).isFalse();
+        assertThat(lists.removeObstacles(rounding, 1 << 20)).isEmpty();
+    }
+}

@@ -1,0 +1,87 @@
+package dev.mlxnative.internal.pool;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.mlxnative.PoolStats;
+import dev.mlxnative.internal.device.DeviceMemory;
+import java.util.List;
+
+/**
+ * The state of a pool with its transactions, on a fake memory source. Nothing carries out what the transactions leave
+ * to be done: a test sees it, and can do it with {@link #carryOut}.
+ */
+final class StateSetup {
+    final FakeMemorySource source;
+    final Shards shards = new Shards();
+    final Shard shard = shards.get(0);
+    final PoolState state;
+    final AllocationTransactions allocations;
+    final ReleaseTransactions releases;
+
+    StateSetup(PoolSetup setup) {
+        source = setup.source;
+        state = new PoolState(setup.config(), shards);
+        allocations = new AllocationTransactions(state);
+        releases = new ReleaseTransactions(state);
+    }
+
+    /** Leases free memory, or else new memory, which the limits must allow. */
+    Block lease(long byteLength) {
+        return lease(shard, byteLength);
+    }
+
+    Block lease(Shard inShard, long byteLength) {
+        Block block = allocations.reuse(inShard, byteLength, null, true);
+        if (block == null) {
+            Reservation reservation = allocations.reserve(byteLength, false);
+            assertThat(reservation).isInstanceOf(Reservation.Granted.class);
+            DeviceMemory memory = source.allocate(((Reservation.Granted) reservation).capacity());
+            block = allocations.commit(memory, inShard, byteLength, null, true);
+        }
+        block.issue();
+        return block;
+    }
+
+    /** Leases memory that nothing served before. */
+    Block leaseNew(long byteLength) {
+        Block block = lease(byteLength);
+        assertThat(source.takeSteps()).as("new memory").hasSize(1);
+        return block;
+    }
+
+    /** Ends a lease so that its block is retiring. */
+    Block retire(Block block) {
+        assertThat(block.shard().end(block, block.generation(), false)).isEqualTo(LeaseEnd.RETIRING);
+        return block;
+    }
+
+    /** Ends a lease and frees its block. */
+    Deferred free(Block block) {
+        Deferred deferred = releases.endAndFree(block, block.generation());
+        assertThat(deferred).as("the lease was active").isNotNull();
+        return deferred;
+    }
+
+    /** Ends a lease in its shard, which caches the block. */
+    void cache(Block block) {
+        assertThat(block.shard().end(block, block.generation(), true)).isEqualTo(LeaseEnd.CACHED);
+    }
+
+    /** Frees native buffers as a transaction asks for it. */
+    void carryOut(Deferred deferred) {
+        source.free(deferred.freeing(), memory -> state.freed(memory.capacity()));
+    }
+
+    PoolStats stats() {
+        return state.snapshot(source.allocatedBytes());
+    }
+
+    /** Checks that no transaction has left the pool's lock locked. */
+    void requireUnlocked() {
+        assertThat(state.lock.isLocked()).as("the pool's lock is free").isFalse();
+    }
+
+    static List<Long> capacities(List<DeviceMemory> memories) {
+        return memories.stream().map(DeviceMemory::capacity).toList();
+    }
+}
