@@ -3,6 +3,7 @@ package dev.mlxnative.internal.pool;
 import dev.mlxnative.internal.device.RetainedFence;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /** A fence that a test completes, and that counts what a pool does with it. Thread-safe. */
 final class FakeFence implements RetainedFence {
@@ -16,8 +17,13 @@ final class FakeFence implements RetainedFence {
     private final AtomicInteger waiting = new AtomicInteger();
     private final AtomicInteger questions = new AtomicInteger();
 
+    private volatile @Nullable Thread lastWaiter;
+
     /** Whether {@link #isComplete} and {@link #await} throw. */
     volatile boolean failing;
+
+    /** Whether {@link #await} alone throws. */
+    volatile boolean failingToAwait;
 
     void complete() {
         reached.countDown();
@@ -45,9 +51,22 @@ final class FakeFence implements RetainedFence {
         return reached.getCount() == 0;
     }
 
+    /** The thread that began to wait for the fence last. */
+    Thread lastWaiter() {
+        Thread waiter = lastWaiter;
+        if (waiter == null) {
+            throw new AssertionError("no thread has waited for the fence");
+        }
+        return waiter;
+    }
+
     @Override
     public void await() throws InterruptedException {
         failIfTold();
+        if (failingToAwait) {
+            throw new Failure();
+        }
+        lastWaiter = Thread.currentThread();
         waiting.incrementAndGet();
         try {
             reached.await();

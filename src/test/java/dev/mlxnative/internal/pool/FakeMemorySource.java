@@ -42,6 +42,9 @@ final class FakeMemorySource implements MemorySource {
     /** Whether memory can be read and written, for pools that fill it. */
     volatile boolean isTouchable;
 
+    /** Whether writing to memory fails. */
+    volatile boolean isReadOnly;
+
     /** Runs in each call of {@link #allocate}, before the device serves or refuses it. */
     volatile Runnable duringAllocation = () -> {};
 
@@ -91,9 +94,13 @@ final class FakeMemorySource implements MemorySource {
             throw new BufferAllocationException("the fake device has no memory left", bytes);
         }
         steps.add("allocate " + bytes);
-        DeviceMemory memory = new DeviceMemory(Arena.global(), segment(bytes), new NoBacking());
+        DeviceMemory memory = new DeviceMemory(Arena.global(), access(segment(bytes)), new NoBacking());
         live.add(memory);
         return memory;
+    }
+
+    private MemorySegment access(MemorySegment segment) {
+        return isReadOnly ? segment.asReadOnly() : segment;
     }
 
     private MemorySegment segment(long bytes) {
