@@ -1,33 +1,47 @@
 package dev.mlxnative.internal.pool;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
-import dev.mlxnative.LeakDetection;
-import dev.mlxnative.Sizing;
-import dev.mlxnative.Zeroing;
+import dev.mlxnative.MlxFence;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 class ScopeLeasesTest {
-    private final FakeMemorySource source = new FakeMemorySource();
-    private final PoolEngine pool = new PoolEngine(new PoolConfig(
-            "pool",
-            source,
-            Sizing.POWER_OF_TWO,
-            256,
-            new LimitSettings(1L << 30, 1L << 30, 1000, 32L << 20, 0, 0),
-            Zeroing.FRESH,
-            LeakDetection.OFF,
-            false,
-            null));
+    private final FakeFence fence = new FakeFence();
+    private final PoolEngine pool = new PoolSetup().engine();
+    private final ScopeLeases leases = pool.newScopeLeases();
+    private final List<Block> blocks = new ArrayList<>();
+
+    private Block lease(@Nullable Arena leaseArena) {
+        Block block = pool.acquire(1000, leaseArena, false);
+        block.issue();
+        leases.reserveRoom();
+        leases.add(block);
+        blocks.add(block);
+        return block;
+    }
+
+    private Block lease() {
+        return lease(null);
+    }
+
+    private static boolean isLeased(Block block) {
+        return Block.isLease(block.generation());
+    }
+
+    /** Ends a lease before its scope ends. */
+    private void endEarly(Block block, MlxFence withFence) {
+        assertThat(pool.end(null, block, block.generation(), withFence)).isTrue();
+    }
 
     /** The leak detector may take a scope for dropped while it is being closed. It must not end later leases then. */
     @Test
     void aScopeEndsOnce() {
-        ScopeLeases leases = pool.newScopeLeases();
-        Block block = pool.acquire(1000, null, false);
-        block.issue();
-        leases.reserveRoom();
-        leases.add(block);
+        Block block = lease();
         assertThat(leases.end()).containsExactly(block);
         pool.abandon(block);
         Block next = pool.acquire(1000, null, false);
@@ -36,5 +50,152 @@ class ScopeLeasesTest {
         assertThat(leases.end()).isEmpty();
         leases.endAll();
         assertThat(next.isActive(generation)).isTrue();
+    }
+
+    @Test
+    void aScopeCountsItsLeases() {
+        assertThat(leases.count()).isZero();
+        assertThat(leases.areActive()).isFalse();
+        lease();
+        lease();
+        assertThat(leases.count()).isEqualTo(2);
+        assertThat(leases.areActive()).isTrue();
+        assertThat(leases).hasToString("a scope with 2 buffer(s)");
+        assertThat(leases.endWithReset()).isFalse();
+    }
+
+    @Test
+    void endingTheScopeEndsItsLeases() {
+        lease();
+        lease();
+        leases.endAll();
+        assertThat(blocks).noneMatch(ScopeLeasesTest::isLeased);
+        assertThat(leases.areActive()).isFalse();
+        assertThat(pool.snapshot()).returns(0, stats -> stats.activeCount()).returns(2, stats -> stats.cachedCount());
+    }
+
+    @Test
+    void memoryThatIsReleasedEarlyWaitsForTheEndOfTheScope() {
+        endEarly(lease(), leases.endedWith(null));
+        assertThat(pool.stats().parkedCount()).isEqualTo(1);
+        leases.endAll();
+        assertThat(pool.snapshot().parkedCount()).isZero();
+    }
+
+    @Test
+    void memoryThatIsReleasedEarlyWithAFenceWaitsForBoth() {
+        endEarly(lease(), leases.endedWith(fence));
+        fence.complete();
+        assertThat(pool.stats().parkedCount()).as("the scope is open").isEqualTo(1);
+        leases.endAll();
+        assertThat(pool.snapshot().parkedCount()).isZero();
+        assertThat(fence.retains()).isZero();
+    }
+
+    @Test
+    void memoryThatIsReleasedEarlyWithAFenceWaitsForTheFenceAfterTheScope() {
+        endEarly(lease(), leases.endedWith(fence));
+        assertThat(fence.retains()).isEqualTo(1);
+        leases.endAll();
+        assertThat(pool.stats().parkedCount()).as("the fence is not complete").isEqualTo(1);
+        fence.complete();
+        assertThat(pool.stats().parkedCount()).isZero();
+    }
+
+    @Test
+    void memoryThatIsReleasedWithTheSameFenceWaitsForOneObject() {
+        MlxFence first = leases.endedWith(fence);
+        assertThat(leases.endedWith(fence)).isSameAs(first);
+        MlxFence other = leases.endedWith(new FakeFence());
+        assertThat(other).isNotSameAs(first);
+        assertThat(leases.endedWith(null)).isSameAs(leases.endedWith(null)).isNotSameAs(first);
+    }
+
+    @Test
+    void theFenceOfAnOpenScopeIsNotWaitedFor() {
+        MlxFence end = leases.endedWith(null);
+        MlxFence both = leases.endedWith(fence);
+        assertThat(ScopeBound.waitsForScope(end)).isTrue();
+        assertThat(ScopeBound.waitsForScope(both)).isTrue();
+        leases.endAll();
+        assertThat(ScopeBound.waitsForScope(end)).isFalse();
+        assertThat(ScopeBound.waitsForScope(both)).isFalse();
+        assertThat(end.isComplete()).isTrue();
+        assertThat(both.isComplete()).isFalse();
+        assertThat(ScopeBound.waitsForScope(fence)).as("a fence of no scope").isFalse();
+    }
+
+    @Test
+    void aThreadCanWaitForTheScopeAndTheFence() {
+        Thread waitsForScope = await(leases.endedWith(null));
+        Thread waitsForBoth = await(leases.endedWith(fence));
+        Waiting.untilAsleep(waitsForScope);
+        Waiting.untilAsleep(waitsForBoth);
+        assertThat(fence.waiting()).as("the scope comes first").isZero();
+        leases.endAll();
+        Waiting.untilEnded(waitsForScope);
+        Waiting.until("the thread waits for the fence", () -> fence.waiting() == 1);
+        fence.complete();
+        Waiting.untilEnded(waitsForBoth);
+    }
+
+    private static Thread await(MlxFence fence) {
+        return Thread.ofPlatform().daemon().start(() -> {
+            try {
+                fence.await();
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+        });
+    }
+
+    @Test
+    void leasesCanEndOneByOneAndWaitForTheEndOfTheScope() {
+        lease(new FakeArena());
+        Block early = lease(new FakeArena());
+        endEarly(early, leases.endedWith(null));
+        leases.endOneByOne();
+        assertThat(blocks).noneMatch(ScopeLeasesTest::isLeased);
+        assertThat(pool.stats()).returns(2, stats -> stats.parkedCount());
+        leases.endAll();
+        assertThat(pool.snapshot()).returns(0, stats -> stats.parkedCount()).returns(2, stats -> stats.cachedCount());
+    }
+
+    @Test
+    void aLeaseThatANativeCallUsesKeepsThoseAfterIt() {
+        Block first = lease(new FakeArena());
+        var arena = new FakeArena();
+        Block used = lease(arena);
+        Block last = lease(new FakeArena());
+        arena.inUse = true;
+        assertThatIllegalStateException().isThrownBy(leases::endOneByOne);
+        assertThat(isLeased(first)).isFalse();
+        assertThat(isLeased(used)).isTrue();
+        assertThat(isLeased(last)).isTrue();
+    }
+
+    @Test
+    void anUnreachableScopeLeavesLeasesThatAreInUse() {
+        Block first = lease(new FakeArena());
+        var inUse = new FakeArena();
+        lease(inUse);
+        inUse.inUse = true;
+        var confined = new FakeArena();
+        lease(confined);
+        confined.ofAnotherThread = true;
+        Block last = lease(new FakeArena());
+        assertThat(leases.end()).containsExactly(first, last);
+        assertThat(leases.areActive()).isFalse();
+    }
+
+    @Test
+    void completingAnUnreachableScopeFreesWhatWaitsForIt() {
+        endEarly(lease(), leases.endedWith(null));
+        endEarly(lease(), leases.endedWith(fence));
+        fence.complete();
+        leases.end();
+        assertThat(pool.snapshot().parkedCount()).isEqualTo(2);
+        leases.complete();
+        assertThat(pool.snapshot().parkedCount()).isZero();
     }
 }
