@@ -168,4 +168,105 @@ class BestFitChunksTest {
         assertThat(chunks.evict()).isSameAs(leaked.memory());
         assertThat(chunks.evict()).isSameAs(other.memory());
     }
+
+    @Test
+    void anEmptyChunkServesIfNoOtherDoes() {
+        Block first = request(PAGE);
+        Block second = request(2 * PAGE);
+        chunks.free(second, false);
+        chunks.free(first, false);
+        assertThat(request(256).memory()).as("the oldest empty chunk").isSameAs(first.memory());
+        assertThat(request(2 * PAGE).memory()).isSameAs(second.memory());
+    }
+
+    @Test
+    void aDrainedChunkIsPassedOver() {
+        Block leaked = request(PAGE / 2);
+        Block neighbour = request(PAGE / 2);
+        Block other = request(PAGE);
+        chunks.quarantine(leaked);
+        chunks.free(neighbour, false);
+        chunks.free(other, false);
+        assertThat(request(256).memory()).isSameAs(other.memory());
+    }
+
+    @Test
+    void newChunksAreAtMostAsLargeAsTheLargestBuffer() {
+        long largest = 10 * PAGE + 100;
+        var limited = new SizeRounding(256, Long.MAX_VALUE, PAGE, largest);
+        for (int i = 0; i < 100; i++) {
+            Block block = chunks.addNew(source.allocate(10 * PAGE), 10 * PAGE);
+            block.requestedBytes = 10 * PAGE;
+        }
+        assertThat(chunks.capacityForNew(limited, PAGE, false))
+                .as("whole pages")
+                .isEqualTo(10 * PAGE);
+        assertThat(chunks.capacityForNew(limited, 10 * PAGE + 1, false))
+                .as("a request for more than whole pages")
+                .isEqualTo(largest);
+    }
+
+    @Test
+    void newChunksTakeWhatTheBoundLeaves() {
+        Block block = chunks.addNew(source.allocate(100 * PAGE), 100 * PAGE);
+        block.requestedBytes = 100 * PAGE;
+        assertThat(chunks.capacityForNew(rounding, PAGE, false))
+                .as("of 1.1495 times 101 pages, 100 are taken")
+                .isEqualTo(16 * PAGE);
+        chunks.free(block, false);
+        assertThat(chunks.capacityForNew(rounding, PAGE, false))
+                .as("of 1.1495 times the peak of 100 pages, 100 are taken")
+                .isEqualTo(14 * PAGE);
+    }
+
+    @Test
+    void reusedMemoryIsLive() {
+        chunks.free(request(100 * PAGE), false);
+        Block reused = chunks.take(rounding, 100 * PAGE, false);
+        assertThat(reused).isNotNull();
+        assertThat(chunks.capacityForNew(rounding, PAGE, false))
+                .as("of 1.1495 times 101 pages, 114 are taken")
+                .isEqualTo(2 * PAGE);
+    }
+
+    @Test
+    void quarantinedMemoryIsNotLive() {
+        chunks.quarantine(request(100 * PAGE));
+        assertThat(chunks.capacityForNew(rounding, 2 * PAGE, false))
+                .as("1.1495 times the peak")
+                .isEqualTo(114 * PAGE);
+    }
+
+    @Test
+    void emptyChunksStayIfTheBoundLeavesExactlyEnough() {
+        chunks.free(request(PAGE), false);
+        assertThat(chunks.removeObstacles(rounding, 128_279))
+                .as("1.1495 times this are nine pages")
+                .isEmpty();
+        assertThat(chunks.removeObstacles(rounding, 128_278)).hasSize(1);
+    }
+
+    @Test
+    void theLeastCapacityOfANewChunkIsWholePages() {
+        assertThat(chunks.leastCapacityForNew(rounding, 1)).isEqualTo(PAGE);
+        assertThat(chunks.leastCapacityForNew(rounding, PAGE + 1)).isEqualTo(2 * PAGE);
+    }
+
+    @Test
+    void everyReleaseIsCounted() {
+        chunks.free(request(256), false);
+        assertThat(chunks.frees()).isEqualTo(1);
+        chunks.quarantine(request(256));
+        assertThat(chunks.frees()).isEqualTo(2);
+    }
+
+    @Test
+    void aChunkCanBeMarkedForEvictionBeforeAllOthers() {
+        Block first = request(PAGE);
+        Block marked = request(2 * PAGE);
+        chunks.free(first, false);
+        chunks.free(marked, true);
+        assertThat(chunks.evictableSince()).isZero();
+        assertThat(chunks.evict()).isSameAs(marked.memory());
+    }
 }

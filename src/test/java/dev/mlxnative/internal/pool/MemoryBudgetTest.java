@@ -80,6 +80,8 @@ class MemoryBudgetTest {
         budget.freed(40);
         assertThat(budget.fitsWithout(0, 0, 40)).as("it counts once").isTrue();
         assertThat(budget.fitsWithout(0, 0, 41)).isFalse();
+        budget.reserve(1);
+        assertThat(budget.fitsWithout(0, 0, 1)).as("three buffers are alive").isFalse();
     }
 
     @Test

@@ -72,6 +72,7 @@ class ShardTest {
                 .isEqualTo(1);
         assertThat(shard.remove(block)).isEmpty();
         assertThat(totals()).returns(0, figures -> figures.activeCount).returns(0L, figures -> figures.activeBytes);
+        assertThat(leased(1024).slot).as("its slot is free").isEqualTo(block.slot);
     }
 
     @Test
@@ -285,6 +286,7 @@ class ShardTest {
     void anEndedLeaseCanBeRemovedAtOnce() {
         Block block = leased(1024, 1000);
         assertThat(shard.endAndRemove(block, block.generation() + 2)).isFalse();
+        assertThat(totals().activeCount).isEqualTo(1);
         assertThat(shard.endAndRemove(block, block.generation())).isTrue();
         assertThat(totals())
                 .returns(0, figures -> figures.activeCount)

@@ -34,6 +34,13 @@ class SizeRoundingTest {
         assertThat(rounding.capacity(byteLength)).isEqualTo(capacity);
     }
 
+    @Test
+    void aRequestAtTheBorderIsRoundedToAPowerOfTwo() {
+        SizeRounding odd = rounding.withRoundToPagesAbove(40_000);
+        assertThat(odd.capacity(40_000)).isEqualTo(65_536);
+        assertThat(odd.capacity(40_001)).isEqualTo(49_152);
+    }
+
     @ParameterizedTest
     @CsvSource({"1, 256", "300, 512", "16384, 16384", "16385, 32768", "32769, 49152", "60000, 65536"})
     void theLeastCapacityIsPagesOrASmallerPowerOfTwo(long byteLength, long capacity) {

@@ -89,4 +89,13 @@ class SlotTableTest {
         assertThat(table.resettable(3)).containsExactlyInAnyOrder(active, last, afterIt);
         assertThat(table.resettable(0)).hasSize(3);
     }
+
+    @Test
+    void aResetFindsTheLeasesOfAFullTable() {
+        List<Block> blocks = new ArrayList<>();
+        for (int i = 0; i < 64; i++) {
+            blocks.add(leased(added(), true));
+        }
+        assertThat(table.resettable(64)).containsExactlyElementsOf(blocks);
+    }
 }
