@@ -6,16 +6,17 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.mlxnative.BufferAllocationException;
+import dev.mlxnative.LogRecords;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Disabled;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** The steps of a request, from free memory to the last resort. */
 class AcquisitionTest {
@@ -23,6 +24,9 @@ class AcquisitionTest {
 
     /** More than two pages: rounded to four of them or, if the device refuses that, to three. */
     private static final long THREE_PAGES = 2 * PAGE + 1;
+
+    @RegisterExtension
+    final LogRecords log = new LogRecords();
 
     private final PoolSetup setup = new PoolSetup();
     private final FakeMemorySource source = setup.source;
@@ -63,16 +67,8 @@ class AcquisitionTest {
         return denial;
     }
 
-    /** A request of another thread. */
-    private record Request(Thread thread, FutureTask<Lease> result) {
-        Lease get() throws Exception {
-            return result.get(10, TimeUnit.SECONDS);
-        }
-    }
-
     private Request requestElsewhere(long byteLength) {
-        var result = new FutureTask<>(() -> lease(byteLength));
-        return new Request(Thread.ofPlatform().daemon().start(result), result);
+        return Request.of(pool, byteLength);
     }
 
     /** Does something in one call of the device, the first one being 1. */
@@ -350,12 +346,16 @@ class AcquisitionTest {
 
     @Test
     void aDenialAfterWaitingForParkedMemorySaysSo() {
-        limits(limits -> limits.withMemoryLimit(4 * PAGE).withWaitNanos(TimeUnit.MILLISECONDS.toNanos(150)));
+        limits(limits -> limits.withMemoryLimit(4 * PAGE).withWaitNanos(HOUR));
         parked(4 * PAGE);
-        assertThat(denied(4 * PAGE))
-                .hasMessageContaining(
-                        "refused by the memory limit, also after up to 150 ms of waiting for parked buffers."
-                                + " The pool");
+        Request request = requestElsewhere(4 * PAGE);
+        Waiting.until("a thread waits for the fence", () -> fence.waiting() == 1);
+        Waiting.untilAsleep(request.thread());
+        fence.failing = true;
+        assertThat(catchThrowableOfType(ExecutionException.class, request::get).getCause())
+                .hasMessageContaining("refused by the memory limit, also after up to 3600000 ms of waiting for parked"
+                        + " buffers. The pool");
+        assertThat(log.with("FakeFence failed")).hasSize(1);
         fence.complete();
     }
 

@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.mlxnative.BufferAllocationException;
 import dev.mlxnative.LogRecords;
 import java.util.List;
-import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -16,7 +15,6 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 class FenceReaperTest {
     private static final String FAILURE = "FakeFence failed: the memory that is parked with it stays parked";
     private static final int MAX_WATCHERS = 8;
-    private static final long HOUR = TimeUnit.HOURS.toNanos(1);
 
     @RegisterExtension
     final LogRecords log = new LogRecords();
@@ -40,17 +38,15 @@ class FenceReaperTest {
     }
 
     /** Parks memory with each of these fences, as much as the limit allows, and requests more. */
-    private FutureTask<Lease> requestParkedMemory(List<FakeFence> fences, long waitNanos) {
-        pool = setup.limits(limits -> limits.withBufferLimit(fences.size()).withWaitNanos(waitNanos))
+    private Request requestParkedMemory(List<FakeFence> fences) {
+        pool = setup.limits(limits -> limits.withBufferLimit(fences.size()).withWaitNanos(TimeUnit.HOURS.toNanos(1)))
                 .engine();
         List<Lease> leases =
                 fences.stream().map(ignored -> Lease.of(pool, PAGE)).toList();
         for (int i = 0; i < fences.size(); i++) {
             leases.get(i).endWith(fences.get(i));
         }
-        var request = new FutureTask<>(() -> Lease.of(pool, PAGE));
-        Thread.ofPlatform().daemon().start(request);
-        return request;
+        return Request.of(pool, PAGE);
     }
 
     @Test
@@ -109,11 +105,11 @@ class FenceReaperTest {
     @Test
     void theOldestFencesAreWatchedWhileARequestNeedsThem() throws Exception {
         List<FakeFence> fences = fences(MAX_WATCHERS + 2);
-        FutureTask<Lease> request = requestParkedMemory(fences, HOUR);
+        Request request = requestParkedMemory(fences);
         Waiting.until("eight threads wait", () -> waiting(fences) == MAX_WATCHERS);
         assertThat(fences.subList(0, MAX_WATCHERS)).allMatch(each -> each.waiting() == 1);
         fences.get(MAX_WATCHERS + 1).complete();
-        assertThat(request.get(10, TimeUnit.SECONDS).isActive())
+        assertThat(request.get().isActive())
                 .as("a fence that no thread watches serves the request, too")
                 .isTrue();
         fences.forEach(FakeFence::complete);
@@ -122,10 +118,10 @@ class FenceReaperTest {
     @Test
     void aFenceThatAThreadHasAwaitedServesTheRequest() throws Exception {
         List<FakeFence> fences = fences(2);
-        FutureTask<Lease> request = requestParkedMemory(fences, HOUR);
+        Request request = requestParkedMemory(fences);
         Waiting.until("both are watched", () -> waiting(fences) == 2);
         fences.get(1).complete();
-        assertThat(request.get(10, TimeUnit.SECONDS).isActive()).isTrue();
+        assertThat(request.get().isActive()).isTrue();
         fences.get(0).complete();
         Waiting.until("all memory is free", () -> pool.snapshot().parkedCount() == 0);
     }
@@ -133,9 +129,10 @@ class FenceReaperTest {
     @Test
     void aThreadThatNoRequestNeedsAnyMoreEnds() {
         List<FakeFence> fences = fences(MAX_WATCHERS + 1);
-        FutureTask<Lease> request = requestParkedMemory(fences, TimeUnit.MILLISECONDS.toNanos(300));
+        Request request = requestParkedMemory(fences);
         Waiting.until("eight threads wait", () -> waiting(fences) == MAX_WATCHERS);
-        assertThatThrownBy(() -> request.get(10, TimeUnit.SECONDS)).hasCauseInstanceOf(BufferAllocationException.class);
+        request.thread().interrupt();
+        assertThatThrownBy(request::get).hasCauseInstanceOf(BufferAllocationException.class);
         fences.get(0).complete();
         Waiting.untilEnded(fences.get(0).lastWaiter());
         assertThat(pool.snapshot().cachedCount())
