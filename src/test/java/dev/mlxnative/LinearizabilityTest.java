@@ -42,7 +42,7 @@ import org.objectweb.asm.ClassReader;
 @EnabledIf(
         value = "lincheckReadsTheClassesOfThisJdk",
         disabledReason = "Lincheck is not run: its ASM cannot read the class files of a JDK as new as this one.")
-@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class LinearizabilityTest {
     private static final int LENGTH = 256;
 
