@@ -486,18 +486,9 @@ public final class MlxBufferPool implements AutoCloseable {
          */
         public MlxBufferPool build() {
             LimitSettings built = hasCacheLimit ? limits : limits.withCacheLimit(limits.memoryLimit() / CACHED_PART);
-            return new MlxBufferPool(
-                    device,
-                    new PoolConfig(
-                            name,
-                            source,
-                            sizing,
-                            minBucketBytes,
-                            built,
-                            zeroing,
-                            leakDetection,
-                            checked,
-                            allocationLog));
+            PoolConfig config = new PoolConfig(
+                    name, source, sizing, minBucketBytes, built, zeroing, leakDetection, checked, allocationLog);
+            return new MlxBufferPool(device, config);
         }
     }
 }

@@ -3,40 +3,20 @@ package dev.mlxnative.internal.pool;
 import dev.mlxnative.internal.device.DeviceMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
 import java.lang.ref.Cleaner;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A range of device memory, and the state of its lease: a generation number.
- *
- * <p>The number counts the beginnings and ends of leases, so it is odd while the block is leased. A buffer knows the
- * generation of its lease. Ending a lease compares and increments the number, so it succeeds once, and never for a
- * buffer of an earlier generation.
- *
- * <p>The pool's {@code package-info} has the states of a block and who guards its fields in each.
+ * A range of device memory that is leased as a whole, with the {@linkplain LeaseState state of its lease}. The pool's
+ * {@code package-info} has the states of a block and who guards its fields in each.
  */
-public final class Block extends Padding {
-    private static final VarHandle GENERATION;
-
-    static {
-        try {
-            GENERATION = MethodHandles.lookup().findVarHandle(Block.class, "generation", long.class);
-        } catch (ReflectiveOperationException e) {
-            throw new ExceptionInInitializerError(e);
-        }
-    }
-
+public final class Block extends LeaseState {
     private final DeviceMemory memory;
     /** The chunk that the block is a range of; null if it is all of its memory. */
     private final @Nullable Chunk chunk;
 
     private long offset;
     private long capacity;
-
-    @SuppressWarnings("unused") // through GENERATION
-    private volatile long generation;
 
     /** The segment of the last lease without an arena of its own: the next lease often has the same length. */
     private @Nullable MemorySegment lastSegment;
@@ -182,42 +162,6 @@ public final class Block extends Padding {
     /** Records that the holder of the lease has labelled the memory, so that the label is removed at its end. */
     public void setLabelled() {
         labelled = true;
-    }
-
-    /** Begins a lease and returns its generation. Only the owner calls this, while the block is not leased. */
-    public long issue() {
-        long issued = (long) GENERATION.get(this) + 1;
-        GENERATION.setRelease(this, issued);
-        return issued;
-    }
-
-    /** Ends a lease; false if it has ended before, or the number belongs to no lease. */
-    public boolean end(long leaseGeneration) {
-        return isLease(leaseGeneration) && GENERATION.compareAndSet(this, leaseGeneration, leaseGeneration + 1);
-    }
-
-    /** As {@link #end}, without an atomic operation. The caller holds the lock of the block's shard. */
-    boolean endExclusively(long leaseGeneration) {
-        if (!isLease(leaseGeneration) || (long) GENERATION.get(this) != leaseGeneration) {
-            return false;
-        }
-        GENERATION.setRelease(this, leaseGeneration + 1);
-        return true;
-    }
-
-    /** The generation at this moment: odd while the block is leased. */
-    public long generation() {
-        return generation;
-    }
-
-    /** Whether a generation is that of a lease. */
-    public static boolean isLease(long generation) {
-        return (generation & 1) == 1;
-    }
-
-    /** Whether the lease of this generation has not ended. */
-    public boolean isActive(long leaseGeneration) {
-        return generation == leaseGeneration;
     }
 
     /**
