@@ -41,7 +41,8 @@ class PackagedTest {
                 .containsAll(LIBRARIES)
                 .allMatch(
                         name -> name.equals("module-info.class")
-                                || name.matches("dev/mlxnative/(ffi/)?[\\w$-]+\\.class")
+                                || name.matches(
+                                        "dev/mlxnative/(internal/(pool|observe|device|shim|shim/ffi)/)?[\\w$-]+\\.class")
                                 || name.matches("META-INF/native/(linux|macos)-\\w+/libmlxshim(_host)?\\.(so|dylib)")
                                 || name.matches(
                                         "META-INF/(MANIFEST\\.MF|LICENSE|mlx-native\\.jfc|maven/dev\\.mlxnative/mlx-native/pom\\.\\w+)"))

@@ -10,11 +10,16 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One request that no free memory serves, on its way to the last resort. Confined to its thread.
+ * One request that no free memory serves, and the steps that it takes. Confined to its thread.
  *
- * <p>The steps: memory of complete fences; new memory, after eviction if a limit asks for it; if the device refuses,
- * new memory after everything free is freed. Then the request is starved: all free memory moves to where it is found,
- * the steps are repeated, and the request waits for memory that is parked or being freed, until it is served or denied.
+ * <ol>
+ *   <li>It reaps the fences that are complete, and searches the free memory again if there were any.
+ *   <li>It allocates new memory, after eviction if a limit asks for it.
+ *   <li>If the device refuses, it frees all free memory and asks the device for the least capacity.
+ *   <li>It is then starved: the shards' caches are moved to the free space and stay closed. It repeats these steps with
+ *       each change, while memory is parked or being freed that could serve it.
+ *   <li>At last it is denied.
+ * </ol>
  */
 final class Acquisition {
     /** The parts of the pool that a request uses. */
@@ -34,9 +39,9 @@ final class Acquisition {
     private final boolean resettable;
     private final long startNanos = System.nanoTime();
 
-    /** The last refusal; null before there was one. */
+    /** The last denial, by a limit or by the device; null before there was one. */
     private Reservation.@Nullable Denied denied;
-    /** The device's own words, if the last refusal was its. */
+    /** The exception of the device, if the device denied the last attempt; null otherwise. */
     private @Nullable BufferAllocationException refusal;
 
     private boolean hasRetried;
@@ -107,7 +112,7 @@ final class Acquisition {
         return block;
     }
 
-    /** Allocates what the limits allow, evicting free memory for it; {@code least} accepts no rounding up. */
+    /** Allocates what the limits allow, evicting free memory for it; {@code least} accepts only the least capacity. */
     private @Nullable Block allocateWithin(boolean least) {
         refusal = null;
         while (true) {
@@ -170,7 +175,7 @@ final class Acquisition {
             wasInterrupted = true;
             return false;
         }
-        // Memory that became free during the attempt may have been missed: one more attempt finds it.
+        // The attempt may have missed memory that became free meanwhile, so the request makes one more.
         boolean retry = !hasRetried && tools.allocations().changes() != changesBefore;
         hasRetried = true;
         return retry;
@@ -179,7 +184,7 @@ final class Acquisition {
     private BufferAllocationException deny() {
         Reservation.Denied last = denied;
         if (last == null) {
-            throw new AssertionError("a request is denied after a reservation was");
+            throw new AssertionError("a request was denied, but none of its reservations was");
         }
         AllocationTransactions.Denial denial =
                 tools.allocations().deny(tools.source().allocatedBytes());

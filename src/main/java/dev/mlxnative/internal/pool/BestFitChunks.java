@@ -11,16 +11,17 @@ import org.jspecify.annotations.Nullable;
  * {@link Sizing#COMPACT}: blocks of the requested size, placed by best fit in a few large chunks and coalesced when
  * they become free.
  *
- * <p>A request takes the best fit in the oldest chunk that is in use and has one, so that younger chunks become empty.
- * If none has one, the pool allocates a new chunk. Footprint is bounded by {@code 1.1495 × peak live bytes}: the new
- * chunk takes all that this bound leaves, because one large chunk fragments least. If the bound leaves too little, the
- * empty chunks are freed first. PERFORMANCE.md compares this with other placements.
+ * <p>A request takes the best fit in the oldest chunk that is in use and has one, so that younger chunks become empty;
+ * failing that, in the oldest empty chunk; failing that, in a new one. The target of the footprint is {@code 1.1495 ×
+ * peak live bytes}. A new chunk takes all that the target leaves, because one large chunk fragments least, and never
+ * less than the request needs. If the target leaves too little, the empty chunks are freed first. PERFORMANCE.md
+ * compares this with other placements.
  *
  * <p>Not thread-safe; the pool's lock guards it.
  */
 final class BestFitChunks implements FreeSpace {
-    /** The bound of the footprint, in times the peak of live bytes: a little below 1.15, for rounding. */
-    private static final double FOOTPRINT_BOUND = 1.1495;
+    /** The target of the footprint, in times the peak of live bytes: a little below 1.15, for rounding. */
+    private static final double FOOTPRINT_TARGET = 1.1495;
 
     private final DeviceTraits traits;
 
@@ -99,7 +100,7 @@ final class BestFitChunks implements FreeSpace {
 
     @Override
     public List<DeviceMemory> removeObstacles(SizeRounding rounding, long byteLength) {
-        if (totalBytes + rounding.wholePages(byteLength, traits.chunkUnit()) <= boundWith(byteLength)) {
+        if (totalBytes + rounding.wholePages(byteLength, traits.chunkUnit()) <= targetWith(byteLength)) {
             return List.of();
         }
         List<DeviceMemory> removed = new ArrayList<>();
@@ -109,14 +110,14 @@ final class BestFitChunks implements FreeSpace {
         return removed;
     }
 
-    private long boundWith(long byteLength) {
-        return (long) (FOOTPRINT_BOUND * Math.max(peakLiveBytes, liveBytes + byteLength));
+    private long targetWith(long byteLength) {
+        return (long) (FOOTPRINT_TARGET * Math.max(peakLiveBytes, liveBytes + byteLength));
     }
 
     @Override
     public long capacityForNew(SizeRounding rounding, long byteLength, boolean underPressure) {
         long unit = traits.chunkUnit();
-        long left = Math.max(0, boundWith(byteLength) - totalBytes);
+        long left = Math.max(0, targetWith(byteLength) - totalBytes);
         long largest = rounding.maximum() / unit * unit;
         return Math.max(rounding.wholePages(byteLength, unit), Math.min(left / unit * unit, largest));
     }
@@ -131,7 +132,7 @@ final class BestFitChunks implements FreeSpace {
         Chunk chunk = new Chunk(memory, traits.offsetAlignment());
         long bytes = Math.min(chunk.granules(byteLength), memory.capacity());
         Block range = chunk.bestFit(bytes);
-        if (range == null) {
+        if (range == null || bytes < byteLength) {
             throw new AssertionError(memory.capacity() + " bytes are too few for " + byteLength);
         }
         chunk.lease(range, bytes);
@@ -149,14 +150,10 @@ final class BestFitChunks implements FreeSpace {
         uncount(chunk);
         liveBytes -= block.requestedBytes;
         chunk.free(block);
-        noteIfEmpty(chunk, evictFirst);
-        count(chunk);
-    }
-
-    private void noteIfEmpty(Chunk chunk, boolean evictFirst) {
         if (chunk.isEmpty()) {
             chunk.emptiedAt = evictFirst ? 0 : frees;
         }
+        count(chunk);
     }
 
     @Override
@@ -166,7 +163,6 @@ final class BestFitChunks implements FreeSpace {
         uncount(chunk);
         liveBytes -= block.requestedBytes;
         chunk.quarantine(block);
-        noteIfEmpty(chunk, true);
         count(chunk);
         if (!chunk.isEmpty()) {
             return null;
@@ -191,7 +187,7 @@ final class BestFitChunks implements FreeSpace {
         return chunk.memory();
     }
 
-    /** The chunk to evict next: a drained one, or else the one that has been empty for longest. */
+    /** The chunk to evict next: a drained one, or else the empty one that was emptied first, or is to go first. */
     private @Nullable Chunk evictable() {
         Chunk oldest = null;
         for (Chunk chunk : chunks) {

@@ -36,7 +36,7 @@ final class Chunk {
         addFreeRange(all);
     }
 
-    /** Rounds a request up to wrange granules. */
+    /** Rounds a request up to whole granules. */
     long granules(long byteLength) {
         return roundUp(byteLength, granule);
     }

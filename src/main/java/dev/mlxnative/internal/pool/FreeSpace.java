@@ -75,6 +75,6 @@ interface FreeSpace {
     /** Bytes of the native buffers that are entirely free. */
     long evictableBytes();
 
-    /** Counts the calls of {@link #free}. */
+    /** Counts the blocks that became free or were quarantined. */
     long frees();
 }

@@ -10,11 +10,11 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The parked blocks of a pool: their leases have ended, and each waits for a fence. A fence is compared by identity, so
- * that none of its code runs under the lock. Thread-safe, by a lock below the pool's.
+ * The parked blocks of a pool: their leases have ended, and each waits for a fence. Fences are compared by identity,
+ * and no code of a fence that the program implements runs under the lock. Thread-safe, by a lock below the pool's.
  *
- * <p>A block counts as parked until it is free: also while a thread has taken it from here and makes it free. The
- * counts change within transactions of the pool alone, so that a snapshot under the pool's lock is consistent.
+ * <p>A block counts as parked until it is free: also while a thread has taken it from here and makes it free. Count and
+ * bytes change within transactions of the pool alone, so that a snapshot under the pool's lock is consistent.
  */
 final class PendingReleases {
     private static final class Batch {
@@ -63,8 +63,8 @@ final class PendingReleases {
             Batch batch = batches.get(fence);
             if (batch == null) {
                 batch = new Batch(fence, ++batchesCreated);
-                batches.put(fence, batch);
                 RetainedFence.retain(fence);
+                batches.put(fence, batch);
             }
             batch.blocks.add(block);
             count++;
@@ -76,7 +76,7 @@ final class PendingReleases {
 
     /**
      * Takes the blocks that wait for a fence; null if there are none. The caller releases the fence, and calls
-     * {@link #completed} for each block when it is free.
+     * {@link #completed} for each block before it makes the block free.
      */
     @Nullable
     List<Block> take(MlxFence fence) {
@@ -145,7 +145,7 @@ final class PendingReleases {
         }
     }
 
-    /** Whether a block becomes free without the end of a scope, and by a fence that has not failed. */
+    /** Whether any parked block can become free without the end of a scope, by a fence that has not failed. */
     boolean completeByThemselves() {
         lock.lock();
         try {
@@ -163,7 +163,9 @@ final class PendingReleases {
         }
     }
 
-    /** The oldest fence that no thread watches and no open scope holds back, marked as watched; null if none is. */
+    /**
+     * The oldest fence that no thread watches and no open scope holds back, marked as watched; null if there is none.
+     */
     @Nullable
     MlxFence watchOldest() {
         lock.lock();

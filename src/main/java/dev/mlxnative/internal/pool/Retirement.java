@@ -7,15 +7,16 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The ends of leases. A lease without observers ends in its shard, which caches the block: the fast path. Any other
- * block is retired: its end is reported, the traces of the lease are removed, and it becomes free or parked.
+ * The ends of leases. On the fast path, nothing observes the lease: its shard caches the block or, if no shard can, one
+ * transaction makes it free. Any other block is retired: its end is reported, the traces of the lease are removed, and
+ * it becomes free or parked.
  */
 final class Retirement {
-    /** The byte that a checked pool fills released memory with: no zero, no text, and odd as a number of any type. */
+    /** The byte that a checked pool fills released memory with. It is easy to recognise in numbers of every type. */
     private static final byte RELEASED = (byte) 0xA5;
 
-    /** How many leases end under one lock of a shard, so that other threads wait for some hundred nanoseconds. */
-    private static final int BATCH = 64;
+    /** How many leases end at most under one lock of a shard: other threads wait for some hundred nanoseconds. */
+    private static final int MAX_BATCH = 64;
 
     private final boolean checked;
     private final Shards shards;
@@ -59,12 +60,15 @@ final class Retirement {
         return !checked && block.watch == null && !block.labelled && !observer.observesReleases();
     }
 
-    /** Ends the current leases of blocks whose segments have all ended. Those without a lease stay as they are. */
+    /**
+     * Ends the leases that the blocks of a scope have, once its arena is closed. Blocks without a lease stay as they
+     * are; none can have a lease of another holder, since memory of a scope is not reused before its end.
+     */
     void endAll(List<Block> blocks) {
         List<Block> retiring = new ArrayList<>();
         for (int next = 0; next < blocks.size(); ) {
             Shard shard = blocks.get(next).shard();
-            int end = Math.min(next + BATCH, blocks.size());
+            int end = Math.min(next + MAX_BATCH, blocks.size());
             shard.lock();
             try {
                 for (; next < end && blocks.get(next).shard == shard; next++) {
@@ -82,7 +86,7 @@ final class Retirement {
         }
     }
 
-    /** Ends all leases that a reset ends, none of which has an arena of its own. */
+    /** Ends all leases outside scopes, in a pool whose leases have no arenas of their own. */
     void endResettable(@Nullable MlxFence pending) {
         List<Block> retiring = new ArrayList<>();
         for (int i = 0; i < shards.count(); i++) {
@@ -103,8 +107,8 @@ final class Retirement {
     }
 
     /**
-     * As {@link #endResettable}, one lease at a time, because a native call may use it. Returns the exception of one
-     * that is in use and has not ended; null if all have ended.
+     * Ends all leases outside scopes, in a checked pool. A native call may be using a lease, which then goes on.
+     * Returns the exception of the last such lease; null if all have ended.
      */
     @Nullable
     IllegalStateException endResettableOneByOne(@Nullable MlxFence pending) {

@@ -9,16 +9,16 @@ import org.jspecify.annotations.Nullable;
  * lock guards it. The locks of the shards are taken below it.
  */
 final class ShardCaches {
-    /** The part of the cache limit that the shards together may cache. */
-    private static final int CACHE_PART = 2;
+    /** The shards together may cache the cache limit divided by this. */
+    private static final int CACHE_DIVISOR = 2;
 
     private final Shards shards;
     private final FreeSpace free;
     private final MemoryBudget budget;
 
-    /** Bytes of the blocks in shards, leased and cached. */
+    /** Bytes of all blocks in shards. Cached ones count as leased until they are flushed. */
     private long leasedBytes;
-    /** Requests that need all free memory in the free space. */
+    /** Requests for which the shards must not cache: {@link #beginStarvation}. */
     private int starvedRequests;
 
     private boolean isCaching;
@@ -29,7 +29,7 @@ final class ShardCaches {
         this.budget = budget;
     }
 
-    /** Bytes of the blocks in shards. Cached ones count as leased until they are flushed. */
+    /** Bytes of all blocks in shards, those included that shards cache. */
     long leasedBytes() {
         return leasedBytes;
     }
@@ -45,9 +45,9 @@ final class ShardCaches {
         leasedBytes += block.capacity();
     }
 
-    /** Removes a retiring block from its shard. */
+    /** Removes a retiring block from its shard. If that has no room to cache more, its cached blocks become free. */
     void remove(Block block) {
-        free(block.shard().remove(block));
+        moveToFreeSpace(block.shard().remove(block));
         leasedBytes -= block.capacity();
     }
 
@@ -73,33 +73,28 @@ final class ShardCaches {
         return block;
     }
 
-    /** Moves all cached blocks to the free space; returns whether there were any. */
-    boolean flush() {
-        boolean flushed = false;
+    /** Moves all cached blocks to the free space. */
+    void flush() {
         for (int i = 0; i < shards.count(); i++) {
-            flushed |= free(shards.get(i).drainCache());
+            moveToFreeSpace(shards.get(i).drainCache());
         }
-        return flushed;
     }
 
-    /** Moves all cached blocks to the free space and forbids the shards to cache more; returns whether any moved. */
-    boolean stop() {
-        boolean flushed = false;
+    /** Moves all cached blocks to the free space, and forbids the shards to cache more. */
+    void stop() {
         if (isCaching) {
             isCaching = false;
             for (int i = 0; i < shards.count(); i++) {
-                flushed |= free(shards.get(i).stopCaching());
+                moveToFreeSpace(shards.get(i).stopCaching());
             }
         }
-        return flushed;
     }
 
-    private boolean free(List<Block> cached) {
+    private void moveToFreeSpace(List<Block> cached) {
         for (Block block : cached) {
             leasedBytes -= block.capacity();
             free.free(block, false);
         }
-        return !cached.isEmpty();
     }
 
     /** Stops caching if the free space fills more than its part of the cache limit. */
@@ -111,24 +106,24 @@ final class ShardCaches {
 
     private boolean isCrowded() {
         long cacheLimit = budget.limits().cacheLimit();
-        return free.bytes() > cacheLimit - cacheLimit / CACHE_PART;
+        return free.bytes() > cacheLimit - cacheLimit / CACHE_DIVISOR;
     }
 
     /** Lets the shards cache, unless a request is starved, the free space is crowded, or a limit is exceeded. */
     void allow() {
         if (!isCaching && starvedRequests == 0 && !budget.isExceeded() && !isCrowded()) {
             isCaching = true;
-            long bytes = budget.limits().cacheLimit() / CACHE_PART / shards.count();
+            long bytes = budget.limits().cacheLimit() / CACHE_DIVISOR / shards.count();
             for (int i = 0; i < shards.count(); i++) {
                 shards.get(i).allowCaching(bytes);
             }
         }
     }
 
-    /** A request needs all free memory in the free space: the shards stop caching until the request is over. */
-    boolean beginStarvation() {
+    /** A request needs all free memory in the free space: the shards stop caching, and {@link #allow} does nothing. */
+    void beginStarvation() {
         starvedRequests++;
-        return stop();
+        stop();
     }
 
     void endStarvation() {

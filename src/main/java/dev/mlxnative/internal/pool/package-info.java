@@ -1,13 +1,13 @@
 /**
  * The allocator engine of a pool. {@code PoolEngine} wires it; the API calls nothing else but {@code Block} and
- * {@code ScopeLeases}. May use: {@code device}, {@code observe} and the vocabulary. Only this room may change a block.
+ * {@code ScopeLeases}. May use: {@code device}, {@code observe} and the vocabulary. Only this package may change a
+ * block.
  *
  * <p><b>Glossary.</b> A <i>block</i> is a range of device memory that is leased as a whole: a native buffer, or a range
- * of a <i>chunk</i>. A <i>lease</i> is the time from the issue of a block to its end, numbered by the block's
- * <i>generation</i>. A <i>bucket</i> is a capacity that requests are rounded to; a <i>bin</i> is a range of capacities
- * with one list. A <i>shard</i> holds a part of the leases, and a <i>cache</i> of blocks for the next ones.
- * <i>Parked</i> memory waits for a fence. <i>Quarantined</i> ranges belonged to leaked leases and wait for the end of
- * their chunk.
+ * of a <i>chunk</i>. A <i>lease</i> lasts from its issue to its end; the block's <i>generation</i> numbers it. A
+ * <i>bucket</i> is a capacity that requests are rounded to; a <i>bin</i> is a range of capacities with one list. A
+ * <i>shard</i> holds a part of the leases, and a <i>cache</i> of blocks for the next ones. <i>Parked</i> memory waits
+ * for a fence. <i>Quarantined</i> ranges belonged to leaked leases and wait for the end of their chunk.
  *
  * <p><b>States of a block</b>, and the lock that guards its fields:
  *
