@@ -9,6 +9,7 @@ import dev.mlxnative.LeakDetection;
 import dev.mlxnative.Sizing;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
 /** The ends of leases, and what becomes of their memory. */
@@ -58,6 +59,12 @@ class RetirementTest {
         assertThat(lease.end()).isTrue();
         assertThat(lease.end()).isFalse();
         assertThat(pool.stats()).returns(1, stats -> stats.cachedCount()).returns(0, stats -> stats.activeCount());
+    }
+
+    @Test
+    void aPageRoundedBlockIsParkedWithItsFence() {
+        lease(65 * PAGE).endWith(fence);
+        assertThat(pool.stats()).returns(1, stats -> stats.parkedCount()).returns(0, stats -> stats.cachedCount());
     }
 
     @Test
@@ -113,6 +120,42 @@ class RetirementTest {
         Lease next = lease(1024);
         next.end();
         assertThat(isCached(next.block())).as("the next lease is not watched").isTrue();
+    }
+
+    @Test
+    void theWatchOfALeaseIsCleanedAtItsEnd() {
+        Lease lease = lease(1024);
+        var cleanings = new AtomicInteger();
+        lease.block().watch = cleanings::incrementAndGet;
+        lease.end();
+        assertThat(cleanings).hasValue(1);
+        assertThat(lease.block().watch).isNull();
+    }
+
+    @Test
+    void leasesThatEndTogetherEndUnderTheLocksOfTheirShards() {
+        Lease lease = lease(1024);
+        ScopeLeases scope = pool.newScopeLeases();
+        scope.add(lease.block());
+        assertWaitsForShard(lease, scope::endAll);
+        assertWaitsForShard(lease(1024), () -> pool.reset(null));
+        checked();
+        assertWaitsForShard(lease(1024), () -> pool.reset(null));
+    }
+
+    private static void assertWaitsForShard(Lease lease, Runnable end) {
+        Shard shard = lease.block().shard();
+        shard.lock();
+        Thread thread = Thread.ofPlatform().daemon().start(end);
+        try {
+            Waiting.until("the thread waits or has ended", () -> Waiting.isAsleep(thread) || !thread.isAlive());
+            assertThat(lease.isActive()).isTrue();
+            assertThat(thread.isAlive()).as("it waits").isTrue();
+        } finally {
+            shard.unlock();
+        }
+        Waiting.untilEnded(thread);
+        assertThat(lease.isActive()).isFalse();
     }
 
     @Test
