@@ -4,6 +4,7 @@ import dev.mlxnative.internal.device.BufferObject;
 import dev.mlxnative.internal.device.BufferSpec;
 import dev.mlxnative.internal.pool.Block;
 import dev.mlxnative.internal.pool.LeaseOrigin;
+import dev.mlxnative.internal.shim.Shim;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
@@ -204,6 +205,7 @@ public final class MlxBuffer implements AutoCloseable {
      * @throws IllegalStateException as {@link #handle}
      */
     public void label(String label) {
+        Shim.requireText(label);
         BufferObject object = bufferObject();
         block.setLabelled();
         object.label(label);

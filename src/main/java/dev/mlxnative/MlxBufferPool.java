@@ -181,7 +181,7 @@ public final class MlxBufferPool implements AutoCloseable {
         engine.reset(Objects.requireNonNull(fence, "fence"));
     }
 
-    /** Blocks that can be leased again without a call of the driver. */
+    /** Free blocks, ranges in quarantine after a leak included. */
     public int freeCount() {
         return engine.stats().cachedCount();
     }
@@ -464,6 +464,7 @@ public final class MlxBufferPool implements AutoCloseable {
          * pools may share a set; a closed set is no longer used. None unless set.
          */
         public Builder residencySet(MlxResidencySet residencySet) {
+            Objects.requireNonNull(residencySet, "residencySet");
             this.source = new ResidentMemorySource(device.nativeDevice(), residencySet.residencySet());
             return this;
         }

@@ -6,8 +6,9 @@ import java.lang.foreign.MemorySegment;
 /**
  * Memory of the device, with one owner at a time.
  *
- * <p>Every segment over the memory is tied to an arena that is closed before the memory is freed. A segment that
- * outlives its lease therefore sees the next contents of this memory or throws; it never reaches unmapped memory.
+ * <p>Every segment over the memory is tied to an arena that is closed before the memory is freed, except for pages that
+ * the caller owns. A segment that outlives its lease therefore sees the next contents of this memory or throws; it
+ * never reaches unmapped memory.
  */
 public final class DeviceMemory {
     /** Its {@code close} fails while a native call uses one of its segments, and otherwise ends every access. */
@@ -19,7 +20,7 @@ public final class DeviceMemory {
     /**
      * Takes over memory and its buffer objects.
      *
-     * @param access the arena of {@code segment}
+     * @param access the arena of {@code segment}, or of the handles alone if the caller owns the pages
      * @param segment all of the memory
      */
     public DeviceMemory(Arena access, MemorySegment segment, Backing backing) {

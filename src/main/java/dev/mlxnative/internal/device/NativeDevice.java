@@ -36,7 +36,7 @@ public final class NativeDevice implements MemorySource {
         return info;
     }
 
-    /** The handle, reference-counted: memory and events that were made with it keep it alive. */
+    /** The handle, reference-counted: memory that was made with it keeps it alive. */
     public RefCountedHandle handle() {
         return handle;
     }

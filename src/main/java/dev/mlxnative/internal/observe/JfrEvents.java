@@ -171,6 +171,11 @@ public final class JfrEvents {
         }
     }
 
+    /** Whether a recording enables the event of a lease that begins. */
+    public static boolean recordsLeases() {
+        return ALLOCATED.isEnabled();
+    }
+
     /** A lease is about to begin. */
     public static void leased(String pool, long requestedBytes, long capacity, boolean hit) {
         if (ALLOCATED.isEnabled()) {

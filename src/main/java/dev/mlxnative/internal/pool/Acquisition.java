@@ -72,8 +72,10 @@ final class Acquisition {
     }
 
     private Block runStarved() {
-        tools.allocations().beginStarvation();
+        boolean isStarved = false;
         try {
+            tools.allocations().beginStarvation();
+            isStarved = true;
             while (true) {
                 long changesBefore = tools.allocations().changes();
                 tools.reaper().reap();
@@ -89,7 +91,9 @@ final class Acquisition {
                 }
             }
         } finally {
-            tools.allocations().endStarvation();
+            if (isStarved) {
+                tools.allocations().endStarvation();
+            }
         }
     }
 
@@ -115,12 +119,16 @@ final class Acquisition {
     /** Allocates what the limits allow, evicting free memory for it; {@code least} accepts only the least capacity. */
     private @Nullable Block allocateWithin(boolean least) {
         refusal = null;
+        long wanted = Reservation.ANY;
         while (true) {
-            switch (tools.allocations().reserve(byteLength, least)) {
+            switch (tools.allocations().reserve(byteLength, least, wanted)) {
                 case Reservation.Granted granted -> {
                     return allocate(granted.capacity());
                 }
-                case Reservation.EvictFirst evictFirst -> tools.reclaimer().carryOut(evictFirst.deferred());
+                case Reservation.EvictFirst evictFirst -> {
+                    tools.reclaimer().carryOut(evictFirst.deferred());
+                    wanted = evictFirst.capacity();
+                }
                 case Reservation.Denied denial -> {
                     denied = denial;
                     return null;

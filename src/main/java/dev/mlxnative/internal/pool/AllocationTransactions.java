@@ -63,22 +63,30 @@ final class AllocationTransactions {
         }
     }
 
-    /** Reserves budget for a new native buffer; {@code least} accepts none but the least capacity. */
-    Reservation reserve(long byteLength, boolean least) {
+    /**
+     * Reserves budget for a new native buffer.
+     *
+     * @param least whether only the least capacity is acceptable
+     * @param wanted the capacity that an earlier answer evicted memory for, or {@link Reservation#ANY}; it is not
+     *     chosen again then, since each eviction changes what would be best
+     */
+    Reservation reserve(long byteLength, boolean least, long wanted) {
         state.lock.lock();
         try {
             state.requireOpen();
             SizeRounding rounding = state.rounding();
             List<DeviceMemory> obstacles = state.eviction.evictObstacles(rounding, byteLength);
             if (!obstacles.isEmpty()) {
-                return new Reservation.EvictFirst(Deferred.of(obstacles, TrimCause.REPLACED, null));
+                return new Reservation.EvictFirst(Deferred.of(obstacles, TrimCause.REPLACED, null), Reservation.ANY);
             }
             long leastCapacity = state.free.leastCapacityForNew(rounding, byteLength);
             if (least) {
                 return reserveCapacity(leastCapacity);
             }
             boolean pressure = state.caches.isUnderPressureWith(rounding.capacity(byteLength));
-            Reservation preferred = reserveCapacity(state.free.capacityForNew(rounding, byteLength, pressure));
+            long capacity =
+                    wanted != Reservation.ANY ? wanted : state.free.capacityForNew(rounding, byteLength, pressure);
+            Reservation preferred = reserveCapacity(capacity);
             if (!(preferred instanceof Reservation.Denied)) {
                 return preferred;
             }
@@ -98,7 +106,7 @@ final class AllocationTransactions {
             // The limits hold at every moment, so memory is freed before other memory replaces it.
             List<DeviceMemory> evicted = state.eviction.evictUntilFits(capacity);
             if (!evicted.isEmpty()) {
-                return new Reservation.EvictFirst(Deferred.of(evicted, TrimCause.LIMIT, null));
+                return new Reservation.EvictFirst(Deferred.of(evicted, TrimCause.LIMIT, null), capacity);
             }
         }
         return new Reservation.Denied(state.budget.denialCause(state.free.evictableCount()), capacity);

@@ -24,7 +24,7 @@ final class Chunk {
     private long freeRangeBytes;
     private int quarantinedCount;
     private long quarantinedBytes;
-    /** When the last lease ended, in the count of {@link FreeSpace#frees}. */
+    /** When the last lease ended, in the count of {@link FreeSpace#frees}; 0 if the chunk is to be evicted first. */
     long emptiedAt;
 
     /** @param granule the unit of the blocks' sizes, in bytes */

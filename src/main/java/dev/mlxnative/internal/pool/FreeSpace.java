@@ -75,6 +75,6 @@ interface FreeSpace {
     /** Bytes of the native buffers that are entirely free. */
     long evictableBytes();
 
-    /** Counts the blocks that became free or were quarantined. */
+    /** A count that grows as blocks become free, by which their order of becoming free is known. */
     long frees();
 }

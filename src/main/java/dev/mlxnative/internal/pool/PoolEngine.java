@@ -4,8 +4,10 @@ import dev.mlxnative.BufferAllocationException;
 import dev.mlxnative.MlxFence;
 import dev.mlxnative.PoolStats;
 import dev.mlxnative.Sizing;
+import dev.mlxnative.Zeroing;
 import dev.mlxnative.internal.device.MemorySource;
 import dev.mlxnative.internal.device.RetainedFence;
+import dev.mlxnative.internal.observe.JfrEvents;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.ref.Cleaner;
@@ -29,12 +31,17 @@ public final class PoolEngine {
     private final IdleTrimmer idleTrimmer;
     private final Acquisition.Tools tools;
     private final LeakDetector leaks;
+    private final boolean checked;
+    /** Whether the start of every lease must be prepared, for the allocation log or to clear the memory. */
+    private final boolean preparesAll;
 
     /** @throws java.io.UncheckedIOException if the file of the allocation log cannot be created */
     public PoolEngine(PoolConfig config) {
         this.config = config;
+        checked = config.checked();
         source = config.source();
         observer = new PoolObserver(config);
+        preparesAll = config.zeroing() == Zeroing.ALWAYS || observer.isLogging();
         state = new PoolState(config, shards);
         reclaimer = new Reclaimer(source, state, observer, new BackgroundMaintenance());
         retirement = new Retirement(config.checked(), shards, new ReleaseTransactions(state), observer, reclaimer);
@@ -66,7 +73,7 @@ public final class PoolEngine {
 
     /** Whether released memory is filled with a pattern, and leases have arenas of their own. */
     public boolean isChecked() {
-        return config.checked();
+        return checked;
     }
 
     /** The alignment of every lease's address, in bytes. */
@@ -92,7 +99,9 @@ public final class PoolEngine {
         if (block == null) {
             return new Acquisition(tools, shard, byteLength, leaseArena, resettable).run();
         }
-        leaseStart.prepare(block, true);
+        if (preparesAll || JfrEvents.recordsLeases()) {
+            leaseStart.prepare(block, true);
+        }
         return block;
     }
 
@@ -103,7 +112,7 @@ public final class PoolEngine {
         return block != null ? block : tools.allocations().reuse(shard, byteLength, leaseArena, resettable);
     }
 
-    /** Takes back a block whose lease could not be issued, or has been ended by its generation. */
+    /** Takes back a block whose lease could not be issued. */
     public void abandon(Block block) {
         retirement.retire(List.of(block), null);
     }
@@ -140,7 +149,7 @@ public final class PoolEngine {
         try {
             MlxFence pending = pending(fence);
             leaks.expectReset(!state.isClosed());
-            if (config.checked()) {
+            if (checked) {
                 inUse = retirement.endResettableOneByOne(pending);
             } else {
                 retirement.endResettable(pending);
@@ -256,8 +265,11 @@ public final class PoolEngine {
         if (deferred == null) {
             return;
         }
-        observer.close();
-        reclaimer.carryOut(deferred);
+        try {
+            observer.close();
+        } finally {
+            reclaimer.carryOut(deferred);
+        }
         reaper.reap();
         reaper.watchOldest();
         warnOfActiveLeases();

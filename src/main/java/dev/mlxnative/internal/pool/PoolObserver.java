@@ -25,9 +25,9 @@ final class PoolObserver {
         JfrEvents.leased(pool, block.requestedBytes, block.capacity(), hit);
     }
 
-    /** Whether the end of a lease needs to be reported. */
-    boolean observesReleases() {
-        return log != null || JfrEvents.recordsReleases();
+    /** Whether a log records every lease. Flight Recorder may do so besides. */
+    boolean isLogging() {
+        return log != null;
     }
 
     /** A lease has ended, and its block is not free yet. */

@@ -32,7 +32,7 @@ final class PoolState {
 
     private final boolean usesShardCaches;
 
-    /* Written under the lock; read by hits without it. */
+    /* Written under the lock, read without it: the first two by every hit. */
     private volatile SizeRounding rounding;
     private volatile boolean underPressure;
     private volatile LimitSettings limits;
@@ -141,7 +141,10 @@ final class PoolState {
         }
     }
 
-    /** Plans a sweep of memory that lies idle and of parked memory; null if there is none or a sweep is planned. */
+    /**
+     * Plans a sweep of memory that lies idle and of parked memory; null if there is none, a sweep is planned, or none
+     * is wanted.
+     */
     @GuardedBy("lock")
     Deferred.@Nullable Sweep planSweep() {
         if (sweeps.isPlanned() || (free.count() == 0 && pending.isEmpty())) {

@@ -11,7 +11,9 @@ import org.jspecify.annotations.Nullable;
  * The transactions on the {@link PoolState} by which the memory of ended leases becomes free or parked. Thread-safe.
  */
 final class ReleaseTransactions {
-    /** What became of the memory of leaked leases: {@code deferred} frees some of it, the rest is quarantined. */
+    /**
+     * What became of the memory of leaked leases: {@code deferred} frees native buffers, other ranges are quarantined.
+     */
     record Disposal(Deferred deferred, int quarantinedCount, long quarantinedBytes) {}
 
     private final PoolState state;
@@ -101,21 +103,25 @@ final class ReleaseTransactions {
         state.lock.lock();
         try {
             List<DeviceMemory> freeing = new ArrayList<>(blocks.size());
-            int quarantinedCount = 0;
-            long quarantinedBytes = 0;
             for (Block block : blocks) {
                 state.caches.remove(block);
                 state.counters.leaked();
                 DeviceMemory memory = state.free.quarantine(block);
-                if (memory == null) {
-                    quarantinedCount++;
-                    quarantinedBytes += block.capacity();
-                } else {
+                if (memory != null) {
                     state.budget.freeing(memory.capacity());
                     freeing.add(memory);
                 }
             }
             state.publishPressure();
+            // A range that was quarantined above may be freed, because a later block was the last of its chunk.
+            int quarantinedCount = 0;
+            long quarantinedBytes = 0;
+            for (Block block : blocks) {
+                if (!freeing.contains(block.memory())) {
+                    quarantinedCount++;
+                    quarantinedBytes += block.capacity();
+                }
+            }
             return new Disposal(new Deferred(freeing, null, null, false), quarantinedCount, quarantinedBytes);
         } finally {
             state.lock.unlock();

@@ -1,6 +1,7 @@
 package dev.mlxnative.internal.pool;
 
 import dev.mlxnative.MlxFence;
+import dev.mlxnative.internal.observe.JfrEvents;
 import java.lang.ref.Cleaner;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,6 +20,9 @@ final class Retirement {
     private static final int MAX_BATCH = 64;
 
     private final boolean checked;
+    /** Whether the end of every lease must be seen, by the allocation log or by the fill of a checked pool. */
+    private final boolean observesAll;
+
     private final Shards shards;
     private final ReleaseTransactions releases;
     private final PoolObserver observer;
@@ -27,6 +31,7 @@ final class Retirement {
     Retirement(
             boolean checked, Shards shards, ReleaseTransactions releases, PoolObserver observer, Reclaimer reclaimer) {
         this.checked = checked;
+        this.observesAll = checked || observer.isLogging();
         this.shards = shards;
         this.releases = releases;
         this.observer = observer;
@@ -57,7 +62,7 @@ final class Retirement {
 
     /** Whether a lease may end on the fast path: no log, event, watch, label or fill needs to see the end. */
     private boolean isUnobserved(Block block) {
-        return !checked && block.watch == null && !block.labelled && !observer.observesReleases();
+        return !observesAll && block.watch == null && !block.labelled && !JfrEvents.recordsReleases();
     }
 
     /**

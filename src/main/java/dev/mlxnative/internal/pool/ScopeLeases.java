@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The leases of a scope. Knows neither the scope nor its arena, so that it can end the leases when both are
- * unreachable. The scope's lock guards it, except for what the leak detector calls.
+ * unreachable. Until it ends, the scope's lock guards it; the leak detector may call it at any time.
  */
 public final class ScopeLeases implements LeakDetector.Leases {
     private final Retirement retirement;
@@ -71,7 +71,7 @@ public final class ScopeLeases implements LeakDetector.Leases {
         }
     }
 
-    /** Ends the scope, whose arena is closed. Only the first call of this or {@link #end} does anything. */
+    /** Ends the scope, whose arena is closed. Only the first call of this or {@link #end} ends its leases. */
     public void endAll() {
         if (ended.compareAndSet(false, true)) {
             retirement.endAll(blocks);

@@ -17,14 +17,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>A hit writes numbers alone, no references: see {@link SlotTable}.
  */
-final class Shard extends SpinLock {
+final class Shard extends SlotTable {
     private static final int NONE = -1;
     /** How many blocks of a bin are compared with a request. */
     private static final int SEARCH_DEPTH = 4;
-
-    /** The leased and the cached blocks. */
-    @GuardedBy("this")
-    private final SlotTable slots = new SlotTable();
 
     /** The slot of the block that was cached last, by bin. */
     @GuardedBy("this")
@@ -91,12 +87,12 @@ final class Shard extends SpinLock {
         int previous = NONE;
         int slot = cacheHeads[bin];
         for (int depth = 0; slot != NONE && depth < SEARCH_DEPTH; depth++) {
-            Block block = slots.at(slot);
+            Block block = at(slot);
             if (block.capacity() == capacity) {
                 if (previous == NONE) {
                     cacheHeads[bin] = block.nextCached;
                 } else {
-                    slots.at(previous).nextCached = block.nextCached;
+                    at(previous).nextCached = block.nextCached;
                 }
                 cachedCount--;
                 cachedBytes -= capacity;
@@ -123,9 +119,12 @@ final class Shard extends SpinLock {
 
     /** Grows the slot table so that the next {@link #add} allocates nothing. The caller holds the pool's lock. */
     void reserveSlot() {
+        if (hasFreeSlot()) {
+            return;
+        }
         lock();
         try {
-            slots.reserve();
+            reserveBlockSlot();
         } finally {
             unlock();
         }
@@ -139,7 +138,7 @@ final class Shard extends SpinLock {
         lock();
         try {
             block.shard = this;
-            slots.add(block);
+            addBlock(block);
             if (hit) {
                 hits++;
             }
@@ -199,7 +198,7 @@ final class Shard extends SpinLock {
             boolean ended = block.shard == this && block.endExclusively(generation);
             if (ended) {
                 countEnd(block);
-                slots.remove(block);
+                removeBlock(block);
             }
             return ended;
         } finally {
@@ -215,7 +214,7 @@ final class Shard extends SpinLock {
         lock();
         try {
             countEnd(block);
-            slots.remove(block);
+            removeBlock(block);
             long capacity = block.capacity();
             boolean isFull = mayCache && capacity <= maxCachedBytes && capacity > maxCachedBytes - cachedBytes;
             return isFull ? drain() : List.of();
@@ -231,7 +230,7 @@ final class Shard extends SpinLock {
         try {
             Block block = popCached(capacity);
             if (block != null) {
-                slots.remove(block);
+                removeBlock(block);
             }
             return block;
         } finally {
@@ -259,15 +258,15 @@ final class Shard extends SpinLock {
         for (int word = 0; word < cacheBits.length; word++) {
             for (long bits = cacheBits[word]; bits != 0; bits &= bits - 1) {
                 int bin = word * Long.SIZE + Long.numberOfTrailingZeros(bits);
-                for (int slot = cacheHeads[bin]; slot != NONE; slot = slots.at(slot).nextCached) {
-                    drained.add(slots.at(slot));
+                for (int slot = cacheHeads[bin]; slot != NONE; slot = at(slot).nextCached) {
+                    drained.add(at(slot));
                 }
             }
         }
         drained.sort(Comparator.comparingLong(block -> block.freedAt));
         for (Block block : drained) {
             cacheHeads[SizeBins.of(block.capacity())] = NONE;
-            slots.remove(block);
+            removeBlock(block);
         }
         Arrays.fill(cacheBits, 0);
         cachedCount = 0;
@@ -300,7 +299,7 @@ final class Shard extends SpinLock {
     /** The blocks with a lease that a reset ends. */
     @GuardedBy("this")
     List<Block> resettable() {
-        return slots.resettable(activeCount);
+        return resettable(activeCount);
     }
 
     /** Adds the figures of this shard. */

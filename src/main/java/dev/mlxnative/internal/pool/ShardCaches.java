@@ -122,8 +122,8 @@ final class ShardCaches {
 
     /** A request needs all free memory in the free space: the shards stop caching, and {@link #allow} does nothing. */
     void beginStarvation() {
-        starvedRequests++;
         stop();
+        starvedRequests++;
     }
 
     void endStarvation() {

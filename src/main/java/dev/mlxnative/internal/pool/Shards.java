@@ -1,6 +1,6 @@
 package dev.mlxnative.internal.pool;
 
-/** The shards of a pool. Thread-safe; the shards themselves never change. */
+/** The shards of a pool, a fixed number of them. Thread-safe. */
 final class Shards {
     /** Enough that few of the threads that run at the same time share a shard. */
     private static final int SHARDS_PER_CORE = 4;

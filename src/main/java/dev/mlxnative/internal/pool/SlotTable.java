@@ -1,25 +1,44 @@
 package dev.mlxnative.internal.pool;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The blocks of a shard, each at a slot. A list of blocks links slots and no references, because G1 takes a memory
- * barrier for a reference that is written into an old object. Not thread-safe; the shard's lock guards it.
+ * The blocks of a shard, each at a slot, and the lock that guards them. A list of blocks links slots and no references,
+ * because G1 takes a memory barrier for a reference that is written into an old object.
+ *
+ * <p>A superclass and not a part of {@link Shard}, so that a hit follows one reference less.
  */
-final class SlotTable {
+abstract class SlotTable extends SpinLock {
+    /** Null where no block is. */
+    @GuardedBy("this")
     private @Nullable Block[] blocks = new Block[64];
     /** Slots from here on have never been used. */
+    @GuardedBy("this")
     private int usedSlots;
+
     /** A stack of the slots that were used and are free again. */
+    @GuardedBy("this")
     private int[] freeSlots = new int[64];
 
+    @GuardedBy("this")
     private int freeSlotCount;
 
-    /** Grows the table so that the next {@link #add} allocates nothing. */
-    void reserve() {
+    /**
+     * Whether the next {@link #addBlock} allocates nothing. The caller holds the pool's lock, under which alone slots
+     * are taken and freed, so it needs no lock of the shard.
+     */
+    @SuppressWarnings("GuardedBy")
+    final boolean hasFreeSlot() {
+        return freeSlotCount > 0 || usedSlots < blocks.length;
+    }
+
+    /** Grows the table so that the next {@link #addBlock} allocates nothing. */
+    @GuardedBy("this")
+    final void reserveBlockSlot() {
         if (freeSlotCount == 0 && usedSlots == blocks.length) {
             int length = usedSlots * 2;
             int[] slots = new int[length];
@@ -28,18 +47,21 @@ final class SlotTable {
         }
     }
 
-    /** Adds a block; the caller has called {@link #reserve}. */
-    void add(Block block) {
+    /** Adds a block; the caller has called {@link #reserveBlockSlot}. */
+    @GuardedBy("this")
+    final void addBlock(Block block) {
         block.slot = freeSlotCount > 0 ? freeSlots[--freeSlotCount] : usedSlots++;
         blocks[block.slot] = block;
     }
 
-    void remove(Block block) {
+    @GuardedBy("this")
+    final void removeBlock(Block block) {
         blocks[block.slot] = null;
         freeSlots[freeSlotCount++] = block.slot;
     }
 
-    Block at(int slot) {
+    @GuardedBy("this")
+    final Block at(int slot) {
         Block block = blocks[slot];
         if (block == null) {
             throw new AssertionError("no block is at slot " + slot);
@@ -48,7 +70,8 @@ final class SlotTable {
     }
 
     /** The blocks with a lease that a reset ends; {@code expected} sizes the list. */
-    List<Block> resettable(int expected) {
+    @GuardedBy("this")
+    final List<Block> resettable(int expected) {
         List<Block> resettable = new ArrayList<>(expected);
         for (int slot = 0; slot < usedSlots; slot++) {
             Block block = blocks[slot];

@@ -8,8 +8,9 @@ import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * A lock for critical sections of some twenty nanoseconds. A thread that finds it taken spins, then sleeps in
- * intervals: a spinning thread of higher priority could otherwise keep the owner from running. Not reentrant, not fair.
+ * A lock for critical sections that are short: twenty nanoseconds on a hit. A thread that finds it taken spins, then
+ * sleeps in intervals: a spinning thread of higher priority could otherwise keep the owner from running. Not reentrant,
+ * not fair.
  *
  * <p>Without contention it costs half of a {@code ReentrantLock}, whose release is a full memory barrier too:
  * PERFORMANCE.md has the figures.

@@ -1,7 +1,7 @@
 /**
- * The allocator engine of a pool. {@code PoolEngine} wires it; the API calls nothing else but {@code Block} and
- * {@code ScopeLeases}. May use: {@code device}, {@code observe} and the vocabulary. Only this package may change a
- * block.
+ * The allocator engine of a pool. {@code PoolEngine} wires it, and is what the API calls, with {@code PoolConfig} and
+ * {@code LimitSettings} as arguments. May use: {@code device}, {@code observe} and the vocabulary. Only this package
+ * may change a block.
  *
  * <p><b>Glossary.</b> A <i>block</i> is a range of device memory that is leased as a whole: a native buffer, or a range
  * of a <i>chunk</i>. A <i>lease</i> lasts from its issue to its end; the block's <i>generation</i> numbers it. A
@@ -28,8 +28,8 @@
  * </pre>
  *
  * <p><b>Lock order.</b> A scope's lock, then the pool's, then the shards' in ascending order or that of the pending
- * releases. No driver call, foreign code (fences, loggers, Flight Recorder, files) or I/O happens under the pool's lock
- * or one below it: transactions return a {@code Deferred} for that.
+ * releases. No driver call, foreign code (fences, loggers, events, files) or I/O happens under the pool's lock or one
+ * below it: transactions return a {@code Deferred} for that.
  */
 @NullMarked
 package dev.mlxnative.internal.pool;

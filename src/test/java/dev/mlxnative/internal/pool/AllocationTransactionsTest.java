@@ -42,7 +42,7 @@ class AllocationTransactionsTest {
     }
 
     private Reservation reserve(long byteLength) {
-        return pool.allocations.reserve(byteLength, false);
+        return pool.allocations.reserve(byteLength, false, Reservation.ANY);
     }
 
     private void assertEvictsFirst(Reservation reservation, TrimCause cause, Long... capacities) {
@@ -164,7 +164,8 @@ class AllocationTransactionsTest {
 
     @Test
     void theLeastCapacityCanBeReserved() {
-        assertThat(pool.allocations.reserve(THREE_PAGES, true)).isEqualTo(new Reservation.Granted(3 * PAGE));
+        assertThat(pool.allocations.reserve(THREE_PAGES, true, Reservation.ANY))
+                .isEqualTo(new Reservation.Granted(3 * PAGE));
     }
 
     @Test
@@ -181,7 +182,7 @@ class AllocationTransactionsTest {
         reserve(4 * PAGE);
         reserve(2 * PAGE);
         assertThat(reserve(THREE_PAGES)).isEqualTo(new Reservation.Denied(DenialCause.MEMORY_LIMIT, 4 * PAGE));
-        assertThat(pool.allocations.reserve(THREE_PAGES, true))
+        assertThat(pool.allocations.reserve(THREE_PAGES, true, Reservation.ANY))
                 .isEqualTo(new Reservation.Denied(DenialCause.MEMORY_LIMIT, 3 * PAGE));
     }
 

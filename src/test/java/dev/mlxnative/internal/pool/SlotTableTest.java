@@ -9,12 +9,12 @@ import org.junit.jupiter.api.Test;
 
 class SlotTableTest {
     private final FakeMemorySource source = new FakeMemorySource();
-    private final SlotTable table = new SlotTable();
+    private final SlotTable table = new SlotTable() {};
 
     private Block added() {
         Block block = Block.whole(source.allocate(256));
-        table.reserve();
-        table.add(block);
+        table.reserveBlockSlot();
+        table.addBlock(block);
         return block;
     }
 
@@ -38,8 +38,8 @@ class SlotTableTest {
     void aSlotIsUsedAgain() {
         Block first = added();
         Block second = added();
-        table.remove(first);
-        table.remove(second);
+        table.removeBlock(first);
+        table.removeBlock(second);
         assertThat(added().slot).as("the slot that was freed last").isEqualTo(second.slot);
         assertThat(added().slot).isEqualTo(first.slot);
         assertThat(added().slot).as("a slot that was never used").isEqualTo(2);
@@ -51,7 +51,7 @@ class SlotTableTest {
         for (int i = 0; i < 65; i++) {
             blocks.add(added());
         }
-        blocks.forEach(table::remove);
+        blocks.forEach(table::removeBlock);
         assertThat(added().slot).isEqualTo(64);
     }
 
@@ -61,16 +61,16 @@ class SlotTableTest {
         for (int i = 0; i < 64; i++) {
             blocks.add(added());
         }
-        table.remove(blocks.get(7));
+        table.removeBlock(blocks.get(7));
         assertThat(added().slot).isEqualTo(7);
-        blocks.stream().filter(block -> block.slot != 7).forEach(table::remove);
+        blocks.stream().filter(block -> block.slot != 7).forEach(table::removeBlock);
         assertThat(added().slot).as("the free slots were kept").isEqualTo(63);
     }
 
     @Test
     void noBlockIsAtAFreeSlot() {
         Block block = added();
-        table.remove(block);
+        table.removeBlock(block);
         assertThatThrownBy(() -> table.at(block.slot))
                 .isInstanceOf(AssertionError.class)
                 .hasMessageContaining("slot 0");
@@ -83,7 +83,7 @@ class SlotTableTest {
         Block ended = leased(added(), true);
         ended.end(ended.generation());
         Block removed = leased(added(), true);
-        table.remove(removed);
+        table.removeBlock(removed);
         Block last = leased(added(), true);
         Block afterIt = leased(added(), true);
         assertThat(table.resettable(3)).containsExactlyInAnyOrder(active, last, afterIt);
