@@ -152,13 +152,14 @@ class ScopeLeasesTest {
     @Test
     void leasesCanEndOneByOneAndWaitForTheEndOfTheScope() {
         lease(new FakeArena());
+        lease(new FakeArena());
         Block early = lease(new FakeArena());
         endEarly(early, leases.endedWith(null));
         leases.endOneByOne();
         assertThat(blocks).noneMatch(ScopeLeasesTest::isLeased);
-        assertThat(pool.stats()).returns(2, stats -> stats.parkedCount());
+        assertThat(pool.stats()).returns(3, stats -> stats.parkedCount()).returns(0, stats -> stats.activeCount());
         leases.endAll();
-        assertThat(pool.snapshot()).returns(0, stats -> stats.parkedCount()).returns(2, stats -> stats.cachedCount());
+        assertThat(pool.snapshot()).returns(0, stats -> stats.parkedCount()).returns(3, stats -> stats.cachedCount());
     }
 
     @Test
