@@ -119,7 +119,7 @@ class PoolObserverTest {
             recording.dump(file);
         }
         assertThat(RecordingFile.readAllEvents(file).stream().map(PoolObserverTest::describe))
-                .containsExactly(
+                .containsExactlyInAnyOrder(
                         "NativeAllocated 1024",
                         "BufferAllocated 1000 1024 false",
                         "BufferReleased 1000 1024",

@@ -14,11 +14,13 @@ final class Waiting {
     /** Waits until a condition holds; fails the test if it does not come to hold. */
     static void until(String condition, BooleanSupplier holds) {
         long start = System.nanoTime();
-        while (!holds.getAsBoolean() && System.nanoTime() - start < LIMIT_NANOS) {
-            Thread.onSpinWait();
+        // The condition is not asked again once it held: it may hold for a moment only.
+        boolean held = holds.getAsBoolean();
+        while (!held && System.nanoTime() - start < LIMIT_NANOS) {
             Thread.yield();
+            held = holds.getAsBoolean();
         }
-        assertThat(holds.getAsBoolean()).as(condition).isTrue();
+        assertThat(held).as(condition).isTrue();
     }
 
     /** Waits until a thread sleeps, with or without a time limit. */
