@@ -14,7 +14,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.UnaryOperator;
-import org.junit.jupiter.api.Disabled;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 
@@ -241,15 +240,6 @@ class AcquisitionTest {
         int questions = fence.questions();
         denied(4 * PAGE);
         assertThat(fence.questions() - questions).as("one in each attempt").isEqualTo(2);
-    }
-
-    @Test
-    @Disabled("The request's own cancelled reservations count as changes, so that it is always repeated.")
-    void aRefusedRequestIsNotRepeatedIfNothingChanged() {
-        source.capacity = PAGE;
-        active(PAGE);
-        denied(PAGE);
-        assertThat(source.takeSteps()).hasSize(4).allMatch("refuse 16384"::equals);
     }
 
     @Test

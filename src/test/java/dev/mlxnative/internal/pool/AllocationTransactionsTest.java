@@ -53,6 +53,24 @@ class AllocationTransactionsTest {
         pool.carryOut(deferred);
     }
 
+    /**
+     * Each eviction changes the capacity that would be best. Choosing it again would evict more than the first needs.
+     */
+    @Test
+    void aCapacityThatMemoryIsEvictedForIsNotChosenAgain() {
+        assertThat(pool.allocations.reserve(256, false, 3 * PAGE)).isEqualTo(new Reservation.Granted(3 * PAGE));
+    }
+
+    @Test
+    void anEvictionSaysForWhichCapacityItIs() {
+        limitMemory(4 * PAGE);
+        pool.free(pool.lease(4 * PAGE));
+        assertThat(reserve(PAGE))
+                .isInstanceOfSatisfying(
+                        Reservation.EvictFirst.class,
+                        first -> assertThat(first.capacity()).isEqualTo(PAGE));
+    }
+
     /** Whether the pool tells hits that requests are no longer rounded to powers of two. */
     private boolean publishesPressure() {
         return pool.state.cachedCapacity(THREE_PAGES) == SizeRounding.NONE;

@@ -166,11 +166,11 @@ class PoolStateTest {
         pool = new StateSetup(new PoolSetup().limits(limits -> limits.withMemoryLimit(PAGE)));
         pool.free(pool.lease(PAGE));
         Deferred deferred = pool.state.trim(0, TrimCause.REQUESTED);
-        assertThat(pool.allocations.reserve(PAGE, false)).isInstanceOf(Reservation.Denied.class);
+        assertThat(pool.allocations.reserve(PAGE, false, Reservation.ANY)).isInstanceOf(Reservation.Denied.class);
         long changes = pool.allocations.changes();
         pool.carryOut(deferred);
         assertThat(pool.allocations.changes()).isEqualTo(changes + 1);
-        assertThat(pool.allocations.reserve(PAGE, false)).isInstanceOf(Reservation.Granted.class);
+        assertThat(pool.allocations.reserve(PAGE, false, Reservation.ANY)).isInstanceOf(Reservation.Granted.class);
     }
 
     @Test
@@ -189,7 +189,7 @@ class PoolStateTest {
     @Test
     void aNewMemoryLimitHoldsAtOnce() {
         pool.state.adjust(limits -> limits.withMemoryLimit(PAGE), false);
-        assertThat(pool.allocations.reserve(2 * PAGE, false)).isInstanceOf(Reservation.Denied.class);
+        assertThat(pool.allocations.reserve(2 * PAGE, false, Reservation.ANY)).isInstanceOf(Reservation.Denied.class);
         pool.lease(PAGE);
         assertThat(publishesPressure()).isTrue();
         pool.state.adjust(limits -> limits.withMemoryLimit(2 * PAGE), false);

@@ -360,7 +360,6 @@ class ShardTest {
     private static Stream<Arguments> operations() {
         return Stream.<Arguments>of(
                 operation("leaseCached", shard -> shard.leaseCached(256, 256, null, true)),
-                operation("reserveSlot", Shard::reserveSlot),
                 operation("add", shard -> shard.add(unused(), 256, null, true, false)),
                 operation("end", shard -> shard.end(unused(), 1, true)),
                 operation("endAndRemove", shard -> shard.endAndRemove(unused(), 1)),

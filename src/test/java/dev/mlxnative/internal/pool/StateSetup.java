@@ -33,7 +33,7 @@ final class StateSetup {
     Block lease(Shard inShard, long byteLength) {
         Block block = allocations.reuse(inShard, byteLength, null, true);
         if (block == null) {
-            Reservation reservation = allocations.reserve(byteLength, false);
+            Reservation reservation = allocations.reserve(byteLength, false, Reservation.ANY);
             assertThat(reservation).isInstanceOf(Reservation.Granted.class);
             DeviceMemory memory = source.allocate(((Reservation.Granted) reservation).capacity());
             block = allocations.commit(memory, inShard, byteLength, null, true);
