@@ -27,7 +27,7 @@ final class Chunk {
     /** When the last lease ended, in the count of {@link FreeSpace#frees}; 0 if the chunk is to be evicted first. */
     long emptiedAt;
 
-    /** @param granule the unit of the blocks' sizes, in bytes */
+    /** @param granule the unit of the blocks' sizes in bytes, a power of two */
     Chunk(DeviceMemory memory, long granule) {
         this.memory = memory;
         this.granule = granule;
@@ -41,9 +41,9 @@ final class Chunk {
         return roundUp(byteLength, granule);
     }
 
-    /** Rounds up to a multiple of a unit. */
+    /** Rounds up to a multiple of a unit, which is a power of two: a hit should not divide. */
     static long roundUp(long byteLength, long unit) {
-        return (byteLength + unit - 1) / unit * unit;
+        return (byteLength + unit - 1) & -unit;
     }
 
     DeviceMemory memory() {

@@ -48,7 +48,7 @@ class ChunkTest {
         assertThat(chunk.granules(1)).isEqualTo(256);
         assertThat(chunk.granules(256)).isEqualTo(256);
         assertThat(chunk.granules(257)).isEqualTo(512);
-        assertThat(Chunk.roundUp(1000, 300)).isEqualTo(1200);
+        assertThat(Chunk.roundUp(1000, 256)).isEqualTo(1024);
     }
 
     @Test
