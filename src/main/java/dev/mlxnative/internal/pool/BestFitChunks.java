@@ -50,7 +50,7 @@ final class BestFitChunks implements FreeSpace {
         for (int i = 0; i < chunks.size(); i++) {
             Chunk candidate = chunks.get(i);
             // An empty chunk is the second choice, and the oldest one is enough.
-            boolean isCandidate = candidate.isEmpty() ? range == null && !candidate.isDrained() : true;
+            boolean isCandidate = !candidate.isEmpty() || (range == null && !candidate.isDrained());
             Block fit = isCandidate ? candidate.bestFit(bytes) : null;
             if (fit != null) {
                 chunk = candidate;
