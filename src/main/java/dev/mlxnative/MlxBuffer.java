@@ -105,7 +105,8 @@ public final class MlxBuffer implements AutoCloseable {
 
     /**
      * The memory itself, without a copy: exactly {@link #byteLength} bytes. It starts on a page, except for slices,
-     * mappings, and buffers of a {@link Sizing#COMPACT} pool, which start at a multiple of 256 bytes.
+     * mappings, and buffers of a pool that are smaller than a page or of a {@link Sizing#COMPACT} pool: those start at
+     * a multiple of 256 bytes.
      *
      * @throws IllegalStateException if the lease has ended
      */
@@ -199,7 +200,8 @@ public final class MlxBuffer implements AutoCloseable {
 
     /**
      * Labels the memory for Metal's debugger and captures, until the lease ends. Metal labels whole native buffers: a
-     * slice, or a buffer of a {@link Sizing#COMPACT} pool, labels all of its native buffer.
+     * slice, a buffer of a {@link Sizing#COMPACT} pool, or one that is smaller than a page labels all of its native
+     * buffer.
      *
      * @throws IllegalArgumentException if the label contains a NUL character
      * @throws IllegalStateException as {@link #handle}

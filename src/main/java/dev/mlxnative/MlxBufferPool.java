@@ -23,10 +23,11 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Buckets.</b> A request takes a buffer from the free list of its bucket: the next power of two, at least the
  * minimum bucket and at most the device's {@link DeviceInfo#maxBufferLength}. A miss allocates a native buffer of the
- * bucket's whole size, which serves every later request of the bucket. Requests above {@link Builder#roundToPagesAbove}
- * are rounded to whole pages instead, so that large tensors waste little; free memory of such a size serves a request
- * that is at most an eighth smaller. This is {@link Sizing#POWER_OF_TWO}. A {@link Sizing#COMPACT} pool cuts its leases
- * from few large native buffers, and holds little more than is live.
+ * bucket's whole size, which serves every later request of the bucket. Since a device takes whole pages, buckets below
+ * a page share them: a miss allocates a page, for this and later requests of the bucket. Requests above
+ * {@link Builder#roundToPagesAbove} are rounded to whole pages instead, so that large tensors waste little; free memory
+ * of such a size serves a request that is at most an eighth smaller. This is {@link Sizing#POWER_OF_TWO}. A
+ * {@link Sizing#COMPACT} pool cuts its leases from few large native buffers, and holds little more than is live.
  *
  * <p><b>Leases.</b> Each lease ends exactly once: by {@link #release}, {@link MlxBuffer#close}, {@link #reset}, or the
  * end of its {@link MlxScope}. These mix freely. Ending a lease twice, or with a pool that did not make it, throws and
@@ -335,8 +336,8 @@ public final class MlxBufferPool implements AutoCloseable {
         }
 
         /**
-         * The smallest bucket, 256 bytes unless set. A larger one lets more small sizes share buffers; a native buffer
-         * takes at least a page of memory in any case.
+         * The smallest bucket, 256 bytes unless set. A larger one lets more small sizes share memory. The start of a
+         * buffer is a multiple of 256 bytes, so a smaller bucket counts as 256.
          *
          * @throws IllegalArgumentException if it is no power of two, or above the device's
          *     {@link DeviceInfo#maxBufferLength}

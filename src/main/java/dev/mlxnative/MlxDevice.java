@@ -2,6 +2,7 @@ package dev.mlxnative;
 
 import dev.mlxnative.internal.device.BufferSpec;
 import dev.mlxnative.internal.device.DeviceMemory;
+import dev.mlxnative.internal.device.DeviceMemoryList;
 import dev.mlxnative.internal.device.NativeDevice;
 import dev.mlxnative.internal.device.RefCountedHandle;
 import dev.mlxnative.internal.device.ResidencySet;
@@ -18,7 +19,6 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -288,7 +288,7 @@ public final class MlxDevice implements AutoCloseable {
         }
 
         private void free(DeviceMemory memory) {
-            device.free(List.of(memory), freed -> {});
+            device.free(DeviceMemoryList.of(memory), freed -> {});
         }
     }
 

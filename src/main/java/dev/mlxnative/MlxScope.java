@@ -95,9 +95,7 @@ public final class MlxScope implements Arena {
             throw new IllegalArgumentException(
                     "a size is at least 0 and an alignment a power of two, not " + byteSize + " and " + byteAlignment);
         }
-        // A coarser alignment than that of all leases needs room to move the start.
-        long padding = byteAlignment <= pool.alignment() ? 0 : byteAlignment;
-        long needed = Math.max(1, byteSize) + padding;
+        long needed = pool.bytesFor(Math.max(1, byteSize), byteAlignment);
         device.nativeDevice().requireAllocatable(needed < 0 ? Long.MAX_VALUE : needed);
         MemorySegment segment = lease(BufferSpec.of(DType.U8, needed), origin).segment();
         long misalignment = segment.address() & (byteAlignment - 1);

@@ -15,6 +15,9 @@ public interface Backing {
     /** Removes the label of an earlier lease. */
     void removeLabel();
 
-    /** Releases the objects, and all else that the memory holds. Called once, after its segments have ended. */
+    /**
+     * Releases the objects, and all else that the memory holds. Called after its segments have ended; not again, unless
+     * it has thrown.
+     */
     void release();
 }

@@ -22,6 +22,7 @@ public final class BufferObject {
     private final List<ReleaseListener> releaseListeners = new CopyOnWriteArrayList<>();
 
     private volatile boolean labelled;
+    private boolean released;
 
     /**
      * Takes over a buffer object.
@@ -98,11 +99,15 @@ public final class BufferObject {
         releaseListeners.remove(listener);
     }
 
-    /** Releases the object. Called once, after {@code access} was closed. */
+    /** Releases the object, after {@code access} was closed. The owner may call this again if it has thrown. */
     void release() {
         for (ReleaseListener listener : releaseListeners) {
             listener.releasing(this);
         }
-        Shim.releaseBuffer(raw);
+        if (!released) {
+            // Set before: a second release of the object would crash, a lost one is a leak.
+            released = true;
+            Shim.releaseBuffer(raw);
+        }
     }
 }

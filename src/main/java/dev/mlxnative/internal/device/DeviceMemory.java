@@ -2,6 +2,7 @@ package dev.mlxnative.internal.device;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Memory of the device, with one owner at a time.
@@ -16,6 +17,10 @@ public final class DeviceMemory {
 
     private final MemorySegment segment;
     private final Backing backing;
+
+    /** The memory after this one in a {@link DeviceMemoryList}, which its owner guards. */
+    @Nullable
+    DeviceMemory next;
 
     /**
      * Takes over memory and its buffer objects.
@@ -65,13 +70,15 @@ public final class DeviceMemory {
 
     /**
      * Frees the memory; false if a native call still uses it, and then nothing has happened. Only the owner calls this,
-     * and never again once it has returned true.
+     * and not again once it has returned true. If it throws, a later call goes on where this one ended.
      */
     boolean tryFree() {
-        try {
-            access.close();
-        } catch (IllegalStateException inUse) {
-            return false;
+        if (access.scope().isAlive()) {
+            try {
+                access.close();
+            } catch (IllegalStateException inUse) {
+                return false;
+            }
         }
         backing.release();
         return true;

@@ -1,7 +1,6 @@
 package dev.mlxnative.internal.device;
 
 import dev.mlxnative.BufferAllocationException;
-import java.util.List;
 import java.util.function.Consumer;
 
 /** A device as a pool sees it: native memory is allocated here and freed here. Thread-safe. */
@@ -29,11 +28,12 @@ public interface MemorySource {
     DeviceMemory allocate(long capacity);
 
     /**
-     * Frees memory of this source that the caller owns: at once, or as soon as no native call uses it any more.
+     * Frees memory of this source that the caller owns: at once, or as soon as no native call uses it any more. Takes
+     * each memory from the list as it does so. If this throws, the caller still owns what the list has.
      *
-     * @param freed called with each memory once it is freed, by any thread
+     * @param freed called with each memory once it is freed, by any thread; must not throw
      */
-    void free(List<DeviceMemory> memories, Consumer<DeviceMemory> freed);
+    void free(DeviceMemoryList memories, Consumer<DeviceMemory> freed);
 
     /** Bytes that the device counts for this process; 0 once the device is closed and unused. */
     long allocatedBytes();

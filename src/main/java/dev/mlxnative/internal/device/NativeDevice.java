@@ -5,7 +5,6 @@ import dev.mlxnative.DeviceInfo;
 import dev.mlxnative.internal.shim.Shim;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.UnaryOperator;
@@ -177,10 +176,15 @@ public final class NativeDevice implements MemorySource {
     }
 
     @Override
-    public void free(List<DeviceMemory> memories, Consumer<DeviceMemory> freed) {
-        for (DeviceMemory memory : memories) {
-            if (!tryFree(memory, freed)) {
-                DaemonThreads.retry("mlx-free", () -> tryFree(memory, freed));
+    public void free(DeviceMemoryList memories, Consumer<DeviceMemory> freed) {
+        for (DeviceMemory memory = memories.first(); memory != null; memory = memories.first()) {
+            DeviceMemory next = memory;
+            if (!next.tryFree()) {
+                DaemonThreads.retry("mlx-free", () -> tryFree(next, freed));
+                memories.poll();
+            } else {
+                memories.poll();
+                freed.accept(next);
             }
         }
     }

@@ -1,5 +1,6 @@
 package dev.mlxnative.internal.device;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 
@@ -39,18 +40,26 @@ public final class ResidentMemorySource implements MemorySource {
             return memory;
         } finally {
             if (!added) {
-                source.free(List.of(memory), freed -> {});
+                source.free(DeviceMemoryList.of(memory), freed -> {});
             }
         }
     }
 
     @Override
-    public void free(List<DeviceMemory> memories, Consumer<DeviceMemory> freed) {
+    public void free(DeviceMemoryList memories, Consumer<DeviceMemory> freed) {
         try {
-            set.removeAll(memories.stream().map(DeviceMemory::wholeBufferObject).toList());
+            set.removeAll(wholeBufferObjects(memories));
         } finally {
             source.free(memories, freed);
         }
+    }
+
+    private static List<BufferObject> wholeBufferObjects(DeviceMemoryList memories) {
+        List<BufferObject> objects = new ArrayList<>(memories.count());
+        for (DeviceMemory memory = memories.first(); memory != null; memory = memory.next) {
+            objects.add(memory.wholeBufferObject());
+        }
+        return objects;
     }
 
     @Override

@@ -44,6 +44,9 @@ final class Acquisition {
     /** The exception of the device, if the device denied the last attempt; null otherwise. */
     private @Nullable BufferAllocationException refusal;
 
+    /** The count of changes before the last attempt, and those that the request made itself. */
+    private long changesSeen;
+
     private boolean hasRetried;
     private boolean hasWaited;
     private boolean wasInterrupted;
@@ -77,7 +80,8 @@ final class Acquisition {
             tools.allocations().beginStarvation();
             isStarved = true;
             while (true) {
-                long changesBefore = tools.allocations().changes();
+                changesSeen = tools.allocations().changes();
+                tools.reclaimer().run();
                 tools.reaper().reap();
                 Block block = reuse();
                 if (block == null) {
@@ -86,7 +90,7 @@ final class Acquisition {
                 if (block != null) {
                     return block;
                 }
-                if (!awaitChange(changesBefore)) {
+                if (!awaitChange()) {
                     throw deny();
                 }
             }
@@ -126,7 +130,7 @@ final class Acquisition {
                     return allocate(granted.capacity());
                 }
                 case Reservation.EvictFirst evictFirst -> {
-                    tools.reclaimer().carryOut(evictFirst.deferred());
+                    tools.reclaimer().run();
                     wanted = evictFirst.capacity();
                 }
                 case Reservation.Denied denial -> {
@@ -156,23 +160,21 @@ final class Acquisition {
         } finally {
             if (memory == null) {
                 tools.allocations().cancel(capacity);
+                changesSeen++;
             } else if (!committed) {
-                tools.reclaimer().carryOut(tools.allocations().abandon(memory));
+                tools.allocations().abandon(memory);
+                tools.reclaimer().run();
             }
         }
     }
 
-    /**
-     * Waits for a change, if that can help; false if the request has to be denied.
-     *
-     * @param changesBefore the count of changes before the last attempt
-     */
-    private boolean awaitChange(long changesBefore) {
+    /** Waits for a change, if that can help; false if the request has to be denied. */
+    private boolean awaitChange() {
         if (tools.allocations().canWait(byteLength, startNanos)) {
             tools.reaper().watchOldest();
         }
         try {
-            AllocationTransactions.Wait wait = tools.allocations().awaitChange(byteLength, startNanos);
+            AllocationTransactions.Wait wait = tools.allocations().awaitChange(byteLength, startNanos, changesSeen);
             if (wait != AllocationTransactions.Wait.FUTILE) {
                 hasWaited |= wait == AllocationTransactions.Wait.WAITED_FOR_PARKED;
                 return true;
@@ -184,7 +186,7 @@ final class Acquisition {
             return false;
         }
         // The attempt may have missed memory that became free meanwhile, so the request makes one more.
-        boolean retry = !hasRetried && tools.allocations().changes() != changesBefore;
+        boolean retry = !hasRetried && tools.allocations().changes() != changesSeen;
         hasRetried = true;
         return retry;
     }

@@ -4,7 +4,6 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.mlxnative.PoolStats;
 import dev.mlxnative.internal.device.DeviceMemory;
 import java.lang.foreign.Arena;
-import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -75,9 +74,9 @@ final class AllocationTransactions {
         try {
             state.requireOpen();
             SizeRounding rounding = state.rounding();
-            List<DeviceMemory> obstacles = state.eviction.evictObstacles(rounding, byteLength);
-            if (!obstacles.isEmpty()) {
-                return new Reservation.EvictFirst(Deferred.of(obstacles, TrimCause.REPLACED, null), Reservation.ANY);
+            if (state.eviction.evictObstacles(rounding, byteLength)) {
+                state.publishBacklog();
+                return new Reservation.EvictFirst(Reservation.ANY);
             }
             long leastCapacity = state.free.leastCapacityForNew(rounding, byteLength);
             if (least) {
@@ -99,14 +98,16 @@ final class AllocationTransactions {
 
     @GuardedBy("state.lock")
     private Reservation reserveCapacity(long capacity) {
+        // Before the first change, since it may fail.
+        Reservation granted = new Reservation.Granted(capacity);
         if (state.budget.reserve(capacity)) {
-            return new Reservation.Granted(capacity);
+            return granted;
         }
         if (state.budget.fitsWithout(state.free.evictableBytes(), state.free.evictableCount(), capacity)) {
             // The limits hold at every moment, so memory is freed before other memory replaces it.
-            List<DeviceMemory> evicted = state.eviction.evictUntilFits(capacity);
-            if (!evicted.isEmpty()) {
-                return new Reservation.EvictFirst(Deferred.of(evicted, TrimCause.LIMIT, null), capacity);
+            if (state.eviction.evictUntilFits(capacity)) {
+                state.publishBacklog();
+                return new Reservation.EvictFirst(capacity);
             }
         }
         return new Reservation.Denied(state.budget.denialCause(state.free.evictableCount()), capacity);
@@ -118,7 +119,7 @@ final class AllocationTransactions {
         try {
             state.requireOpen();
             shard.reserveSlot();
-            Block block = state.free.addNew(memory, byteLength);
+            Block block = state.free.addNew(state.rounding(), memory, byteLength);
             state.caches.lease(block, shard, byteLength, leaseArena, resettable, false);
             state.publishPressure();
             state.counters.allocated(state.caches.leasedBytes() + state.free.bytes() + state.pending.bytes());
@@ -128,7 +129,7 @@ final class AllocationTransactions {
         }
     }
 
-    /** Cancels a reservation: no native buffer was created. */
+    /** Cancels a reservation: no native buffer was created. That is a change. Cannot fail. */
     void cancel(long capacity) {
         state.lock.lock();
         try {
@@ -139,12 +140,13 @@ final class AllocationTransactions {
         }
     }
 
-    /** Gives up a native buffer that was created for a reservation, but not committed. */
-    Deferred abandon(DeviceMemory memory) {
+    /** Gives up a native buffer that was created for a reservation, but not committed. Cannot fail. */
+    void abandon(DeviceMemory memory) {
         state.lock.lock();
         try {
             state.budget.freeing(memory.capacity());
-            return new Deferred(List.of(memory), null, null, false);
+            state.backlog.free(memory, TrimCause.DISCARDED);
+            state.publishBacklog();
         } finally {
             state.lock.unlock();
         }
@@ -195,8 +197,9 @@ final class AllocationTransactions {
      * Waits for a change that could help a request.
      *
      * @param startNanos when the request began
+     * @param changesSeen the count of {@link #changes} that the request knows: at any other, this returns at once
      */
-    Wait awaitChange(long byteLength, long startNanos) throws InterruptedException {
+    Wait awaitChange(long byteLength, long startNanos, long changesSeen) throws InterruptedException {
         state.lock.lock();
         try {
             if (state.isClosed()) {
@@ -207,7 +210,7 @@ final class AllocationTransactions {
                 return Wait.FUTILE;
             }
             Wait result = state.pending.count() > 0 ? Wait.WAITED_FOR_PARKED : Wait.WAITED;
-            sleep(nanos);
+            sleep(nanos, changesSeen);
             return result;
         } finally {
             state.lock.unlock();
@@ -215,12 +218,11 @@ final class AllocationTransactions {
     }
 
     @GuardedBy("state.lock")
-    private void sleep(long atMostNanos) throws InterruptedException {
+    private void sleep(long atMostNanos, long changesSeen) throws InterruptedException {
         state.waitingRequests++;
         try {
-            long seen = state.changes();
             long nanos = atMostNanos;
-            while (state.changes() == seen && nanos > 0) {
+            while (state.changes() == changesSeen && nanos > 0) {
                 nanos = state.changed.awaitNanos(nanos);
             }
         } finally {

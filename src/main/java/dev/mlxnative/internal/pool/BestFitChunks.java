@@ -99,15 +99,8 @@ final class BestFitChunks implements FreeSpace {
     }
 
     @Override
-    public List<DeviceMemory> removeObstacles(SizeRounding rounding, long byteLength) {
-        if (totalBytes + rounding.wholePages(byteLength, traits.chunkUnit()) <= targetWith(byteLength)) {
-            return List.of();
-        }
-        List<DeviceMemory> removed = new ArrayList<>();
-        for (DeviceMemory memory = evict(); memory != null; memory = evict()) {
-            removed.add(memory);
-        }
-        return removed;
+    public boolean isObstructed(SizeRounding rounding, long byteLength) {
+        return totalBytes + rounding.wholePages(byteLength, traits.chunkUnit()) > targetWith(byteLength);
     }
 
     private long targetWith(long byteLength) {
@@ -128,7 +121,7 @@ final class BestFitChunks implements FreeSpace {
     }
 
     @Override
-    public Block addNew(DeviceMemory memory, long byteLength) {
+    public Block addNew(SizeRounding rounding, DeviceMemory memory, long byteLength) {
         Chunk chunk = new Chunk(memory, traits.offsetAlignment());
         long bytes = Math.min(chunk.granules(byteLength), memory.capacity());
         Block range = chunk.bestFit(bytes);

@@ -15,6 +15,9 @@ public final class Block extends LeaseState {
     /** The chunk that the block is a range of; null if it is all of its memory. */
     private final @Nullable Chunk chunk;
 
+    /** The slab that the block is a part of; null in a chunk, and for memory that is in no pool. */
+    private final @Nullable Slab slab;
+
     private long offset;
     private long capacity;
 
@@ -61,23 +64,37 @@ public final class Block extends LeaseState {
     /** When the block was cached in its shard, or became free: a count that the shard, or the free space, keeps. */
     long freedAt;
 
-    /** The block that became free before this one; in a chunk, the next free range of the same bin. */
+    /** The block after this one in a {@link BlockList}, or in a chain of blocks that a thread owns. */
+    @Nullable
+    Block next;
+
+    /** The next free range of the same bin in a chunk; the block of a slab that became free before this one. */
     @Nullable
     Block older;
 
-    /** The block that became free after this one; in a chunk, the previous free range of the same bin. */
+    /** The previous free range of the same bin in a chunk. */
     @Nullable
     Block newer;
 
     /** A range of a chunk that the caller gives its bounds with {@link #setBounds}. */
-    Block(DeviceMemory memory, @Nullable Chunk chunk) {
+    Block(DeviceMemory memory, Chunk chunk) {
+        this(memory, chunk, null);
+    }
+
+    /** A part of a slab that the caller gives its bounds with {@link #setBounds}. */
+    Block(DeviceMemory memory, Slab slab) {
+        this(memory, null, slab);
+    }
+
+    private Block(DeviceMemory memory, @Nullable Chunk chunk, @Nullable Slab slab) {
         this.memory = memory;
         this.chunk = chunk;
+        this.slab = slab;
     }
 
     /** All of a memory. */
     public static Block whole(DeviceMemory memory) {
-        Block block = new Block(memory, null);
+        Block block = new Block(memory, null, null);
         block.setBounds(0, memory.capacity());
         return block;
     }
@@ -93,6 +110,13 @@ public final class Block extends LeaseState {
             throw new AssertionError("a block of " + capacity + " bytes is in no chunk");
         }
         return chunk;
+    }
+
+    Slab slab() {
+        if (slab == null) {
+            throw new AssertionError("a block of " + capacity + " bytes is in no slab");
+        }
+        return slab;
     }
 
     Shard shard() {

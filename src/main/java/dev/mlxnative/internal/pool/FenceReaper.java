@@ -2,9 +2,7 @@ package dev.mlxnative.internal.pool;
 
 import dev.mlxnative.MlxFence;
 import dev.mlxnative.internal.device.DaemonThreads;
-import dev.mlxnative.internal.device.RetainedFence;
 import java.lang.System.Logger.Level;
-import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** Frees parked memory when its fence is complete, and has threads wait for fences while a request needs them. */
@@ -59,12 +57,11 @@ final class FenceReaper {
 
     /** Frees the memory that is parked with a complete fence; false if there is none, or another thread did. */
     boolean free(MlxFence completeFence) {
-        List<Block> batch = state.pending.take(completeFence);
-        if (batch == null) {
+        Block first = state.pending.take(completeFence);
+        if (first == null) {
             return false;
         }
-        RetainedFence.release(completeFence);
-        retirement.freeParked(batch);
+        retirement.freeParked(first);
         return true;
     }
 
@@ -108,10 +105,18 @@ final class FenceReaper {
                     report(fence, e);
                 }
                 reap();
-                fence = state.isClosed() || allocations.areRequestsWaiting() ? state.pending.watchOldest() : null;
+                fence = isNeeded() ? state.pending.watchOldest() : null;
             }
         } finally {
             watchers.decrementAndGet();
         }
+        if (isNeeded()) {
+            // A fence may have been parked while all watchers were busy.
+            watchOldest();
+        }
+    }
+
+    private boolean isNeeded() {
+        return state.isClosed() || allocations.areRequestsWaiting();
     }
 }

@@ -3,7 +3,6 @@ package dev.mlxnative.internal.pool;
 import dev.mlxnative.Sizing;
 import dev.mlxnative.internal.device.DeviceMemory;
 import dev.mlxnative.internal.device.DeviceTraits;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,7 +13,7 @@ interface FreeSpace {
     /** The free space for a sizing, which holds no memory yet. */
     static FreeSpace of(Sizing sizing, DeviceTraits traits) {
         return switch (sizing) {
-            case POWER_OF_TWO -> new SegregatedFreeLists();
+            case POWER_OF_TWO -> new SegregatedFreeLists(traits.pageSize());
             case COMPACT -> new BestFitChunks(traits);
         };
     }
@@ -27,8 +26,8 @@ interface FreeSpace {
     @Nullable
     Block take(SizeRounding rounding, long byteLength, boolean underPressure);
 
-    /** Removes the native buffers that must be freed before a new one for the request is allocated. */
-    List<DeviceMemory> removeObstacles(SizeRounding rounding, long byteLength);
+    /** Whether all evictable memory must be freed before a new native buffer for the request is allocated. */
+    boolean isObstructed(SizeRounding rounding, long byteLength);
 
     /** The preferred capacity of a new native buffer for a request. */
     long capacityForNew(SizeRounding rounding, long byteLength, boolean underPressure);
@@ -36,17 +35,23 @@ interface FreeSpace {
     /** The least capacity of a new native buffer for a request. */
     long leastCapacityForNew(SizeRounding rounding, long byteLength);
 
-    /** Takes over a new native buffer and returns the block of it that serves the request. */
-    Block addNew(DeviceMemory memory, long byteLength);
+    /**
+     * Takes over a new native buffer and returns the block of it that serves the request. If this throws, nothing has
+     * happened.
+     */
+    Block addNew(SizeRounding rounding, DeviceMemory memory, long byteLength);
 
     /**
-     * Makes a block free whose lease has ended.
+     * Makes a block free whose lease has ended. Allocates nothing, and cannot fail.
      *
      * @param evictFirst whether its memory is to be evicted before all other memory
      */
     void free(Block block, boolean evictFirst);
 
-    /** Removes the native buffer that has been free for longest; null if none is entirely free. */
+    /**
+     * Removes the native buffer that has been free for longest; null if none is entirely free. Allocates nothing, and
+     * cannot fail.
+     */
     @Nullable
     DeviceMemory evict();
 
@@ -55,7 +60,7 @@ interface FreeSpace {
 
     /**
      * Takes back a block that GPU work may still use. The block is never leased again. Returns its native buffer if
-     * nothing else of it is in use; otherwise the range is quarantined until then.
+     * nothing else of it is in use; otherwise the range is quarantined until then. Allocates nothing, and cannot fail.
      */
     @Nullable
     DeviceMemory quarantine(Block block);

@@ -16,16 +16,16 @@ final class IdleTrimmer {
     }
 
     /** Runs a sweep after its delay; it plans the next one. */
-    void schedule(Deferred.Sweep sweep) {
-        CompletableFuture.delayedExecutor(sweep.delayNanos(), TimeUnit.NANOSECONDS)
-                .execute(() -> run(sweep.ticket()));
+    void schedule(long ticket, long delayNanos) {
+        CompletableFuture.delayedExecutor(delayNanos, TimeUnit.NANOSECONDS).execute(() -> run(ticket));
     }
 
     private void run(long ticket) {
         try {
             reaper.reap();
         } finally {
-            reclaimer.carryOut(state.sweep(ticket));
+            state.sweep(ticket);
+            reclaimer.run();
         }
     }
 }

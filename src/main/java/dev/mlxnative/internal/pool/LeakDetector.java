@@ -8,6 +8,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiConsumer;
+import org.jspecify.annotations.Nullable;
 
 /** Finds active leases of a pool whose holder became unreachable, so that nothing can end them. Thread-safe. */
 public final class LeakDetector {
@@ -28,8 +29,12 @@ public final class LeakDetector {
         /** Whether a lease has not ended. */
         boolean areActive();
 
-        /** Ends those that have not ended, and returns their blocks, which the caller then owns. */
-        List<Block> end();
+        /**
+         * Ends those that have not ended, and returns their blocks as a chain, which the caller then owns; null if
+         * none.
+         */
+        @Nullable
+        Block end();
 
         /** Completes the end, once the caller has dealt with the blocks. */
         void complete();

@@ -1,7 +1,6 @@
 package dev.mlxnative.internal.pool;
 
 import java.lang.foreign.Arena;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,8 +31,8 @@ record LeaseRef(Block block, long generation, @Nullable Arena leaseArena, long r
     }
 
     @Override
-    public List<Block> end() {
-        return tryEnd() ? List.of(block) : List.of();
+    public @Nullable Block end() {
+        return tryEnd() ? block : null;
     }
 
     @Override

@@ -1,7 +1,6 @@
 package dev.mlxnative.internal.pool;
 
 import dev.mlxnative.Zeroing;
-import java.util.List;
 
 /** Prepares the memory of a lease that has begun in its shard: clears it if the pool does, and reports the lease. */
 final class LeaseStart {
@@ -27,7 +26,7 @@ final class LeaseStart {
             }
             observer.leased(block, hit);
         } catch (Throwable e) {
-            retirement.free(List.of(block));
+            retirement.free(block);
             throw e;
         }
     }

@@ -3,7 +3,6 @@ package dev.mlxnative.internal.pool;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.mlxnative.MlxFence;
 import dev.mlxnative.internal.device.RetainedFence;
-import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
@@ -20,7 +19,10 @@ final class PendingReleases {
     private static final class Batch {
         private final MlxFence fence;
         private final long number;
-        private final List<Block> blocks = new ArrayList<>();
+        private final BlockList blocks = new BlockList();
+        /** Threads that may add blocks. The batch stays while there are any. */
+        private int reservations;
+
         private boolean reported;
         private boolean watched;
 
@@ -54,17 +56,55 @@ final class PendingReleases {
     private int completingCount;
 
     /**
-     * Parks a block with a fence that the caller has retained; the batch retains it until it is taken. The caller holds
-     * the pool's lock.
+     * Reserves room for blocks that are to wait for a fence, so that {@link #add} cannot fail. Call it before the
+     * leases end, and {@link #unreserve} afterwards.
+     *
+     * @param fence retained by the caller; the batch of its blocks retains it too
      */
-    void add(Block block, MlxFence fence) {
+    void reserve(MlxFence fence) {
         lock.lock();
         try {
             Batch batch = batches.get(fence);
             if (batch == null) {
                 batch = new Batch(fence, ++batchesCreated);
-                RetainedFence.retain(fence);
                 batches.put(fence, batch);
+                // Does not throw: the caller's own reference keeps the fence.
+                RetainedFence.retain(fence);
+            }
+            batch.reservations++;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Ends a reservation. */
+    void unreserve(MlxFence fence) {
+        boolean isUnused = false;
+        lock.lock();
+        try {
+            Batch batch = batches.get(fence);
+            if (batch != null) {
+                batch.reservations--;
+                isUnused = batch.reservations == 0 && batch.blocks.isEmpty();
+                if (isUnused) {
+                    batches.remove(fence);
+                }
+            }
+        } finally {
+            lock.unlock();
+        }
+        if (isUnused) {
+            RetainedFence.release(fence);
+        }
+    }
+
+    /** Parks a block with a fence for which the caller has a reservation. The caller holds the pool's lock. */
+    void add(Block block, MlxFence fence) {
+        lock.lock();
+        try {
+            Batch batch = batches.get(fence);
+            if (batch == null) {
+                throw new AssertionError("no reservation for " + fence);
             }
             batch.blocks.add(block);
             count++;
@@ -75,22 +115,32 @@ final class PendingReleases {
     }
 
     /**
-     * Takes the blocks that wait for a fence; null if there are none. The caller releases the fence, and calls
-     * {@link #completed} for each block before it makes the block free.
+     * Takes the blocks that wait for a fence, as a chain; null if there are none. The caller calls {@link #completed}
+     * for each block before it makes the block free.
      */
     @Nullable
-    List<Block> take(MlxFence fence) {
+    Block take(MlxFence fence) {
+        Block first = null;
+        boolean isUnused = false;
         lock.lock();
         try {
-            Batch batch = batches.remove(fence);
-            if (batch == null) {
-                return null;
+            Batch batch = batches.get(fence);
+            if (batch != null) {
+                completingCount += batch.blocks.count();
+                first = batch.blocks.takeAll();
+                batch.watched = false;
+                isUnused = batch.reservations == 0;
+                if (isUnused) {
+                    batches.remove(fence);
+                }
             }
-            completingCount += batch.blocks.size();
-            return batch.blocks;
         } finally {
             lock.unlock();
         }
+        if (isUnused) {
+            RetainedFence.release(fence);
+        }
+        return first;
     }
 
     /** A block that was taken is about to be free. The caller holds the pool's lock. */
@@ -109,13 +159,13 @@ final class PendingReleases {
     boolean isEmpty() {
         lock.lock();
         try {
-            return batches.isEmpty();
+            return count == completingCount;
         } finally {
             lock.unlock();
         }
     }
 
-    /** The fences for which blocks wait. */
+    /** The fences for which blocks wait, or may soon. */
     List<MlxFence> fences() {
         lock.lock();
         try {
@@ -153,7 +203,7 @@ final class PendingReleases {
                 return true;
             }
             for (Batch batch : batches.values()) {
-                if (!batch.reported && batch.completesByItself()) {
+                if (!batch.blocks.isEmpty() && !batch.reported && batch.completesByItself()) {
                     return true;
                 }
             }
@@ -172,7 +222,8 @@ final class PendingReleases {
         try {
             Batch oldest = null;
             for (Batch batch : batches.values()) {
-                if (!batch.watched && batch.completesByItself() && (oldest == null || batch.number < oldest.number)) {
+                boolean isUnwatched = !batch.watched && !batch.blocks.isEmpty() && batch.completesByItself();
+                if (isUnwatched && (oldest == null || batch.number < oldest.number)) {
                     oldest = batch;
                 }
             }

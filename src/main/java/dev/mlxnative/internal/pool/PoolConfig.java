@@ -31,7 +31,7 @@ public record PoolConfig(
     /** The rounding rule with which the pool begins. */
     SizeRounding rounding() {
         return new SizeRounding(
-                minBucketBytes,
+                Math.max(minBucketBytes, source.traits().offsetAlignment()),
                 limits.roundToPagesAbove(),
                 source.traits().pageSize(),
                 source.traits().maxBufferLength());

@@ -6,12 +6,10 @@ import dev.mlxnative.PoolStats;
 import dev.mlxnative.Sizing;
 import dev.mlxnative.Zeroing;
 import dev.mlxnative.internal.device.MemorySource;
-import dev.mlxnative.internal.device.RetainedFence;
 import dev.mlxnative.internal.observe.JfrEvents;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.ref.Cleaner;
-import java.util.List;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -56,8 +54,8 @@ public final class PoolEngine {
     /** Passes maintenance on to the parts that are above the reclaimer. */
     private final class BackgroundMaintenance implements Reclaimer.Maintenance {
         @Override
-        public void schedule(Deferred.Sweep sweep) {
-            idleTrimmer.schedule(sweep);
+        public void schedule(long ticket, long delayNanos) {
+            idleTrimmer.schedule(ticket, delayNanos);
         }
 
         @Override
@@ -76,11 +74,18 @@ public final class PoolEngine {
         return checked;
     }
 
-    /** The alignment of every lease's address, in bytes. */
-    public long alignment() {
-        return config.sizing() == Sizing.COMPACT
-                ? source.traits().offsetAlignment()
-                : source.traits().pageSize();
+    /**
+     * The bytes to request so that a range of this size and alignment lies within the lease; negative if there are too
+     * many.
+     */
+    public long bytesFor(long byteSize, long byteAlignment) {
+        if (byteAlignment <= source.traits().offsetAlignment()) {
+            return byteSize;
+        }
+        boolean isNatural = config.sizing() == Sizing.POWER_OF_TWO
+                && byteAlignment <= source.traits().pageSize();
+        // A block of a bucket below a page starts at a multiple of the bucket, any other on a page.
+        return isNatural ? Math.max(byteSize, byteAlignment) : byteSize + byteAlignment;
     }
 
     /**
@@ -93,6 +98,7 @@ public final class PoolEngine {
      * @throws IllegalStateException if the pool or its device is closed
      */
     public Block acquire(long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+        StackReserve.require();
         source.requireOpen();
         Shard shard = shards.ofThread();
         Block block = reuse(shard, byteLength, leaseArena, resettable);
@@ -114,7 +120,7 @@ public final class PoolEngine {
 
     /** Takes back a block whose lease could not be issued. */
     public void abandon(Block block) {
-        retirement.retire(List.of(block), null);
+        retirement.retire(block, null);
     }
 
     /**
@@ -124,18 +130,13 @@ public final class PoolEngine {
      *     closed and unused; nothing has happened then
      */
     public boolean end(@Nullable Arena leaseArena, Block block, long generation, @Nullable MlxFence fence) {
-        RetainedFence.retain(fence);
-        try {
-            MlxFence pending = pending(fence);
-            return Block.closeLeaseArena(leaseArena) && retirement.end(block, generation, pending);
-        } finally {
-            RetainedFence.release(fence);
+        StackReserve.require();
+        if (fence == null) {
+            return Block.closeLeaseArena(leaseArena) && retirement.end(block, generation, null);
         }
-    }
-
-    /** The fence if it is not complete yet; else null. */
-    private static @Nullable MlxFence pending(@Nullable MlxFence fence) {
-        return fence == null || fence.isComplete() ? null : fence;
+        try (FenceUse use = new FenceUse(fence, state.pending)) {
+            return Block.closeLeaseArena(leaseArena) && retirement.end(block, generation, use.pending());
+        }
     }
 
     /**
@@ -144,20 +145,25 @@ public final class PoolEngine {
      * @throws IllegalStateException in a checked pool, if a native call uses a buffer; all others are released
      */
     public void reset(@Nullable MlxFence fence) {
-        IllegalStateException inUse = null;
-        RetainedFence.retain(fence);
-        try {
-            MlxFence pending = pending(fence);
-            leaks.expectReset(!state.isClosed());
-            if (checked) {
-                inUse = retirement.endResettableOneByOne(pending);
-            } else {
-                retirement.endResettable(pending);
-            }
-            leaks.resetDone();
-        } finally {
-            RetainedFence.release(fence);
+        StackReserve.require();
+        if (fence == null) {
+            resetAndPark(null);
+            return;
         }
+        try (FenceUse use = new FenceUse(fence, state.pending)) {
+            resetAndPark(use.pending());
+        }
+    }
+
+    private void resetAndPark(@Nullable MlxFence pending) {
+        leaks.expectReset(!state.isClosed());
+        IllegalStateException inUse = null;
+        if (checked) {
+            inUse = retirement.endResettableOneByOne(pending);
+        } else {
+            retirement.endResettable(pending);
+        }
+        leaks.resetDone();
         if (inUse != null) {
             throw inUse;
         }
@@ -191,12 +197,16 @@ public final class PoolEngine {
 
     /** Ends leases whose holder is unreachable, and logs the leak. */
     private void endLeaked(LeakDetector.Leases leases, Throwable origin) {
-        List<Block> ended = leases.end();
-        if (ended.isEmpty() && leases.endWithReset()) {
+        var disposal = new ReleaseTransactions.Disposal();
+        Block ended = leases.end();
+        if (ended == null && leases.endWithReset()) {
             return; // a reset was faster
         }
-        ReleaseTransactions.Disposal disposal = retirement.retireLeaked(ended);
-        leases.complete();
+        try {
+            retirement.retireLeaked(ended, disposal);
+        } finally {
+            leases.complete();
+        }
         LOG.log(
                 Level.WARNING,
                 "leak in pool " + config.name() + ": " + leases + " became garbage and had never been closed; "
@@ -205,8 +215,7 @@ public final class PoolEngine {
     }
 
     private static String describe(ReleaseTransactions.Disposal disposal) {
-        String freed = disposal.deferred().freeing().size() + " native buffer(s) of "
-                + disposal.deferred().freeingBytes() + " bytes were freed";
+        String freed = disposal.freedCount() + " native buffer(s) of " + disposal.freedBytes() + " bytes were freed";
         return disposal.quarantinedCount() == 0
                 ? freed
                 : freed + ", and " + disposal.quarantinedBytes()
@@ -215,11 +224,13 @@ public final class PoolEngine {
 
     /** Leases that the leak detector has ended. */
     public long leakedCount() {
+        StackReserve.require();
         return state.leakedCount();
     }
 
     /** Frees free memory until at most this many bytes are left; returns the bytes that were freed. */
     public long trim(long maxFreeBytes) {
+        StackReserve.require();
         reaper.reap();
         return reclaimer.trim(maxFreeBytes, TrimCause.REQUESTED);
     }
@@ -235,18 +246,22 @@ public final class PoolEngine {
      * @param restartIdleTime whether free memory counts as used at this moment
      */
     public void adjust(UnaryOperator<LimitSettings> change, boolean restartIdleTime) {
+        StackReserve.require();
         reaper.reap();
-        reclaimer.carryOut(state.adjust(change, restartIdleTime));
+        state.adjust(change, restartIdleTime);
+        reclaimer.run();
     }
 
     /** The pool's figures, after completed fences were reaped. */
     public PoolStats stats() {
+        StackReserve.require();
         reaper.reap();
         return snapshot();
     }
 
     /** The pool's figures, without any effect. */
     public PoolStats snapshot() {
+        StackReserve.require();
         return state.snapshot(source.allocatedBytes());
     }
 
@@ -261,14 +276,14 @@ public final class PoolEngine {
 
     /** Frees all free memory and stops leasing; logs the leases that are active. A second call does nothing. */
     public void close() {
-        Deferred deferred = state.close();
-        if (deferred == null) {
+        StackReserve.require();
+        if (!state.close()) {
             return;
         }
         try {
             observer.close();
         } finally {
-            reclaimer.carryOut(deferred);
+            reclaimer.run();
         }
         reaper.reap();
         reaper.watchOldest();

@@ -1,9 +1,8 @@
 package dev.mlxnative.internal.pool;
 
-import dev.mlxnative.internal.device.DeviceMemory;
+import dev.mlxnative.internal.device.DeviceMemoryList;
 import dev.mlxnative.internal.observe.AllocationLog;
 import dev.mlxnative.internal.observe.JfrEvents;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Reports what happens in a pool to Flight Recorder and to the allocation log. Called without the pool's lock. */
@@ -42,16 +41,18 @@ final class PoolObserver {
         }
     }
 
-    /** Leases were ended because nothing could end them any more. */
-    void leaked(List<Block> blocks) {
+    /** Leases were ended because nothing could end them any more; their blocks are a chain. */
+    void leaked(@Nullable Block first) {
+        int count = 0;
         long requestedBytes = 0;
-        for (Block block : blocks) {
+        for (Block block = first; block != null; block = block.next) {
+            count++;
             requestedBytes += block.requestedBytes;
             if (log != null) {
                 log.freed(block.address(), block.requestedBytes);
             }
         }
-        JfrEvents.leaked(pool, blocks.size(), requestedBytes);
+        JfrEvents.leaked(pool, count, requestedBytes);
     }
 
     /** Begins the event of a native allocation; the caller commits it. */
@@ -60,12 +61,8 @@ final class PoolObserver {
     }
 
     /** Native buffers are about to be freed that were free memory of the pool. */
-    void trimmed(TrimCause cause, List<DeviceMemory> memories) {
-        long bytes = 0;
-        for (DeviceMemory memory : memories) {
-            bytes += memory.capacity();
-        }
-        JfrEvents.trimmed(pool, cause.description(), memories.size(), bytes);
+    void trimmed(TrimCause cause, DeviceMemoryList memories) {
+        JfrEvents.trimmed(pool, cause.description(), memories.count(), memories.bytes());
     }
 
     /** A request was denied. */

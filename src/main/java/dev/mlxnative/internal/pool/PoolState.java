@@ -3,20 +3,20 @@ package dev.mlxnative.internal.pool;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.mlxnative.PoolStats;
 import dev.mlxnative.Sizing;
-import dev.mlxnative.internal.device.DeviceMemory;
-import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.UnaryOperator;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The state of a pool, its lock, and the transactions that change it as a whole. {@link AllocationTransactions} has
  * those of requests, {@link ReleaseTransactions} those of ending leases.
  *
  * <p>A transaction is a method that takes the lock and returns. It calls no driver, no foreign code, and does no I/O.
- * What has to follow is returned as {@link Deferred}, and done after the unlock by the {@link Reclaimer}.
+ * What has to follow is added to the {@link Backlog}, and done after the unlock by the {@link Reclaimer}.
+ *
+ * <p>A transaction that takes a request allocates before its first change, and the others allocate nothing. Together
+ * with {@link StackReserve} this means that no error of the VM can come between two changes.
  */
 final class PoolState {
     /** How often the parked memory of a closed pool is swept. */
@@ -53,6 +53,13 @@ final class PoolState {
     @GuardedBy("lock")
     final ShardCaches caches;
 
+    /** What transactions have left to be done. */
+    @GuardedBy("lock")
+    final Backlog backlog = new Backlog();
+
+    /** Whether the backlog may have something; written under the lock, read without it after each transaction. */
+    private volatile boolean hasBacklog;
+
     @GuardedBy("lock")
     private final SweepPlan sweeps = new SweepPlan();
 
@@ -71,7 +78,7 @@ final class PoolState {
         rounding = config.rounding();
         free = FreeSpace.of(config.sizing(), config.source().traits());
         budget = new MemoryBudget(limits);
-        eviction = new Eviction(free, budget, counters);
+        eviction = new Eviction(free, budget, counters, backlog);
         caches = new ShardCaches(shards, free, budget);
     }
 
@@ -141,16 +148,13 @@ final class PoolState {
         }
     }
 
-    /**
-     * Plans a sweep of memory that lies idle and of parked memory; null if there is none, a sweep is planned, or none
-     * is wanted.
-     */
+    /** Plans a sweep of memory that lies idle and of parked memory, unless there is none or one is planned. */
     @GuardedBy("lock")
-    Deferred.@Nullable Sweep planSweep() {
-        if (sweeps.isPlanned() || (free.count() == 0 && pending.isEmpty())) {
-            return null;
+    void planSweep() {
+        long delayNanos = sweepNanos();
+        if (delayNanos != 0 && !sweeps.isPlanned() && (free.count() > 0 || !pending.isEmpty())) {
+            backlog.schedule(sweeps.plan(free.frees()), delayNanos);
         }
-        return sweeps.plan(sweepNanos(), free.frees());
     }
 
     @GuardedBy("lock")
@@ -158,37 +162,75 @@ final class PoolState {
         return closed ? CLOSED_SWEEP_NANOS : limits.trimIdleNanos();
     }
 
-    /** Frees memory that has been unused since the sweep with this ticket was planned, and plans the next one. */
-    Deferred sweep(long ticket) {
+    /** Lets the {@link Reclaimer} know of what the transaction has left; the last step of those that may leave some. */
+    @GuardedBy("lock")
+    void publishBacklog() {
+        boolean isWaiting = !backlog.isEmpty();
+        if (isWaiting != hasBacklog) {
+            hasBacklog = isWaiting;
+        }
+    }
+
+    /** Whether there may be a backlog. Takes no lock. */
+    boolean hasBacklog() {
+        return hasBacklog;
+    }
+
+    /** Moves the backlog to the caller, who carries it out. */
+    void takeBacklog(Backlog taken) {
         lock.lock();
         try {
-            if (!sweeps.isDue(ticket)) {
-                return Deferred.NOTHING;
-            }
-            caches.flush();
-            publishPressure();
-            List<DeviceMemory> evicted = eviction.evictUnusedSince(sweeps.freesWhenPlanned());
-            sweeps.cancel();
-            Deferred.Sweep next = planSweep();
-            if (next == null) {
-                // The shards may have cached blocks since the flush: stop them, and sweep what they had.
-                caches.stop();
-                publishPressure();
-                next = planSweep();
-            }
-            return Deferred.of(evicted, TrimCause.IDLE, next);
+            backlog.moveTo(taken);
+            publishBacklog();
         } finally {
             lock.unlock();
         }
     }
 
-    /** Frees memory until at most this many bytes are free. */
-    Deferred trim(long maxFreeBytes, TrimCause cause) {
+    /** Takes back what the caller could not carry out. */
+    void returnBacklog(Backlog taken) {
+        lock.lock();
+        try {
+            taken.moveTo(backlog);
+            publishBacklog();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Frees memory that has been unused since the sweep with this ticket was planned, and plans the next one. */
+    void sweep(long ticket) {
+        lock.lock();
+        try {
+            if (!sweeps.isDue(ticket)) {
+                return;
+            }
+            caches.flush();
+            publishPressure();
+            eviction.evictUnusedSince(sweeps.freesWhenPlanned());
+            sweeps.cancel();
+            planSweep();
+            if (!sweeps.isPlanned()) {
+                // The shards may have cached blocks since the flush: stop them, and sweep what they had.
+                caches.stop();
+                publishPressure();
+                planSweep();
+            }
+            publishBacklog();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Frees memory until at most this many bytes are free; returns the bytes that it frees. */
+    long trim(long maxFreeBytes, TrimCause cause) {
         lock.lock();
         try {
             caches.flush();
             publishPressure();
-            return Deferred.of(eviction.evictDownTo(maxFreeBytes), cause, null);
+            long bytes = eviction.evictDownTo(maxFreeBytes, cause);
+            publishBacklog();
+            return bytes;
         } finally {
             lock.unlock();
         }
@@ -210,22 +252,23 @@ final class PoolState {
      *
      * @param restartSweep whether the idle time begins anew
      */
-    Deferred adjust(UnaryOperator<LimitSettings> change, boolean restartSweep) {
+    void adjust(UnaryOperator<LimitSettings> change, boolean restartSweep) {
         lock.lock();
         try {
-            limits = change.apply(limits);
-            rounding = rounding.withRoundToPagesAbove(limits.roundToPagesAbove());
-            budget.setLimits(limits);
+            LimitSettings next = change.apply(limits);
+            rounding = rounding.withRoundToPagesAbove(next.roundToPagesAbove());
+            limits = next;
+            budget.setLimits(next);
             caches.stop();
             publishPressure();
-            List<DeviceMemory> surplus = eviction.evictSurplus(closed);
+            eviction.evictSurplus(closed, TrimCause.LIMIT);
             if (restartSweep) {
                 sweeps.cancel();
             }
-            Deferred.Sweep sweep = planSweep();
+            planSweep();
             allowShardCaches();
             signalChange();
-            return Deferred.of(surplus, TrimCause.LIMIT, sweep);
+            publishBacklog();
         } finally {
             lock.unlock();
         }
@@ -250,23 +293,23 @@ final class PoolState {
         }
     }
 
-    /** Closes the pool and frees its free memory; null if it was closed before. */
-    @Nullable
-    Deferred close() {
+    /** Closes the pool and frees its free memory; false if it was closed before. */
+    boolean close() {
         lock.lock();
         try {
             if (closed) {
-                return null;
+                return false;
             }
             caches.stop();
             publishPressure();
             closed = true;
-            List<DeviceMemory> evicted = eviction.evictSurplus(true);
+            eviction.evictSurplus(true, TrimCause.CLOSED);
             // Parked memory of a closed pool is swept more often.
             sweeps.cancel();
-            Deferred.Sweep sweep = planSweep();
+            planSweep();
             signalChange();
-            return Deferred.of(evicted, TrimCause.CLOSED, sweep);
+            publishBacklog();
+            return true;
         } finally {
             lock.unlock();
         }

@@ -1,15 +1,17 @@
 package dev.mlxnative.internal.pool;
 
 import dev.mlxnative.internal.device.DeviceMemory;
+import dev.mlxnative.internal.device.DeviceMemoryList;
 import dev.mlxnative.internal.device.MemorySource;
-import org.jspecify.annotations.Nullable;
 
 /** Does what transactions leave to be done: frees native buffers, and starts the maintenance they call for. */
 final class Reclaimer {
+    private static final TrimCause[] CAUSES = TrimCause.values();
+
     /** Maintenance in the background, which ends up here again. */
     interface Maintenance {
-        /** Runs a sweep after its delay. */
-        void schedule(Deferred.Sweep sweep);
+        /** Runs the sweep with this ticket after a delay. */
+        void schedule(long ticket, long delayNanos);
 
         /** Has threads wait for the fences of parked memory. */
         void watchFences();
@@ -27,26 +29,45 @@ final class Reclaimer {
         this.maintenance = maintenance;
     }
 
-    /** Does what a transaction has left. The caller holds no lock of the pool. */
-    void carryOut(Deferred deferred) {
-        Deferred.@Nullable Sweep sweep = deferred.sweep();
-        if (sweep != null) {
-            maintenance.schedule(sweep);
+    /**
+     * Does what transactions have left, those of other threads included. What this fails to do is left for the next
+     * call. The caller holds no lock of the pool.
+     */
+    void run() {
+        if (!state.hasBacklog()) {
+            return;
         }
-        if (!deferred.freeing().isEmpty()) {
-            free(deferred);
-        }
-        if (deferred.watchFences()) {
-            maintenance.watchFences();
+        Backlog taken = new Backlog();
+        boolean done = false;
+        state.takeBacklog(taken);
+        try {
+            carryOut(taken);
+            done = true;
+        } finally {
+            if (!done) {
+                state.returnBacklog(taken);
+            }
         }
     }
 
-    private void free(Deferred deferred) {
-        TrimCause cause = deferred.cause();
-        if (cause != null) {
-            observer.trimmed(cause, deferred.freeing());
+    private void carryOut(Backlog taken) {
+        for (TrimCause cause : CAUSES) {
+            DeviceMemoryList freeing = taken.freeing(cause);
+            if (!freeing.isEmpty()) {
+                if (cause != TrimCause.DISCARDED) {
+                    observer.trimmed(cause, freeing);
+                }
+                source.free(freeing, this::freed);
+            }
         }
-        source.free(deferred.freeing(), this::freed);
+        if (taken.hasSweep()) {
+            maintenance.schedule(taken.sweepTicket(), taken.sweepDelayNanos());
+            taken.sweepScheduled();
+        }
+        if (taken.hasUnwatchedFences()) {
+            maintenance.watchFences();
+            taken.fencesWatched();
+        }
     }
 
     private void freed(DeviceMemory memory) {
@@ -55,8 +76,8 @@ final class Reclaimer {
 
     /** Frees free memory until at most this many bytes are left; returns the bytes that were freed. */
     long trim(long maxFreeBytes, TrimCause cause) {
-        Deferred deferred = state.trim(maxFreeBytes, cause);
-        carryOut(deferred);
-        return deferred.freeingBytes();
+        long bytes = state.trim(maxFreeBytes, cause);
+        run();
+        return bytes;
     }
 }

@@ -3,18 +3,42 @@ package dev.mlxnative.internal.pool;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.mlxnative.MlxFence;
 import dev.mlxnative.internal.device.DeviceMemory;
-import java.util.ArrayList;
-import java.util.List;
+import dev.mlxnative.internal.device.DeviceMemoryList;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The transactions on the {@link PoolState} by which the memory of ended leases becomes free or parked. Thread-safe.
+ * The transactions on the {@link PoolState} by which the memory of ended leases becomes free or parked. They allocate
+ * nothing, so they cannot fail. Blocks are passed as a chain, from the first one along {@link Block#next}. Thread-safe.
  */
 final class ReleaseTransactions {
-    /**
-     * What became of the memory of leaked leases: {@code deferred} frees native buffers, other ranges are quarantined.
-     */
-    record Disposal(Deferred deferred, int quarantinedCount, long quarantinedBytes) {}
+    /** What became of the memory of leaked leases: some is freed, the rest in quarantine. */
+    static final class Disposal {
+        private final DeviceMemoryList freed = new DeviceMemoryList();
+        private int freedCount;
+        private long freedBytes;
+        private int quarantinedCount;
+        private long quarantinedBytes;
+
+        /** Native buffers that are freed. */
+        int freedCount() {
+            return freedCount;
+        }
+
+        /** Bytes of these. */
+        long freedBytes() {
+            return freedBytes;
+        }
+
+        /** Ranges that are quarantined until the rest of their native buffer is free. */
+        int quarantinedCount() {
+            return quarantinedCount;
+        }
+
+        /** Bytes of these. */
+        long quarantinedBytes() {
+            return quarantinedBytes;
+        }
+    }
 
     private final PoolState state;
 
@@ -22,47 +46,58 @@ final class ReleaseTransactions {
         this.state = state;
     }
 
-    /** Ends a lease and frees its block; null if the lease had ended before. */
-    @Nullable
-    Deferred endAndFree(Block block, long generation) {
+    /** Ends a lease and frees its block; false if the lease had ended before. */
+    boolean endAndFree(Block block, long generation) {
         state.lock.lock();
         try {
-            if (!state.caches.endAndRemove(block, generation)) {
-                return null;
+            boolean ended = state.caches.endAndRemove(block, generation);
+            if (ended) {
+                free(block);
+                afterFreeing();
             }
-            free(block);
-            return afterFreeing();
+            return ended;
         } finally {
             state.lock.unlock();
         }
     }
 
     /** Frees retiring blocks. */
-    Deferred freeRetiring(List<Block> blocks) {
+    void freeRetiring(@Nullable Block first) {
         state.lock.lock();
         try {
-            for (Block block : blocks) {
+            for (Block block = first; block != null; ) {
+                Block next = unchain(block);
                 state.caches.remove(block);
                 free(block);
+                block = next;
             }
-            return afterFreeing();
+            afterFreeing();
         } finally {
             state.lock.unlock();
         }
     }
 
     /** Frees parked blocks that were taken from {@link PendingReleases}, because their fence is complete. */
-    Deferred freeParked(List<Block> blocks) {
+    void freeParked(@Nullable Block first) {
         state.lock.lock();
         try {
-            for (Block block : blocks) {
+            for (Block block = first; block != null; ) {
+                Block next = unchain(block);
                 state.pending.completed(block);
                 free(block);
+                block = next;
             }
-            return afterFreeing();
+            afterFreeing();
         } finally {
             state.lock.unlock();
         }
+    }
+
+    /** Takes a block out of its chain, and returns the one after it. */
+    private static @Nullable Block unchain(Block block) {
+        Block next = block.next;
+        block.next = null;
+        return next;
     }
 
     @GuardedBy("state.lock")
@@ -72,57 +107,85 @@ final class ReleaseTransactions {
     }
 
     @GuardedBy("state.lock")
-    private Deferred afterFreeing() {
+    private void afterFreeing() {
         state.caches.stopIfCrowded();
         state.publishPressure();
         state.signalChange();
-        List<DeviceMemory> surplus = state.eviction.evictSurplus(state.isClosed());
-        Deferred.Sweep sweep = state.planSweep();
+        state.eviction.evictSurplus(state.isClosed(), TrimCause.LIMIT);
+        state.planSweep();
         state.allowShardCaches();
-        return Deferred.of(surplus, TrimCause.LIMIT, sweep);
+        state.publishBacklog();
     }
 
-    /** Parks retiring blocks with a fence, which the caller has retained. */
-    Deferred park(List<Block> blocks, MlxFence fence) {
+    /**
+     * Reserves room to park blocks with a fence, before their leases end: see {@link PendingReleases#reserve}.
+     *
+     * @param fence retained by the caller
+     */
+    void reserve(MlxFence fence) {
+        state.pending.reserve(fence);
+    }
+
+    /** Ends a reservation. */
+    void unreserve(MlxFence fence) {
+        state.pending.unreserve(fence);
+    }
+
+    /** Parks retiring blocks with a fence, for which the caller has a {@linkplain #reserve reservation}. */
+    void park(@Nullable Block first, MlxFence fence) {
         state.lock.lock();
         try {
-            for (Block block : blocks) {
+            for (Block block = first; block != null; ) {
+                Block next = unchain(block);
                 state.caches.remove(block);
                 state.pending.add(block, fence);
+                block = next;
             }
             state.publishPressure();
             state.signalChange();
-            return new Deferred(List.of(), null, state.planSweep(), state.isClosed());
+            state.planSweep();
+            if (state.isClosed()) {
+                state.backlog.watchFences();
+            }
+            state.publishBacklog();
         } finally {
             state.lock.unlock();
         }
     }
 
-    /** Frees the memory of leaked leases whose native buffer nothing else uses, and quarantines the rest. */
-    Disposal dispose(List<Block> blocks) {
+    /**
+     * Frees the memory of leaked leases whose native buffer nothing else uses, and quarantines the rest.
+     *
+     * @param disposal made by the caller, receives what has become of it
+     */
+    void dispose(@Nullable Block first, Disposal disposal) {
         state.lock.lock();
         try {
-            List<DeviceMemory> freeing = new ArrayList<>(blocks.size());
-            for (Block block : blocks) {
+            for (Block block = first; block != null; block = block.next) {
                 state.caches.remove(block);
                 state.counters.leaked();
                 DeviceMemory memory = state.free.quarantine(block);
                 if (memory != null) {
                     state.budget.freeing(memory.capacity());
-                    freeing.add(memory);
+                    disposal.freed.add(memory);
                 }
             }
             state.publishPressure();
-            // A range that was quarantined above may be freed, because a later block was the last of its chunk.
-            int quarantinedCount = 0;
-            long quarantinedBytes = 0;
-            for (Block block : blocks) {
-                if (!freeing.contains(block.memory())) {
-                    quarantinedCount++;
-                    quarantinedBytes += block.capacity();
+            // A range that was quarantined above may be freed, because a later block was the last of its native buffer.
+            for (Block block = first; block != null; ) {
+                Block next = unchain(block);
+                if (!disposal.freed.contains(block.memory())) {
+                    disposal.quarantinedCount++;
+                    disposal.quarantinedBytes += block.capacity();
                 }
+                block = next;
             }
-            return new Disposal(new Deferred(freeing, null, null, false), quarantinedCount, quarantinedBytes);
+            disposal.freedCount = disposal.freed.count();
+            disposal.freedBytes = disposal.freed.bytes();
+            for (DeviceMemory memory = disposal.freed.poll(); memory != null; memory = disposal.freed.poll()) {
+                state.backlog.free(memory, TrimCause.DISCARDED);
+            }
+            state.publishBacklog();
         } finally {
             state.lock.unlock();
         }

@@ -9,10 +9,10 @@ sealed interface Reservation {
     record Granted(long capacity) implements Reservation {}
 
     /**
-     * The memory may be allocated once {@code deferred} is done; the request then asks again, for {@code capacity}
+     * The memory may be allocated once the {@link Backlog} is done; the request then asks again, for {@code capacity}
      * bytes or, if that is {@link #ANY}, for what is best then.
      */
-    record EvictFirst(Deferred deferred, long capacity) implements Reservation {}
+    record EvictFirst(long capacity) implements Reservation {}
 
     /** The memory may not be allocated. */
     record Denied(DenialCause cause, long capacity) implements Reservation {}

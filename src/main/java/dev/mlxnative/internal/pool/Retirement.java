@@ -41,21 +41,18 @@ final class Retirement {
     /**
      * Ends a lease; false if it had ended before.
      *
-     * @param pending the fence to park the memory with, retained by the caller; null for none
+     * @param pending the fence to park the memory with, for which the caller has a reservation; null for none
      */
     boolean end(Block block, long generation, @Nullable MlxFence pending) {
         boolean fast = pending == null && isUnobserved(block);
         if (fast && !block.isCacheable()) {
-            Deferred deferred = releases.endAndFree(block, generation);
-            if (deferred == null) {
-                return false;
-            }
-            reclaimer.carryOut(deferred);
-            return true;
+            boolean ended = releases.endAndFree(block, generation);
+            reclaimer.run();
+            return ended;
         }
         LeaseEnd end = block.shard().end(block, generation, fast);
         if (end == LeaseEnd.RETIRING) {
-            retire(List.of(block), pending);
+            retire(block, pending);
         }
         return end != LeaseEnd.ENDED_BEFORE;
     }
@@ -70,7 +67,7 @@ final class Retirement {
      * are; none can have a lease of another holder, since memory of a scope is not reused before its end.
      */
     void endAll(List<Block> blocks) {
-        List<Block> retiring = new ArrayList<>();
+        BlockList retiring = new BlockList();
         for (int next = 0; next < blocks.size(); ) {
             Shard shard = blocks.get(next).shard();
             int end = Math.min(next + MAX_BATCH, blocks.size());
@@ -87,28 +84,31 @@ final class Retirement {
             }
         }
         if (!retiring.isEmpty()) {
-            retire(retiring, null);
+            retire(retiring.takeAll(), null);
         }
     }
 
     /** Ends all leases outside scopes, in a pool whose leases have no arenas of their own. */
     void endResettable(@Nullable MlxFence pending) {
-        List<Block> retiring = new ArrayList<>();
+        BlockList retiring = new BlockList();
         for (int i = 0; i < shards.count(); i++) {
             Shard shard = shards.get(i);
             shard.lock();
             try {
-                for (Block block : shard.resettable()) {
-                    boolean fast = pending == null && isUnobserved(block);
-                    if (shard.endCurrent(block, fast) == LeaseEnd.RETIRING) {
-                        retiring.add(block);
+                for (int slot = 0; slot < shard.usedSlots(); slot++) {
+                    Block block = shard.resettableAt(slot);
+                    if (block != null) {
+                        boolean fast = pending == null && isUnobserved(block);
+                        if (shard.endCurrent(block, fast) == LeaseEnd.RETIRING) {
+                            retiring.add(block);
+                        }
                     }
                 }
             } finally {
                 shard.unlock();
             }
         }
-        retire(retiring, pending);
+        retire(retiring.takeAll(), pending);
     }
 
     /**
@@ -119,18 +119,40 @@ final class Retirement {
     IllegalStateException endResettableOneByOne(@Nullable MlxFence pending) {
         IllegalStateException inUse = null;
         List<LeaseRef> leases = resettableLeases();
-        List<Block> retiring = new ArrayList<>(leases.size());
-        for (LeaseRef lease : leases) {
-            try {
-                if (lease.tryEnd()) {
-                    retiring.add(lease.block());
+        BlockList retiring = new BlockList();
+        try {
+            for (LeaseRef lease : leases) {
+                try {
+                    if (lease.tryEnd()) {
+                        retiring.add(lease.block());
+                    }
+                } catch (IllegalStateException e) {
+                    inUse = e;
                 }
-            } catch (IllegalStateException e) {
-                inUse = e;
             }
+        } finally {
+            retire(retiring.takeAll(), pending);
         }
-        retire(retiring, pending);
         return inUse;
+    }
+
+    /**
+     * Ends the leases that blocks have, one at a time, because a native call may be using each.
+     *
+     * @param pending the fence that their memory is parked with
+     * @throws IllegalStateException if one is in use; it and those after it have not ended
+     */
+    void endOneByOne(List<Block> blocks, MlxFence pending) {
+        releases.reserve(pending);
+        try {
+            for (Block block : blocks) {
+                if (LeaseRef.current(block).tryEnd()) {
+                    retire(block, pending);
+                }
+            }
+        } finally {
+            releases.unreserve(pending);
+        }
     }
 
     private List<LeaseRef> resettableLeases() {
@@ -139,8 +161,11 @@ final class Retirement {
             Shard shard = shards.get(i);
             shard.lock();
             try {
-                for (Block block : shard.resettable()) {
-                    leases.add(LeaseRef.current(block));
+                for (int slot = 0; slot < shard.usedSlots(); slot++) {
+                    Block block = shard.resettableAt(slot);
+                    if (block != null) {
+                        leases.add(LeaseRef.current(block));
+                    }
                 }
             } finally {
                 shard.unlock();
@@ -152,19 +177,21 @@ final class Retirement {
     /**
      * Retires blocks whose leases have ended: frees them, or parks them.
      *
-     * @param pending the fence to park them with, retained by the caller; null for none
+     * @param first of a chain of blocks
+     * @param pending the fence to park them with, for which the caller has a reservation; null for none
      */
-    void retire(List<Block> blocks, @Nullable MlxFence pending) {
+    void retire(@Nullable Block first, @Nullable MlxFence pending) {
         try {
-            for (Block block : blocks) {
+            for (Block block = first; block != null; block = block.next) {
                 unwatch(block);
                 observer.released(block, pending != null);
             }
         } finally {
             if (pending == null) {
-                free(blocks);
+                free(first);
             } else {
-                reclaimer.carryOut(releases.park(blocks, pending));
+                releases.park(first, pending);
+                reclaimer.run();
             }
         }
     }
@@ -177,21 +204,29 @@ final class Retirement {
         }
     }
 
-    /** Frees retiring blocks without a report: also those of a lease that failed to begin. */
-    void free(List<Block> blocks) {
+    /** Frees a chain of retiring blocks without a report: also those of a lease that failed to begin. */
+    void free(@Nullable Block first) {
         try {
-            blocks.forEach(this::clean);
+            cleanAll(first);
         } finally {
-            reclaimer.carryOut(releases.freeRetiring(blocks));
+            releases.freeRetiring(first);
+            reclaimer.run();
         }
     }
 
-    /** Frees blocks whose fence is complete, taken from the pending releases. */
-    void freeParked(List<Block> blocks) {
+    /** Frees a chain of blocks whose fence is complete, taken from the pending releases. */
+    void freeParked(@Nullable Block first) {
         try {
-            blocks.forEach(this::clean);
+            cleanAll(first);
         } finally {
-            reclaimer.carryOut(releases.freeParked(blocks));
+            releases.freeParked(first);
+            reclaimer.run();
+        }
+    }
+
+    private void cleanAll(@Nullable Block first) {
+        for (Block block = first; block != null; block = block.next) {
+            clean(block);
         }
     }
 
@@ -209,18 +244,19 @@ final class Retirement {
     /**
      * Retires the blocks of leaked leases. GPU work may still use them, so they are not reused: the device keeps a
      * freed native buffer until the work is done.
+     *
+     * @param first of a chain of blocks
+     * @param disposal made before the leases ended, receives what has become of their memory
      */
-    ReleaseTransactions.Disposal retireLeaked(List<Block> blocks) {
-        ReleaseTransactions.Disposal disposal;
+    void retireLeaked(@Nullable Block first, ReleaseTransactions.Disposal disposal) {
         try {
-            for (Block block : blocks) {
+            for (Block block = first; block != null; block = block.next) {
                 block.watch = null;
             }
-            observer.leaked(blocks);
+            observer.leaked(first);
         } finally {
-            disposal = releases.dispose(blocks);
-            reclaimer.carryOut(disposal.deferred());
+            releases.dispose(first, disposal);
+            reclaimer.run();
         }
-        return disposal;
     }
 }

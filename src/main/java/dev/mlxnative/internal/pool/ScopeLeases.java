@@ -3,7 +3,6 @@ package dev.mlxnative.internal.pool;
 import dev.mlxnative.MlxFence;
 import dev.mlxnative.internal.device.RetainedFence;
 import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
@@ -64,11 +63,7 @@ public final class ScopeLeases implements LeakDetector.Leases {
      * @throws IllegalStateException if one is in use; it and those after it have not ended
      */
     public void endOneByOne() {
-        for (Block block : blocks) {
-            if (LeaseRef.current(block).tryEnd()) {
-                retirement.retire(List.of(block), end);
-            }
-        }
+        retirement.endOneByOne(blocks, end);
     }
 
     /** Ends the scope, whose arena is closed. Only the first call of this or {@link #end} ends its leases. */
@@ -81,17 +76,17 @@ public final class ScopeLeases implements LeakDetector.Leases {
 
     /** Ends the leases of a scope that is unreachable or closed. Only the first call does anything. */
     @Override
-    public List<Block> end() {
+    public @Nullable Block end() {
+        BlockList endedBlocks = new BlockList();
         if (!ended.compareAndSet(false, true)) {
-            return List.of();
+            return null;
         }
-        List<Block> endedBlocks = new ArrayList<>(blocks.size());
         for (Block block : blocks) {
             if (tryEndIfUnused(block)) {
                 endedBlocks.add(block);
             }
         }
-        return endedBlocks;
+        return endedBlocks.takeAll();
     }
 
     private static boolean tryEndIfUnused(Block block) {

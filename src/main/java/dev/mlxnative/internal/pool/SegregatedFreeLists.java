@@ -2,151 +2,246 @@ package dev.mlxnative.internal.pool;
 
 import dev.mlxnative.Sizing;
 import dev.mlxnative.internal.device.DeviceMemory;
-import java.util.ArrayDeque;
 import java.util.HashMap;
-import java.util.List;
+import java.util.Iterator;
 import java.util.Map;
-import java.util.TreeSet;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@link Sizing#POWER_OF_TWO}: free native buffers in one list for each bucket. A list is a stack: the buffer that
- * became free last is taken first, because its memory is most likely to be in a CPU cache. Eviction goes by the order
- * of becoming free, over all buckets. Not thread-safe; the pool's lock guards it.
+ * {@link Sizing#POWER_OF_TWO}: a free list for each bucket. A bucket of a page or more has native buffers of its size.
+ * Smaller ones divide native buffers of one page, since the device takes whole pages in any case. Eviction goes by the
+ * order in which native buffers became unused, over all buckets. Not thread-safe; the pool's lock guards it.
  */
 final class SegregatedFreeLists implements FreeSpace {
-    private final Map<Long, ArrayDeque<Block>> byBucket = new HashMap<>();
-    /** The non-empty buckets that are no power of two: a request may take memory of the next larger one. */
-    private final TreeSet<Long> pageRoundedBuckets = new TreeSet<>();
+    private final long pageSize;
+    private final Map<Long, Bucket> buckets = new HashMap<>();
+    /** The buckets that are no power of two: a request may take memory of the next larger one. */
+    private final TreeMap<Long, Bucket> pageRoundedBuckets = new TreeMap<>();
 
-    /** The ends of the list of all free blocks, in the order of becoming free. */
-    private @Nullable Block oldest;
+    /** The ends of the list of all unused slabs, in the order of becoming so; drained ones come first. */
+    private @Nullable Slab oldest;
 
-    private @Nullable Block newest;
+    private @Nullable Slab newest;
     private int count;
     private long bytes;
+    private int unusedCount;
+    private long unusedBytes;
+    private int drainedCount;
     private long frees;
+
+    /** @param pageSize bytes of a page of the device's memory, a power of two */
+    SegregatedFreeLists(long pageSize) {
+        this.pageSize = pageSize;
+    }
 
     @Override
     public @Nullable Block take(SizeRounding rounding, long byteLength, boolean underPressure) {
-        long capacity = capacityForNew(rounding, byteLength, underPressure);
-        return take(capacity, byteLength, rounding.largest(byteLength, capacity, underPressure));
+        long capacity = bucketFor(rounding, byteLength, underPressure);
+        Slab slab = firstOf(buckets.get(capacity));
+        if (slab == null && capacity >= pageSize) {
+            slab = firstPageRounded(byteLength, rounding.largest(byteLength, capacity, underPressure));
+        } else if (slab == null && underPressure) {
+            slab = firstOfLargerSmallBucket(capacity);
+        }
+        return slab == null ? null : take(slab);
     }
 
-    /** Takes a block of the bucket, or else the smallest page-rounded one from {@code least} to {@code largest}. */
-    private @Nullable Block take(long bucket, long least, long largest) {
-        ArrayDeque<Block> list = byBucket.get(bucket);
-        Block block = list == null ? null : list.poll();
-        if (block == null && !pageRoundedBuckets.isEmpty()) {
-            Long other = pageRoundedBuckets.ceiling(least);
-            list = other == null || other > largest ? null : byBucket.get(other);
-            block = list == null ? null : list.poll();
+    private static long bucketFor(SizeRounding rounding, long byteLength, boolean underPressure) {
+        return underPressure ? rounding.pages(byteLength) : rounding.capacity(byteLength);
+    }
+
+    private static @Nullable Slab firstOf(@Nullable Bucket bucket) {
+        return bucket == null ? null : bucket.first();
+    }
+
+    private @Nullable Slab firstPageRounded(long least, long largest) {
+        Slab slab = null;
+        Long key = pageRoundedBuckets.ceilingKey(least);
+        while (slab == null && key != null && key <= largest) {
+            slab = firstOf(pageRoundedBuckets.get(key));
+            key = pageRoundedBuckets.higherKey(key);
         }
-        if (block != null && list != null) {
-            unlink(block, list);
+        return slab;
+    }
+
+    private @Nullable Slab firstOfLargerSmallBucket(long capacity) {
+        Slab slab = null;
+        for (long larger = 2 * capacity; slab == null && larger < pageSize; larger *= 2) {
+            slab = firstOf(buckets.get(larger));
         }
+        return slab;
+    }
+
+    private Block take(Slab slab) {
+        Bucket bucket = slab.bucket();
+        boolean wasUnused = slab.isUnused();
+        if (wasUnused) {
+            bucket.unlink(slab);
+            unlinkUnused(slab);
+        }
+        Block block = slab.take();
+        if (!wasUnused && !slab.hasFreeBlock()) {
+            bucket.unlink(slab);
+        } else if (wasUnused && slab.hasFreeBlock()) {
+            bucket.link(slab);
+        }
+        count--;
+        bytes -= bucket.capacity();
         return block;
     }
 
     @Override
-    public List<DeviceMemory> removeObstacles(SizeRounding rounding, long byteLength) {
-        return List.of();
+    public boolean isObstructed(SizeRounding rounding, long byteLength) {
+        return false;
     }
 
     @Override
     public long capacityForNew(SizeRounding rounding, long byteLength, boolean underPressure) {
-        return underPressure ? rounding.pages(byteLength) : rounding.capacity(byteLength);
+        return Math.max(bucketFor(rounding, byteLength, underPressure), pageSize);
     }
 
     @Override
     public long leastCapacityForNew(SizeRounding rounding, long byteLength) {
-        return rounding.pages(byteLength);
+        return Math.max(rounding.pages(byteLength), pageSize);
     }
 
     @Override
-    public Block addNew(DeviceMemory memory, long byteLength) {
-        return Block.whole(memory);
+    public Block addNew(SizeRounding rounding, DeviceMemory memory, long byteLength) {
+        boolean isShared = memory.capacity() == pageSize;
+        Bucket bucket = bucketOf(isShared ? rounding.pages(byteLength) : memory.capacity());
+        // Nothing can fail from here on.
+        Slab slab = new Slab(memory, bucket);
+        bucket.slabAdded();
+        Block block = slab.take();
+        if (slab.hasFreeBlock()) {
+            bucket.link(slab);
+            count += slab.freeCount();
+            bytes += slab.freeCount() * bucket.capacity();
+        }
+        return block;
+    }
+
+    private Bucket bucketOf(long capacity) {
+        Bucket bucket = buckets.get(capacity);
+        if (bucket == null) {
+            removeAbandonedBuckets();
+            bucket = new Bucket(capacity);
+            if (SizeRounding.isPageRounded(capacity)) {
+                pageRoundedBuckets.put(capacity, bucket);
+            }
+            buckets.put(capacity, bucket);
+        }
+        return bucket;
+    }
+
+    /** There are few powers of two. Page-rounded buckets without memory would add up, one for each length. */
+    private void removeAbandonedBuckets() {
+        for (Iterator<Bucket> all = pageRoundedBuckets.values().iterator(); all.hasNext(); ) {
+            Bucket bucket = all.next();
+            if (bucket.isAbandoned()) {
+                buckets.remove(bucket.capacity());
+                all.remove();
+            }
+        }
     }
 
     @Override
     public void free(Block block, boolean evictFirst) {
-        ArrayDeque<Block> list = listFor(block.capacity());
-        if (evictFirst) {
-            list.addLast(block);
-            linkAsOldest(block);
-        } else {
-            list.push(block);
-            linkAsNewest(block);
-        }
+        Slab slab = block.slab();
+        Bucket bucket = slab.bucket();
+        frees++;
         count++;
-        bytes += block.capacity();
-    }
-
-    private ArrayDeque<Block> listFor(long bucket) {
-        ArrayDeque<Block> list = byBucket.computeIfAbsent(bucket, key -> new ArrayDeque<>());
-        if (list.isEmpty() && SizeRounding.isPageRounded(bucket)) {
-            pageRoundedBuckets.add(bucket);
+        bytes += bucket.capacity();
+        boolean wasLinked = slab.hasFreeBlock();
+        boolean becomesUnused = slab.isLastLease();
+        if (wasLinked && becomesUnused) {
+            bucket.unlink(slab);
         }
-        return list;
+        slab.free(block);
+        if (becomesUnused) {
+            unusedCount++;
+            unusedBytes += slab.memory().capacity();
+            if (slab.isDrained()) {
+                drainedCount++;
+                linkAsOldest(slab);
+            } else {
+                bucket.link(slab);
+                linkUnused(slab, evictFirst);
+            }
+        } else if (!wasLinked) {
+            bucket.link(slab);
+        }
     }
 
-    private void linkAsNewest(Block block) {
-        block.freedAt = ++frees;
-        block.older = newest;
+    private void linkUnused(Slab slab, boolean evictFirst) {
+        if (evictFirst) {
+            linkAsOldest(slab);
+        } else {
+            linkAsNewest(slab);
+        }
+    }
+
+    private void linkAsNewest(Slab slab) {
+        slab.freedAt = frees;
+        slab.older = newest;
         if (newest == null) {
-            oldest = block;
+            oldest = slab;
         } else {
-            newest.newer = block;
+            newest.newer = slab;
         }
-        newest = block;
+        newest = slab;
     }
 
-    private void linkAsOldest(Block block) {
-        block.freedAt = 0;
-        block.newer = oldest;
+    private void linkAsOldest(Slab slab) {
+        slab.freedAt = 0;
+        slab.newer = oldest;
         if (oldest == null) {
-            newest = block;
+            newest = slab;
         } else {
-            oldest.older = block;
+            oldest.older = slab;
         }
-        oldest = block;
+        oldest = slab;
     }
 
-    private void unlink(Block block, ArrayDeque<Block> list) {
-        if (block.older == null) {
-            oldest = block.newer;
+    private void unlinkUnused(Slab slab) {
+        if (slab.older == null) {
+            oldest = slab.newer;
         } else {
-            block.older.newer = block.newer;
+            slab.older.newer = slab.newer;
         }
-        if (block.newer == null) {
-            newest = block.older;
+        if (slab.newer == null) {
+            newest = slab.older;
         } else {
-            block.newer.older = block.older;
+            slab.newer.older = slab.older;
         }
-        block.older = null;
-        block.newer = null;
-        long bucket = block.capacity();
-        count--;
-        bytes -= bucket;
-        // There are few powers of two. Empty lists of page-rounded buckets would add up, one for each length.
-        if (list.isEmpty() && SizeRounding.isPageRounded(bucket)) {
-            pageRoundedBuckets.remove(bucket);
-            byBucket.remove(bucket);
-        }
+        slab.older = null;
+        slab.newer = null;
+        unusedCount--;
+        unusedBytes -= slab.memory().capacity();
     }
 
     @Override
     public @Nullable DeviceMemory evict() {
-        Block block = oldest;
-        if (block == null) {
+        Slab slab = oldest;
+        if (slab == null) {
             return null;
         }
-        ArrayDeque<Block> list = byBucket.get(block.capacity());
-        if (list == null || list.pollLast() != block) {
-            throw new AssertionError("the oldest block of all is not the oldest of its bucket, " + block.capacity());
+        unlinkUnused(slab);
+        if (slab.isDrained()) {
+            drainedCount--;
+        } else {
+            slab.bucket().unlink(slab);
         }
-        unlink(block, list);
-        return block.memory();
+        forget(slab);
+        return slab.memory();
+    }
+
+    private void forget(Slab slab) {
+        Bucket bucket = slab.bucket();
+        count -= slab.freeCount();
+        bytes -= slab.freeCount() * bucket.capacity();
+        bucket.slabRemoved();
     }
 
     @Override
@@ -155,13 +250,26 @@ final class SegregatedFreeLists implements FreeSpace {
     }
 
     @Override
-    public DeviceMemory quarantine(Block block) {
-        return block.memory();
+    public @Nullable DeviceMemory quarantine(Block block) {
+        Slab slab = block.slab();
+        count++;
+        bytes += slab.bucket().capacity();
+        boolean wasLinked = slab.hasFreeBlock();
+        boolean becomesUnused = slab.isLastLease();
+        if (wasLinked && becomesUnused) {
+            slab.bucket().unlink(slab);
+        }
+        slab.quarantine();
+        if (!becomesUnused) {
+            return null;
+        }
+        forget(slab);
+        return slab.memory();
     }
 
     @Override
     public boolean hasDrained() {
-        return false;
+        return drainedCount > 0;
     }
 
     @Override
@@ -176,12 +284,12 @@ final class SegregatedFreeLists implements FreeSpace {
 
     @Override
     public int evictableCount() {
-        return count;
+        return unusedCount;
     }
 
     @Override
     public long evictableBytes() {
-        return bytes;
+        return unusedBytes;
     }
 
     @Override

@@ -2,10 +2,7 @@ package dev.mlxnative.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.lang.foreign.Arena;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -207,17 +204,18 @@ final class Shard extends SlotTable {
     }
 
     /**
-     * Removes a retiring block. If the cache has no room for it, all cached blocks are removed too and returned, so
+     * Removes a retiring block. If the cache has no room for it, all cached blocks are moved to {@code drained} too, so
      * that the sizes of later leases find room.
      */
-    List<Block> remove(Block block) {
+    void remove(Block block, BlockList drained) {
         lock();
         try {
             countEnd(block);
             removeBlock(block);
             long capacity = block.capacity();
-            boolean isFull = mayCache && capacity <= maxCachedBytes && capacity > maxCachedBytes - cachedBytes;
-            return isFull ? drain() : List.of();
+            if (mayCache && capacity <= maxCachedBytes && capacity > maxCachedBytes - cachedBytes) {
+                drainTo(drained);
+            }
         } finally {
             unlock();
         }
@@ -238,40 +236,52 @@ final class Shard extends SlotTable {
         }
     }
 
-    /** Removes all cached blocks and returns them, the one that was cached first at the front. */
-    List<Block> drainCache() {
+    /** Moves all cached blocks to a list, the one that was cached first at the front. Allocates nothing. */
+    void drainCache(BlockList drained) {
         lock();
         try {
-            return drain();
+            drainTo(drained);
         } finally {
             unlock();
         }
     }
 
     @GuardedBy("this")
-    private List<Block> drain() {
+    private void drainTo(BlockList drained) {
         if (cachedCount == 0) {
-            return List.of();
+            return;
         }
-        // Whatever can fail comes before the first change, so that a failure loses nothing.
-        List<Block> drained = new ArrayList<>(cachedCount);
+        Block sorted = null;
         for (int word = 0; word < cacheBits.length; word++) {
             for (long bits = cacheBits[word]; bits != 0; bits &= bits - 1) {
                 int bin = word * Long.SIZE + Long.numberOfTrailingZeros(bits);
-                for (int slot = cacheHeads[bin]; slot != NONE; slot = at(slot).nextCached) {
-                    drained.add(at(slot));
-                }
+                sorted = BlockList.mergeByAge(sorted, chainOf(bin));
+                cacheHeads[bin] = NONE;
             }
+            cacheBits[word] = 0;
         }
-        drained.sort(Comparator.comparingLong(block -> block.freedAt));
-        for (Block block : drained) {
-            cacheHeads[SizeBins.of(block.capacity())] = NONE;
-            removeBlock(block);
-        }
-        Arrays.fill(cacheBits, 0);
         cachedCount = 0;
         cachedBytes = 0;
-        return drained;
+        for (Block block = sorted; block != null; ) {
+            Block next = block.next;
+            block.next = null;
+            removeBlock(block);
+            drained.add(block);
+            block = next;
+        }
+    }
+
+    /** The cached blocks of a bin as a chain, the one that was cached first at the front; null if there are none. */
+    @GuardedBy("this")
+    private @Nullable Block chainOf(int bin) {
+        Block first = null;
+        for (int slot = cacheHeads[bin]; slot != NONE; ) {
+            Block block = at(slot);
+            slot = block.nextCached;
+            block.next = first;
+            first = block;
+        }
+        return first;
     }
 
     /** Allows the shard to cache this many bytes from here on. */
@@ -285,21 +295,15 @@ final class Shard extends SlotTable {
         }
     }
 
-    /** Forbids the shard to cache blocks; removes and returns those that it has. */
-    List<Block> stopCaching() {
+    /** Forbids the shard to cache blocks, and moves those that it has to a list. */
+    void stopCaching(BlockList drained) {
         lock();
         try {
             mayCache = false;
-            return drain();
+            drainTo(drained);
         } finally {
             unlock();
         }
-    }
-
-    /** The blocks with a lease that a reset ends. */
-    @GuardedBy("this")
-    List<Block> resettable() {
-        return resettable(activeCount);
     }
 
     /** Adds the figures of this shard. */

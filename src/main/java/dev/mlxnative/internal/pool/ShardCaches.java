@@ -1,7 +1,6 @@
 package dev.mlxnative.internal.pool;
 
 import java.lang.foreign.Arena;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,6 +21,8 @@ final class ShardCaches {
     private int starvedRequests;
 
     private boolean isCaching;
+    /** Blocks on their way from a shard to the free space. */
+    private final BlockList drained = new BlockList();
 
     ShardCaches(Shards shards, FreeSpace free, MemoryBudget budget) {
         this.shards = shards;
@@ -47,8 +48,9 @@ final class ShardCaches {
 
     /** Removes a retiring block from its shard. If that has no room to cache more, its cached blocks become free. */
     void remove(Block block) {
-        moveToFreeSpace(block.shard().remove(block));
+        block.shard().remove(block, drained);
         leasedBytes -= block.capacity();
+        moveToFreeSpace();
     }
 
     /** Ends a lease and removes its block from its shard; false if the lease had ended before. */
@@ -76,7 +78,8 @@ final class ShardCaches {
     /** Moves all cached blocks to the free space. */
     void flush() {
         for (int i = 0; i < shards.count(); i++) {
-            moveToFreeSpace(shards.get(i).drainCache());
+            shards.get(i).drainCache(drained);
+            moveToFreeSpace();
         }
     }
 
@@ -85,13 +88,14 @@ final class ShardCaches {
         if (isCaching) {
             isCaching = false;
             for (int i = 0; i < shards.count(); i++) {
-                moveToFreeSpace(shards.get(i).stopCaching());
+                shards.get(i).stopCaching(drained);
+                moveToFreeSpace();
             }
         }
     }
 
-    private void moveToFreeSpace(List<Block> cached) {
-        for (Block block : cached) {
+    private void moveToFreeSpace() {
+        for (Block block = drained.poll(); block != null; block = drained.poll()) {
             leasedBytes -= block.capacity();
             free.free(block, false);
         }

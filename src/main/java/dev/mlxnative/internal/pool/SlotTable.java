@@ -1,9 +1,7 @@
 package dev.mlxnative.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -69,16 +67,16 @@ abstract class SlotTable extends SpinLock {
         return block;
     }
 
-    /** The blocks with a lease that a reset ends; {@code expected} sizes the list. */
+    /** Slots that were ever used: blocks are at lower ones alone. */
     @GuardedBy("this")
-    final List<Block> resettable(int expected) {
-        List<Block> resettable = new ArrayList<>(expected);
-        for (int slot = 0; slot < usedSlots; slot++) {
-            Block block = blocks[slot];
-            if (block != null && block.resettable && Block.isLease(block.generation())) {
-                resettable.add(block);
-            }
-        }
-        return resettable;
+    final int usedSlots() {
+        return usedSlots;
+    }
+
+    /** The block at a slot if it has a lease that a reset ends; else null. */
+    @GuardedBy("this")
+    final @Nullable Block resettableAt(int slot) {
+        Block block = blocks[slot];
+        return block != null && block.resettable && Block.isLease(block.generation()) ? block : null;
     }
 }

@@ -1,10 +1,9 @@
 package dev.mlxnative.internal.pool;
 
-import org.jspecify.annotations.Nullable;
-
 /** The idle sweep of a pool that is planned next. Not thread-safe; the pool's lock guards it. */
 final class SweepPlan {
-    private static final long NONE = 0;
+    /** The ticket of no sweep. */
+    static final long NONE = 0;
 
     private long ticket = NONE;
     private long ticketsIssued;
@@ -15,17 +14,14 @@ final class SweepPlan {
     }
 
     /**
-     * Plans a sweep; null if {@code delayNanos} is 0, which means never.
+     * Plans a sweep and returns its ticket, which makes that of an earlier plan void.
      *
      * @param frees the count of {@link FreeSpace#frees}: the sweep frees what has been unused since
      */
-    Deferred.@Nullable Sweep plan(long delayNanos, long frees) {
-        if (delayNanos == 0) {
-            return null;
-        }
+    long plan(long frees) {
         ticket = ++ticketsIssued;
         freesWhenPlanned = frees;
-        return new Deferred.Sweep(ticket, delayNanos);
+        return ticket;
     }
 
     /** Whether a ticket is that of the planned sweep. */

@@ -1,13 +1,15 @@
 package dev.mlxnative.internal.pool;
 
-/** Why cached memory is freed. */
+/** Why native memory is freed. */
 enum TrimCause {
     REQUESTED("trim or clear"),
     LIMIT("a limit"),
     REPLACED("replaced by a larger native buffer"),
     IDLE("idle"),
     REFUSED("the device refused memory"),
-    CLOSED("the pool was closed");
+    CLOSED("the pool was closed"),
+    /** The memory was not cached, so that no event reports it. */
+    DISCARDED("it was not cached");
 
     private final String description;
 
