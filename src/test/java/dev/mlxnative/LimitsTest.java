@@ -149,20 +149,34 @@ class LimitsTest {
     class OfMemory {
         @Test
         void areHard() {
-            pool.limits().setMemoryLimit(8192);
-            MlxBuffer first = alloc(4096);
-            MlxBuffer second = alloc(4096);
+            pool.limits().setMemoryLimit(2 * page);
+            MlxBuffer first = alloc(page);
+            MlxBuffer second = alloc(page);
             assertThat(refused(1))
                     .hasMessageContainingAll(
                             "no memory for 1 bytes",
-                            "of 256 was refused by the memory limit",
-                            "8192 bytes in 2 active buffers, 0 cached and 0 parked",
-                            "its limits are 8192 bytes and 499000 buffers",
+                            "of " + page + " was refused by the memory limit",
+                            2 * page + " bytes in 2 active buffers, 0 cached and 0 parked",
+                            "its limits are " + 2 * page + " bytes and 499000 buffers",
                             "raise memoryLimit")
                     .hasNoCause();
             assertThat(second.isReleased()).isFalse();
             first.close();
-            assertThat(alloc(4096).capacity()).isEqualTo(4096);
+            assertThat(alloc(page).capacity()).isEqualTo(page);
+        }
+
+        /** The device takes whole pages, which small buffers share. */
+        @Test
+        void countWhatTheDeviceTakes() {
+            pool.limits().setMemoryLimit(4 * page);
+            long before = device.allocatedBytes();
+            List<MlxBuffer> scalars = new ArrayList<>();
+            for (long i = 0; i < 4 * page / 256; i++) {
+                scalars.add(alloc(4));
+            }
+            assertThat(device.allocatedBytes() - before).isEqualTo(4 * page);
+            assertThat(refused(4)).hasMessageContaining("of " + page + " was refused by the memory limit");
+            scalars.forEach(MlxBuffer::close);
         }
 
         @Test
@@ -179,8 +193,7 @@ class LimitsTest {
             assertThat(large.capacity()).isEqualTo(256);
             assertThat(pool.stats())
                     .returns(4 * page, PoolStats::trimmedBytes)
-                    .returns(2, PoolStats::cachedCount)
-                    .returns(3 * page, PoolStats::cachedBytes)
+                    .returns(4 * page - 256, PoolStats::cachedBytes)
                     .returns(0L, PoolStats::failedAllocations);
         }
 
@@ -251,16 +264,18 @@ class LimitsTest {
         @Test
         void areHard() {
             pool.limits().setBufferLimit(2);
-            MlxBuffer first = alloc(256);
-            alloc(512);
-            assertThat(refused(1024))
+            MlxBuffer first = alloc(page);
+            alloc(2 * page);
+            assertThat(refused(4 * page))
                     .hasMessageContainingAll(
                             "refused by the limit on the number of buffers",
                             "in 2 active buffers",
                             "raise bufferLimit");
             first.close();
-            assertThat(alloc(1024).capacity()).as("in the place of free memory").isEqualTo(1024);
-            assertThat(pool.stats().trimmedBytes()).isEqualTo(256);
+            assertThat(alloc(4 * page).capacity())
+                    .as("in the place of free memory")
+                    .isEqualTo(4 * page);
+            assertThat(pool.stats().trimmedBytes()).isEqualTo(page);
         }
 
         /** The pool could evict its cached buffer to stay below the limit on buffers. */
@@ -276,9 +291,9 @@ class LimitsTest {
 
         @Test
         void whenLoweredFreeCachedBuffersAtOnce() {
-            cache(256, 512, 1024);
+            cache(page, 2 * page, 4 * page);
             pool.limits().setBufferLimit(1);
-            assertThat(pool.freeBytes()).isEqualTo(1024);
+            assertThat(pool.freeBytes()).isEqualTo(4 * page);
         }
     }
 

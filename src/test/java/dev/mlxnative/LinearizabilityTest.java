@@ -1,5 +1,6 @@
 package dev.mlxnative;
 
+import dev.mlxnative.internal.device.DeviceMemoryList;
 import dev.mlxnative.internal.device.NativeDevice;
 import dev.mlxnative.internal.observe.JfrEvents;
 import dev.mlxnative.internal.pool.Block;
@@ -454,7 +455,7 @@ class LinearizabilityTest {
 
         @Validate
         public void free() {
-            Shared.device().nativeDevice().free(List.of(memory.memory()), freed -> {});
+            Shared.device().nativeDevice().free(DeviceMemoryList.of(memory.memory()), freed -> {});
         }
     }
 

@@ -1,8 +1,11 @@
 package dev.mlxnative;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -30,8 +33,32 @@ abstract class PowerOfTwoContract extends PoolContract {
             assertThat(buffer.capacity()).isEqualTo(bucket);
             assertThat(buffer.handleOffset()).isZero();
             pool.release(buffer);
-            assertThat(pool.freeCount()).isEqualTo(1);
-            assertThat(pool.freeBytes()).isEqualTo(bucket);
+            assertThat(pool.freeBytes()).as("whole pages").isEqualTo(Math.max(bucket, page()));
+            assertThat(pool.freeCount() * bucket).isEqualTo(pool.freeBytes());
+        }
+
+        @Test
+        void belowAPageShareOne() {
+            List<MlxBuffer> buffers = new ArrayList<>();
+            for (long offset = 0; offset < page(); offset += 1024) {
+                MlxBuffer buffer = pool.alloc(1000, DType.U8);
+                assertThat(buffer.handleOffset()).isEqualTo(offset);
+                buffer.segment().fill((byte) (offset / 1024));
+                buffers.add(buffer);
+            }
+            assertThat(pool.stats().nativeAllocations()).isEqualTo(1);
+            assertThat(pool.stats().footprintBytes()).isEqualTo(page());
+            for (int i = 0; i < buffers.size(); i++) {
+                byte own = (byte) i;
+                assertThat(buffers.get(i).segment().toArray(JAVA_BYTE)).containsOnly(own);
+            }
+            MlxBuffer next = pool.alloc(1000, DType.U8);
+            assertThat(pool.stats().nativeAllocations()).isEqualTo(2);
+            next.close();
+            buffers.removeFirst().close();
+            assertThat(pool.clear()).as("the page without a lease").isEqualTo(page());
+            buffers.forEach(MlxBuffer::close);
+            assertThat(pool.clear()).isEqualTo(page());
         }
 
         @Test
@@ -48,11 +75,11 @@ abstract class PowerOfTwoContract extends PoolContract {
 
         @Test
         void doNotServeEachOthersRequests() {
-            pool.release(pool.alloc(8192, DType.U8));
-            MlxBuffer small = pool.alloc(4096, DType.U8);
-            assertThat(small.capacity()).isEqualTo(4096);
+            pool.release(pool.alloc(2 * page(), DType.U8));
+            MlxBuffer small = pool.alloc(page(), DType.U8);
+            assertThat(small.capacity()).isEqualTo(page());
             assertThat(pool.stats().nativeAllocations()).isEqualTo(2);
-            assertThat(pool.freeBytes()).isEqualTo(8192);
+            assertThat(pool.freeBytes()).isEqualTo(2 * page());
             small.close();
         }
 
@@ -78,17 +105,18 @@ abstract class PowerOfTwoContract extends PoolContract {
     class Figures {
         @Test
         void followEveryStep() {
-            MlxBuffer first = pool.alloc(1000, DType.U8);
-            MlxBuffer second = pool.alloc(3000, DType.U8);
+            long page = page();
+            MlxBuffer first = pool.alloc(page - 24, DType.U8);
+            MlxBuffer second = pool.alloc(3 * page, DType.U8);
             checkIdentities();
             assertThat(pool.stats())
                     .returns(2L, PoolStats::requests)
                     .returns(0L, PoolStats::hits)
                     .returns(2L, PoolStats::nativeAllocations)
                     .returns(2, PoolStats::activeCount)
-                    .returns(5120L, PoolStats::activeBytes)
-                    .returns(4000L, PoolStats::requestedBytes)
-                    .returns(5120L, PoolStats::peakActiveBytes)
+                    .returns(5 * page, PoolStats::activeBytes)
+                    .returns(4 * page - 24, PoolStats::requestedBytes)
+                    .returns(5 * page, PoolStats::peakActiveBytes)
                     .returns(0.0, PoolStats::hitRate);
             pool.release(first);
             pool.release(second, event.at(1));
@@ -98,19 +126,19 @@ abstract class PowerOfTwoContract extends PoolContract {
                     .returns(0L, PoolStats::activeBytes)
                     .returns(0L, PoolStats::requestedBytes)
                     .returns(1, PoolStats::cachedCount)
-                    .returns(1024L, PoolStats::cachedBytes)
+                    .returns(page, PoolStats::cachedBytes)
                     .returns(1, PoolStats::parkedCount)
-                    .returns(4096L, PoolStats::parkedBytes)
-                    .returns(5120L, PoolStats::footprintBytes)
-                    .returns(5120L, PoolStats::peakFootprintBytes);
-            pool.alloc(600, DType.U8).close();
+                    .returns(4 * page, PoolStats::parkedBytes)
+                    .returns(5 * page, PoolStats::footprintBytes)
+                    .returns(5 * page, PoolStats::peakFootprintBytes);
+            pool.alloc(page - 100, DType.U8).close();
             checkIdentities();
-            assertThat(pool.clear()).isEqualTo(1024);
+            assertThat(pool.clear()).isEqualTo(page);
             assertThat(pool.stats())
                     .returns(3L, PoolStats::requests)
                     .returns(1L, PoolStats::hits)
-                    .returns(1024L, PoolStats::trimmedBytes)
-                    .returns(5120L, PoolStats::peakFootprintBytes)
+                    .returns(page, PoolStats::trimmedBytes)
+                    .returns(5 * page, PoolStats::peakFootprintBytes)
                     .returns(0L, PoolStats::failedAllocations)
                     .returns(1 / 3.0, PoolStats::hitRate);
             assertThat(pool.stats().deviceAllocatedBytes()).isEqualTo(device.allocatedBytes());
@@ -121,18 +149,19 @@ abstract class PowerOfTwoContract extends PoolContract {
     class Evicting {
         @Test
         void takesTheBuffersReleasedLongestAgo() {
-            MlxBuffer small = pool.alloc(256, DType.U8);
-            MlxBuffer large = pool.alloc(4096, DType.U8);
-            MlxBuffer medium = pool.alloc(1024, DType.U8);
+            long page = page();
+            MlxBuffer small = pool.alloc(page, DType.U8);
+            MlxBuffer large = pool.alloc(16 * page, DType.U8);
+            MlxBuffer medium = pool.alloc(4 * page, DType.U8);
             pool.release(large);
             pool.release(small);
             pool.release(medium);
-            assertThat(pool.trim(5000)).isEqualTo(4096);
-            assertThat(pool.freeBytes()).isEqualTo(1280);
-            assertThat(pool.trim(1279)).isEqualTo(256);
-            assertThat(pool.trim(1024)).isZero();
+            assertThat(pool.trim(20 * page)).isEqualTo(16 * page);
+            assertThat(pool.freeBytes()).isEqualTo(5 * page);
+            assertThat(pool.trim(5 * page - 1)).isEqualTo(page);
+            assertThat(pool.trim(4 * page)).isZero();
             assertThat(pool.freeCount()).isEqualTo(1);
-            assertThat(pool.stats().trimmedBytes()).isEqualTo(4352);
+            assertThat(pool.stats().trimmedBytes()).isEqualTo(17 * page);
             checkIdentities();
         }
 
