@@ -45,7 +45,8 @@ import org.objectweb.asm.ClassReader;
         disabledReason = "Lincheck is not run: its ASM cannot read the class files of a JDK as new as this one.")
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class LinearizabilityTest {
-    private static final int LENGTH = 256;
+    /** A page or more, so that each lease has a native buffer of its own. */
+    private static final int LENGTH = 1 << 16;
 
     /** A strong reference: the garbage collector can take an unreferenced logger, and its level with it. */
     private static final Logger LOG = Logger.getLogger("dev.mlxnative");

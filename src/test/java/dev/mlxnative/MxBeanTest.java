@@ -50,11 +50,11 @@ class MxBeanTest {
 
     @Test
     void showsTheStatistics() throws Exception {
-        pool.alloc(3000, DType.U8);
-        pool.alloc(9000, DType.U8).close();
-        pool.alloc(9000, DType.U8).close();
+        pool.alloc(30_000, DType.U8);
+        pool.alloc(90_000, DType.U8).close();
+        pool.alloc(90_000, DType.U8).close();
         TestFence fence = new TestFence();
-        pool.release(pool.alloc(300, DType.U8), fence);
+        pool.release(pool.alloc(50_000, DType.U8), fence);
         PoolStats stats = pool.stats();
         assertThat(get("Name")).isEqualTo("decode, step=1");
         assertThat(get("Requests")).isEqualTo(4L);
@@ -63,12 +63,12 @@ class MxBeanTest {
         assertThat(get("NativeAllocations")).isEqualTo(3L);
         assertThat(get("FailedAllocations")).isEqualTo(0L);
         assertThat(get("ActiveCount")).isEqualTo(1);
-        assertThat(get("ActiveBytes")).isEqualTo(4096L);
-        assertThat(get("RequestedBytes")).isEqualTo(3000L);
+        assertThat(get("ActiveBytes")).isEqualTo(32_768L);
+        assertThat(get("RequestedBytes")).isEqualTo(30_000L);
         assertThat(get("CachedCount")).isEqualTo(1);
-        assertThat(get("CachedBytes")).isEqualTo(16384L);
+        assertThat(get("CachedBytes")).isEqualTo(131_072L);
         assertThat(get("ParkedCount")).isEqualTo(1);
-        assertThat(get("ParkedBytes")).isEqualTo(512L);
+        assertThat(get("ParkedBytes")).isEqualTo(65_536L);
         assertThat(get("FootprintBytes")).isEqualTo(stats.footprintBytes());
         assertThat(get("PeakActiveBytes")).isEqualTo(stats.peakActiveBytes());
         assertThat(get("PeakFootprintBytes")).isEqualTo(stats.peakFootprintBytes());
@@ -101,11 +101,11 @@ class MxBeanTest {
 
     @Test
     void trims() throws Exception {
-        pool.alloc(3000, DType.U8).close();
-        pool.alloc(9000, DType.U8).close();
-        assertThat(server.invoke(name, "trim", new Object[] {16384L}, new String[] {"long"}))
-                .isEqualTo(4096L);
-        assertThat(server.invoke(name, "clear", null, null)).isEqualTo(16384L);
+        pool.alloc(30_000, DType.U8).close();
+        pool.alloc(90_000, DType.U8).close();
+        assertThat(server.invoke(name, "trim", new Object[] {131_072L}, new String[] {"long"}))
+                .isEqualTo(32_768L);
+        assertThat(server.invoke(name, "clear", null, null)).isEqualTo(131_072L);
         assertThat(pool.freeCount()).isZero();
     }
 }

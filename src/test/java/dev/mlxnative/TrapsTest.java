@@ -135,7 +135,7 @@ class TrapsTest {
     void trap8_releaseAndResetMix() {
         List<MlxBuffer> buffers = new ArrayList<>();
         for (int i = 0; i < 10; i++) {
-            buffers.add(pool.alloc(1000, DType.U8));
+            buffers.add(pool.alloc(100_000, DType.U8));
         }
         for (int i = 0; i < 10; i += 2) {
             pool.release(buffers.get(i));
@@ -147,7 +147,7 @@ class TrapsTest {
         }
         Map<Block, MlxBuffer> owners = new IdentityHashMap<>();
         for (int i = 0; i < 10; i++) {
-            MlxBuffer buffer = pool.alloc(1000, DType.U8);
+            MlxBuffer buffer = pool.alloc(100_000, DType.U8);
             assertThat(owners.put(buffer.block(), buffer)).isNull();
         }
         assertThat(pool.stats().nativeAllocations()).isEqualTo(10);
