@@ -1,6 +1,7 @@
 package dev.mlxnative.internal.observe;
 
 import dev.mlxnative.PoolStats;
+import java.lang.invoke.MethodHandles;
 import jdk.jfr.Category;
 import jdk.jfr.DataAmount;
 import jdk.jfr.Description;
@@ -18,6 +19,21 @@ public final class JfrEvents {
     private static final BufferParked PARKED = new BufferParked("");
 
     private JfrEvents() {}
+
+    /**
+     * Registers all event types with Flight Recorder. Done before a pool is used: a type that is first used while the
+     * heap is full could never be used again.
+     */
+    public static void initialize() {
+        try {
+            MethodHandles.Lookup lookup = MethodHandles.lookup();
+            for (Class<?> type : JfrEvents.class.getDeclaredClasses()) {
+                lookup.ensureInitialized(type);
+            }
+        } catch (IllegalAccessException e) {
+            throw new AssertionError("the types are in this class", e);
+        }
+    }
 
     @Category("mlx-native")
     @Enabled(false)

@@ -9,6 +9,7 @@ import dev.mlxnative.internal.device.MemorySource;
 import dev.mlxnative.internal.observe.JfrEvents;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
+import java.lang.invoke.MethodHandles;
 import java.lang.ref.Cleaner;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -35,6 +36,7 @@ public final class PoolEngine {
 
     /** @throws java.io.UncheckedIOException if the file of the allocation log cannot be created */
     public PoolEngine(PoolConfig config) {
+        initializeClasses();
         this.config = config;
         checked = config.checked();
         source = config.source();
@@ -49,6 +51,19 @@ public final class PoolEngine {
         idleTrimmer = new IdleTrimmer(state, reaper, reclaimer);
         tools = new Acquisition.Tools(config.name(), source, allocations, reaper, reclaimer, observer, leaseStart);
         leaks = new LeakDetector(config.leakDetection(), this::endLeaked);
+    }
+
+    /** Initialises what an operation would first use after its first change: failing there, a class stays unusable. */
+    private static void initializeClasses() {
+        try {
+            MethodHandles.Lookup lookup = MethodHandles.lookup();
+            lookup.ensureInitialized(Block.class);
+            lookup.ensureInitialized(LeaseEnd.class);
+            lookup.ensureInitialized(DenialCause.class);
+            lookup.ensureInitialized(AllocationTransactions.Wait.class);
+        } catch (IllegalAccessException e) {
+            throw new AssertionError("the classes are in this package", e);
+        }
     }
 
     /** Passes maintenance on to the parts that are above the reclaimer. */

@@ -12,6 +12,7 @@ final class PoolObserver {
 
     /** @throws java.io.UncheckedIOException if the file of the allocation log cannot be created */
     PoolObserver(PoolConfig config) {
+        JfrEvents.initialize();
         pool = config.name();
         log = config.allocationLog() == null ? null : new AllocationLog(config.allocationLog());
     }

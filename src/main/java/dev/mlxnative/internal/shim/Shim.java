@@ -9,6 +9,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
+import java.util.function.Consumer;
 import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -29,7 +30,9 @@ public final class Shim {
         int call(MemorySegment out, MemorySegment message);
     }
 
-    private static MemorySegment create(long requestedBytes, Creation creation) {
+    private static MemorySegment create(long requestedBytes, Consumer<MemorySegment> release, Creation creation) {
+        NewHandle.releaseOrphans();
+        NewHandle handle = new NewHandle(release);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment out = arena.allocate(ValueLayout.ADDRESS);
             MemorySegment message = arena.allocate(MESSAGE_CAPACITY);
@@ -37,8 +40,9 @@ public final class Shim {
             if (status != mlxshim_h.MLXSHIM_OK()) {
                 throw failure(status, message.getString(0), requestedBytes);
             }
-            return out.get(ValueLayout.ADDRESS, 0);
+            handle.created(out.get(ValueLayout.JAVA_LONG, 0));
         }
+        return handle.toSegment();
     }
 
     private static RuntimeException failure(int status, String message, long requestedBytes) {
@@ -59,12 +63,30 @@ public final class Shim {
         return new MlxException(message + " (status " + status + ")");
     }
 
+    /**
+     * Initialises the classes of all functions, which link them. A class that is first used while the heap is full
+     * could never be used again.
+     */
+    private static void initializeBindings() {
+        try {
+            for (Class<?> function : mlxshim_h.class.getDeclaredClasses()) {
+                Class.forName(function.getName(), true, Shim.class.getClassLoader());
+            }
+        } catch (ClassNotFoundException e) {
+            throw new AssertionError("the bindings are in this module", e);
+        }
+    }
+
     public static long pageSize() {
         return mlxshim_h.mlxshim_page_size();
     }
 
     public static MemorySegment openDevice() {
-        return create(0, (out, message) -> mlxshim_h.mlxshim_device_open(out, message, MESSAGE_CAPACITY));
+        initializeBindings();
+        return create(
+                0,
+                Shim::releaseDevice,
+                (out, message) -> mlxshim_h.mlxshim_device_open(out, message, MESSAGE_CAPACITY));
     }
 
     public static void releaseDevice(MemorySegment device) {
@@ -102,6 +124,7 @@ public final class Shim {
         try {
             return create(
                     byteLength,
+                    Shim::releaseBuffer,
                     (out, message) -> mlxshim_h.mlxshim_buffer_create(
                             device,
                             byteLength,
@@ -123,6 +146,7 @@ public final class Shim {
     public static MemorySegment wrapPages(MemorySegment device, MemorySegment pages, long byteLength) {
         return create(
                 byteLength,
+                Shim::releaseBuffer,
                 (out, message) ->
                         mlxshim_h.mlxshim_buffer_wrap(device, pages, byteLength, out, message, MESSAGE_CAPACITY));
     }
@@ -162,23 +186,17 @@ public final class Shim {
 
     /** Makes a call that returns a status. The scope of its handles may end during the call. */
     private static void require(String action, IntSupplier call) {
-        int status;
-        try {
-            status = call.getAsInt();
-        } catch (AssertionError e) {
-            // The generated binding wraps every exception of the linker, also that of a scope that has ended.
-            if (e.getCause() instanceof IllegalStateException ended) {
-                throw ended;
-            }
-            throw e;
-        }
+        int status = call.getAsInt();
         if (status != mlxshim_h.MLXSHIM_OK()) {
             throw failure(status, "cannot " + action, 0);
         }
     }
 
     public static MemorySegment createEvent(MemorySegment device) {
-        return create(0, (out, message) -> mlxshim_h.mlxshim_event_create(device, out, message, MESSAGE_CAPACITY));
+        return create(
+                0,
+                Shim::releaseEvent,
+                (out, message) -> mlxshim_h.mlxshim_event_create(device, out, message, MESSAGE_CAPACITY));
     }
 
     public static void releaseEvent(MemorySegment event) {
@@ -204,6 +222,7 @@ public final class Shim {
             MemorySegment text = arena.allocateFrom(label, StandardCharsets.UTF_8);
             return create(
                     0,
+                    Shim::releaseResidencySet,
                     (out, message) ->
                             mlxshim_h.mlxshim_residency_set_create(device, text, 0, out, message, MESSAGE_CAPACITY));
         }

@@ -324,6 +324,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_abi_version");
             }
             return (int)mh$.invokeExact();
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -380,6 +382,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_backend_kind");
             }
             return (int)mh$.invokeExact();
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -436,6 +440,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_page_size");
             }
             return (long)mh$.invokeExact();
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -496,6 +502,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_device_open", out_device, message, message_capacity);
             }
             return (int)mh$.invokeExact(out_device, message, message_capacity);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -553,6 +561,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_device_release", device);
             }
             mh$.invokeExact(device);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -613,6 +623,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_device_name", device, text, text_capacity);
             }
             return (long)mh$.invokeExact(device, text, text_capacity);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -671,6 +683,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_device_registry_id", device);
             }
             return (long)mh$.invokeExact(device);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -729,6 +743,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_device_has_unified_memory", device);
             }
             return (int)mh$.invokeExact(device);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -787,6 +803,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_device_max_buffer_length", device);
             }
             return (long)mh$.invokeExact(device);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -845,6 +863,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_device_recommended_max_working_set_size", device);
             }
             return (long)mh$.invokeExact(device);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -903,6 +923,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_device_current_allocated_size", device);
             }
             return (long)mh$.invokeExact(device);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -967,6 +989,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_buffer_create", device, length, storage_mode, cpu_cache_mode, out_buffer, message, message_capacity);
             }
             return (int)mh$.invokeExact(device, length, storage_mode, cpu_cache_mode, out_buffer, message, message_capacity);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -1030,6 +1054,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_buffer_wrap", device, pages, length, out_buffer, message, message_capacity);
             }
             return (int)mh$.invokeExact(device, pages, length, out_buffer, message, message_capacity);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -1087,6 +1113,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_buffer_release", buffer);
             }
             mh$.invokeExact(buffer);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -1145,6 +1173,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_buffer_contents", buffer);
             }
             return (MemorySegment)mh$.invokeExact(buffer);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -1203,6 +1233,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_buffer_length", buffer);
             }
             return (long)mh$.invokeExact(buffer);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -1262,6 +1294,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_buffer_set_label", buffer, label);
             }
             return (int)mh$.invokeExact(buffer, label);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -1322,6 +1356,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_buffer_label", buffer, text, text_capacity);
             }
             return (long)mh$.invokeExact(buffer, text, text_capacity);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -1382,6 +1418,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_buffer_set_purgeable_state", buffer, state, out_previous);
             }
             return (int)mh$.invokeExact(buffer, state, out_previous);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -1443,6 +1481,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_event_create", device, out_event, message, message_capacity);
             }
             return (int)mh$.invokeExact(device, out_event, message, message_capacity);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -1500,6 +1540,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_event_release", event);
             }
             mh$.invokeExact(event);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -1558,6 +1600,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_event_signaled_value", event);
             }
             return (long)mh$.invokeExact(event);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -1617,6 +1661,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_event_signal", event, value);
             }
             return (int)mh$.invokeExact(event, value);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -1677,6 +1723,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_event_wait", event, value, timeout_millis);
             }
             return (int)mh$.invokeExact(event, value, timeout_millis);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -1740,6 +1788,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_residency_set_create", device, label, initial_capacity, out_set, message, message_capacity);
             }
             return (int)mh$.invokeExact(device, label, initial_capacity, out_set, message, message_capacity);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -1797,6 +1847,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_residency_set_release", set);
             }
             mh$.invokeExact(set);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -1856,6 +1908,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_residency_set_add", set, buffer);
             }
             return (int)mh$.invokeExact(set, buffer);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -1915,6 +1969,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_residency_set_remove", set, buffer);
             }
             return (int)mh$.invokeExact(set, buffer);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -1973,6 +2029,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_residency_set_commit", set);
             }
             return (int)mh$.invokeExact(set);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -2030,6 +2088,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_residency_set_request", set);
             }
             mh$.invokeExact(set);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -2087,6 +2147,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_residency_set_end", set);
             }
             mh$.invokeExact(set);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -2145,6 +2207,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_residency_set_count", set);
             }
             return (long)mh$.invokeExact(set);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
@@ -2203,6 +2267,8 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_residency_set_allocated_size", set);
             }
             return (long)mh$.invokeExact(set);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
         } catch (Throwable ex$) {
            throw new AssertionError("should not reach here", ex$);
         }
