@@ -31,9 +31,12 @@ debug_flags='-g -gdwarf-4'
 elf_flags='-shared -Wl,-z,relro,-z,now'
 
 # A build with faults compiles both lists with fault_flags; a release compiles host_sources alone.
-host_sources='host/mlxshim_host.c host/live_objects.c'
+host_sources='host/mlxshim_host.c host/pages.c host/live_objects.c'
 fault_sources=host/faults.c
 fault_flags=-DMLXSHIM_FAULTS
+
+# The test of host/pages.c replaces these functions of the C library.
+pages_test_flags='-Ihost -Wl,--wrap=mmap,--wrap=munmap,--wrap=madvise,--wrap=calloc,--wrap=open'
 
 # The stand-in for Metal. The order of its libraries matters to the linker.
 standin_sources="host/live_objects.c $fault_sources standin/buffer.m standin/device.m standin/event.m"

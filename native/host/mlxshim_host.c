@@ -1,7 +1,6 @@
 /*
- * mlxshim.h on host memory, for machines without Metal. Each buffer is a mapping of whole pages from the kernel. Its
- * release unmaps them, so the process uses less memory at once, and a later access through a stale pointer faults
- * instead of reading another buffer's data.
+ * mlxshim.h on host memory, for machines without Metal. Each buffer is a run of whole pages from the kernel. Its
+ * release returns them, so the process uses less memory at once.
  */
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
@@ -13,6 +12,7 @@
 #include "faults.h"
 #include "live_objects.h"
 #include "mlxshim.h"
+#include "pages.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,11 +33,11 @@ struct mlxshim_device {
 struct mlxshim_buffer {
     void *pages;
     uint64_t length;
+    struct page_run run; /* the pages, or empty if the caller owns them */
     char *label;
     pthread_mutex_t lock; /* guards label and purgeable_state */
     int32_t storage_mode;
     int32_t purgeable_state;
-    bool wrapped;
 };
 
 struct mlxshim_event {
@@ -219,22 +218,8 @@ uint64_t mlxshim_device_current_allocated_size(mlxshim_device_t device) {
 
 /* ---- buffer ---- */
 
-static uint64_t owned_bytes(const struct mlxshim_buffer *buffer) {
-    return buffer->wrapped ? 0 : whole_pages(buffer->length);
-}
-
-/*
- * Unmaps pages. munmap fails if it has to split a mapping and the process has the most mappings that it may have.
- * madvise then still frees the memory.
- */
-static void unmap(void *pages, uint64_t bytes) {
-    if (munmap(pages, bytes) != 0) {
-        madvise(pages, bytes, MADV_DONTNEED);
-    }
-}
-
 /* Creates the handle of a buffer. Caller has called faults_admit. */
-static mlxshim_buffer_t buffer_new(void *pages, uint64_t length, int32_t storage_mode, bool wrapped) {
+static mlxshim_buffer_t buffer_new(void *pages, uint64_t length, int32_t storage_mode, struct page_run run) {
     mlxshim_buffer_t buffer = malloc(sizeof *buffer);
     if (buffer == NULL) {
         return NULL;
@@ -242,9 +227,9 @@ static mlxshim_buffer_t buffer_new(void *pages, uint64_t length, int32_t storage
     *buffer = (struct mlxshim_buffer){
         .pages = pages,
         .length = length,
+        .run = run,
         .storage_mode = storage_mode,
         .purgeable_state = MLXSHIM_PURGEABLE_NON_VOLATILE,
-        .wrapped = wrapped,
     };
     pthread_mutex_init(&buffer->lock, NULL);
     return buffer;
@@ -253,6 +238,15 @@ static mlxshim_buffer_t buffer_new(void *pages, uint64_t length, int32_t storage
 static int32_t fail_out_of_memory(uint64_t length, char *message, uint64_t message_capacity) {
     char reason[MESSAGE_SIZE];
     snprintf(reason, sizeof reason, "no memory left for a buffer of %" PRIu64 " bytes", length);
+    return fail(MLXSHIM_ERROR_OUT_OF_MEMORY, reason, message, message_capacity);
+}
+
+static int32_t fail_out_of_maps(uint64_t length, char *message, uint64_t message_capacity) {
+    char reason[MESSAGE_SIZE];
+    snprintf(reason, sizeof reason,
+             "no memory map left for a buffer of %" PRIu64 " bytes: buffers take at most half of the %" PRIu64
+             " maps that vm.max_map_count allows the process",
+             length, kernel_map_limit());
     return fail(MLXSHIM_ERROR_OUT_OF_MEMORY, reason, message, message_capacity);
 }
 
@@ -296,12 +290,16 @@ int32_t mlxshim_buffer_create(mlxshim_device_t device, uint64_t length, int32_t 
         live_objects_remove(BUFFERS, bytes);
         return fail(MLXSHIM_ERROR_UNSUPPORTED, "this machine cannot make buffers", message, message_capacity);
     }
-    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
-    mlxshim_buffer_t buffer = pages == MAP_FAILED ? NULL : buffer_new(pages, length, storage_mode, false);
+    struct page_run run;
+    enum pages_status pages = page_run_new(bytes, &run);
+    if (pages != PAGES_OK) {
+        live_objects_remove(BUFFERS, bytes);
+        return pages == PAGES_NO_MAPS ? fail_out_of_maps(length, message, message_capacity)
+                                      : fail_out_of_memory(length, message, message_capacity);
+    }
+    mlxshim_buffer_t buffer = buffer_new(run.start, length, storage_mode, run);
     if (buffer == NULL) {
-        if (pages != MAP_FAILED) {
-            unmap(pages, bytes);
-        }
+        page_run_free(run);
         live_objects_remove(BUFFERS, bytes);
         return fail_out_of_memory(length, message, message_capacity);
     }
@@ -329,7 +327,7 @@ int32_t mlxshim_buffer_wrap(mlxshim_device_t device, void *pages, uint64_t lengt
         live_objects_remove(BUFFERS, 0);
         return fail(MLXSHIM_ERROR_UNSUPPORTED, "this machine cannot wrap pages", message, message_capacity);
     }
-    mlxshim_buffer_t buffer = buffer_new(pages, length, MLXSHIM_STORAGE_SHARED, true);
+    mlxshim_buffer_t buffer = buffer_new(pages, length, MLXSHIM_STORAGE_SHARED, (struct page_run){0});
     if (buffer == NULL) {
         live_objects_remove(BUFFERS, 0);
         return fail_out_of_memory(length, message, message_capacity);
@@ -342,14 +340,14 @@ void mlxshim_buffer_release(mlxshim_buffer_t buffer) {
     if (buffer == NULL) {
         return;
     }
-    uint64_t bytes = owned_bytes(buffer);
-    if (!buffer->wrapped) {
-        unmap(buffer->pages, bytes);
+    struct page_run run = buffer->run;
+    if (run.bytes > 0) {
+        page_run_free(run);
     }
     pthread_mutex_destroy(&buffer->lock);
     free(buffer->label);
     free(buffer);
-    live_objects_remove(BUFFERS, bytes);
+    live_objects_remove(BUFFERS, run.bytes);
 }
 
 void *mlxshim_buffer_contents(mlxshim_buffer_t buffer) {

@@ -288,6 +288,38 @@ static void test_buffer(void) {
     }
 }
 
+#define SMALL_BUFFERS 200
+
+/* Releases every second buffer of many, and creates others in their place: each has its own bytes, which begin as 0. */
+static void test_small_buffers(void) {
+    uint64_t before = mlxshim_device_current_allocated_size(device);
+    mlxshim_buffer_t buffers[SMALL_BUFFERS] = {NULL};
+    uint64_t bytes = 0;
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < SMALL_BUFFERS; i++) {
+            uint64_t length = (uint64_t)(i % 5 + 1) * 3000;
+            if (buffers[i] == NULL) {
+                buffers[i] = new_shared_buffer(length);
+                bytes += whole_pages(length);
+                CHECK(is_filled(mlxshim_buffer_contents(buffers[i]), length, 0));
+                memset(mlxshim_buffer_contents(buffers[i]), i + 1, length);
+            }
+        }
+        CHECK(mlxshim_device_current_allocated_size(device) == before + bytes);
+        for (int i = 0; i < SMALL_BUFFERS; i++) {
+            uint64_t length = mlxshim_buffer_length(buffers[i]);
+            CHECK(is_filled(mlxshim_buffer_contents(buffers[i]), length, (unsigned char)(i + 1)));
+            if (i % 2 == 0 || round == 2) {
+                mlxshim_buffer_release(buffers[i]);
+                buffers[i] = NULL;
+                bytes -= whole_pages(length);
+            }
+        }
+        CHECK(mlxshim_device_current_allocated_size(device) == before + bytes);
+    }
+    CHECK(mlxshim_faults_live_buffers() == 0);
+}
+
 static int32_t wrap_and_expect_none(mlxshim_device_t on, void *pages, uint64_t length, char *message,
                                     uint64_t capacity) {
     mlxshim_buffer_t buffer = UNTOUCHED;
@@ -853,6 +885,7 @@ static void run_round(void) {
     test_device();
     test_buffer_refused();
     test_buffer();
+    test_small_buffers();
     test_wrap_refused();
     test_wrap();
     test_label();

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs the contract test on the host shim, and on mlxshim.m with the stand-in for Metal: plainly, with sanitizers, and
-# under valgrind in search of leaks. Then runs it on mutants of mlxshim.m, all of which must fail.
+# under valgrind in search of leaks. Runs the test of host/pages.c in the same ways. Then runs both tests on mutants of
+# mlxshim.m and pages.c, all of which must fail.
 set -eu
 cd "$(dirname "$0")/.."
 . ./common.sh
@@ -49,6 +50,14 @@ linked_contract() {
     contract "$name" -L"$folder" -l"$library" -Wl,-rpath,"\$ORIGIN/../../$folder" "$@"
 }
 
+# pages_test NAME ARGUMENT...: compiles the test of host/pages.c to build/test/NAME in the same way.
+pages_test() {
+    name=$1
+    shift
+    # shellcheck disable=SC2086 # the options are lists
+    "$clang" $c_flags -O1 $debug_flags -pthread $pages_test_flags test/pages_test.c host/pages.c "$@" -o "$work/$name"
+}
+
 echo '== plain'
 sh host/build.sh faults
 sh standin/build.sh
@@ -58,9 +67,11 @@ sh check-symbols.sh "$work/headers.h" "$host/libmlxshim_host.so" build/standin/l
 linked_contract contract_host "$host" mlxshim_host
 linked_contract contract_standin build/standin mlxshim
 sh standin/compile.sh test/standin_test.m "$work"
+pages_test pages_test
 # shellcheck disable=SC2046,SC2086 # the objects and the libraries are lists
 "$clang" -pthread "$work/standin_test.o" $(standin_objects build/standin) $standin_libraries -o "$work/standin_test"
 test_run 'stand-in' "$work/standin_test"
+test_run 'pages' "$work/pages_test"
 test_run 'host shim' "$work/contract_host"
 test_run 'Metal shim' "$work/contract_standin"
 
@@ -73,9 +84,13 @@ host_with_faults="$fault_flags $host_sources $fault_sources"
 {
     contract contract_host_address $address $host_with_faults
     contract contract_host_thread -fsanitize=thread $host_with_faults
+    pages_test pages_test_address $address
+    pages_test pages_test_thread -fsanitize=thread
     sh standin/build.sh "$work/address" metal/mlxshim.m $address
     linked_contract contract_standin_address "$work/address" mlxshim $address
 }
+test_run 'pages, address and undefined behaviour' "$work/pages_test_address"
+test_run 'pages, threads' "$work/pages_test_thread"
 test_run 'host shim, address and undefined behaviour' "$work/contract_host_address" 3
 test_run 'host shim, threads' "$work/contract_host_thread" 3
 test_run 'Metal shim, address and undefined behaviour' "$work/contract_standin_address" 3
