@@ -39,8 +39,8 @@ fault_flags=-DMLXSHIM_FAULTS
 pages_test_flags='-Ihost -Wl,--wrap=mmap,--wrap=munmap,--wrap=madvise,--wrap=calloc,--wrap=open'
 
 # The stand-in for Metal. The order of its libraries matters to the linker.
-standin_sources="host/live_objects.c $fault_sources standin/buffer.m standin/device.m standin/event.m"
-standin_sources="$standin_sources standin/residency_set.m"
+standin_sources="host/pages.c host/live_objects.c $fault_sources standin/buffer.m standin/device.m"
+standin_sources="$standin_sources standin/event.m standin/residency_set.m"
 standin_libraries='-lBlocksRuntime -lgnustep-base -lobjc'
 
 # fail MESSAGE: ends the script with MESSAGE on standard error.

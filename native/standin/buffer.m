@@ -3,11 +3,11 @@
 #include <Block.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "faults.h"
 #include "live_objects.h"
+#include "pages.h"
 
 /*
  * The byte that fills new and discarded storage. Apple documents that Metal clears a new buffer, but uncleared recycled
@@ -19,7 +19,7 @@
 @public
     void *pages;
     NSUInteger length;
-    NSUInteger owned_bytes; /* 0 if the caller owns the pages */
+    struct page_run run; /* the pages, or empty if the caller owns them */
     MTLStorageMode storage_mode;
     void (^deallocator)(void *, NSUInteger);
     pthread_mutex_t lock; /* guards label and purgeable_state */
@@ -49,16 +49,16 @@ id<MTLBuffer> standin_buffer_new(NSUInteger length, MTLStorageMode storage_mode)
     if (!faults_admit(BUFFERS, bytes)) {
         return nil;
     }
-    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED) {
+    struct page_run run;
+    if (page_run_new(bytes, &run) != PAGES_OK) {
         live_objects_remove(BUFFERS, bytes);
         return nil;
     }
     if (storage_mode != MTLStorageModePrivate) {
-        memset(pages, GARBAGE, bytes);
+        memset(run.start, GARBAGE, bytes);
     }
-    StandInBuffer *buffer = buffer_new(pages, faults_empty_create() ? 0 : length, storage_mode);
-    buffer->owned_bytes = bytes;
+    StandInBuffer *buffer = buffer_new(run.start, faults_empty_create() ? 0 : length, storage_mode);
+    buffer->run = run;
     return buffer;
 }
 
@@ -77,8 +77,8 @@ id<MTLBuffer> standin_buffer_new_no_copy(void *pages, NSUInteger length, void (^
 
 - (void)dealloc {
     use_autorelease_pool();
-    if (owned_bytes > 0) {
-        munmap(pages, owned_bytes);
+    if (run.bytes > 0) {
+        page_run_free(run);
     }
     if (deallocator != nil) {
         deallocator(pages, length);
@@ -86,7 +86,7 @@ id<MTLBuffer> standin_buffer_new_no_copy(void *pages, NSUInteger length, void (^
     }
     pthread_mutex_destroy(&lock);
     [label release];
-    live_objects_remove(BUFFERS, owned_bytes);
+    live_objects_remove(BUFFERS, run.bytes);
     [super dealloc];
 }
 
@@ -137,7 +137,7 @@ id<MTLBuffer> standin_buffer_new_no_copy(void *pages, NSUInteger length, void (^
         purgeable_state = state;
     }
     if (state == MTLPurgeableStateEmpty && storage_mode != MTLStorageModePrivate) {
-        memset(pages, GARBAGE, owned_bytes);
+        memset(pages, GARBAGE, run.bytes);
     }
     pthread_mutex_unlock(&lock);
     return previous;
