@@ -27,7 +27,21 @@ public final class NativeDevice implements MemorySource {
      * @throws dev.mlxnative.DeviceNotFoundException if the library finds no device
      */
     public static NativeDevice open() {
-        return new NativeDevice(Shim.openDevice());
+        NativeDevice device = new NativeDevice(Shim.openDevice());
+        device.rehearse();
+        return device;
+    }
+
+    /**
+     * Allocates and frees a page, so that the JVM has linked the calls: doing so while the heap is full could fail in
+     * the middle of freeing a buffer.
+     */
+    private void rehearse() {
+        try {
+            free(DeviceMemoryList.of(allocate(traits.pageSize())), freed -> {});
+        } catch (BufferAllocationException e) {
+            // The device has no memory at this moment; the caller finds that out.
+        }
     }
 
     /** The device's properties, readable after it is closed. */
