@@ -85,22 +85,26 @@ public final class MlxBuffer implements AutoCloseable {
         return spec.shape();
     }
 
-    /** The product of the dimensions; 1 for a scalar. */
+    /** The product of the dimensions; 1 for a scalar, and 0 if a dimension is 0. */
     public long elementCount() {
         return spec.elementCount();
     }
 
-    /** The requested bytes, which are the length of {@link #segment}. The elements may take fewer. */
+    /**
+     * The requested bytes, which are the length of {@link #segment}. The elements may take fewer. 0 only if a dimension
+     * is 0: such an <em>empty</em> buffer has no bytes to read or write, but a handle, since GPU code may need one.
+     */
     public long byteLength() {
         return spec.byteLength();
     }
 
     /**
      * Bytes of the memory behind this buffer. A pool rounds the requested bytes up. Wrapped memory has whole pages; a
-     * mapping begins with the page of its offset. A slice has its own length.
+     * mapping begins with the page of its offset. A slice has its own length. An empty buffer has the least native
+     * buffer: 1 byte of a device, the smallest capacity of a pool.
      */
     public long capacity() {
-        return view == null ? block.capacityFor(byteLength()) : byteLength();
+        return view == null ? block.capacityFor(spec.memoryBytes()) : byteLength();
     }
 
     /**
@@ -152,13 +156,15 @@ public final class MlxBuffer implements AutoCloseable {
     }
 
     /**
-     * Bytes from the start of the {@link #handle} to the start of this buffer.
+     * Bytes from the start of the {@link #handle} to the start of this buffer. For an empty slice at the end of the
+     * native buffer the result is 0, because Metal accepts no offset there.
      *
      * @throws IllegalStateException as {@link #handle}
      */
     public long handleOffset() {
         BufferObject object = bufferObject();
-        return offset() - object.start();
+        long offset = offset() - object.start();
+        return offset == object.length() ? 0 : offset;
     }
 
     /** The buffer object of the handle, with the same exceptions. */
@@ -180,8 +186,8 @@ public final class MlxBuffer implements AutoCloseable {
      * A view of a part of this buffer, which shares its memory. The view ends when this buffer's lease ends. Closing
      * the view never ends that lease, and a pool refuses to release a view.
      *
-     * @param byteOffset the start of the view in this buffer, from 0; kernels usually need a multiple of the element
-     *     size, which is not checked
+     * @param byteOffset the start of the view in this buffer, from 0; for an empty view at most {@link #byteLength};
+     *     kernels usually need a multiple of the element size, which is not checked
      * @param dtype the type of the view's elements, whatever this buffer's
      * @param shape the view's dimensions; they decide its length
      * @throws IllegalArgumentException if the view does not lie within {@link #byteLength}, or the shape is invalid

@@ -94,7 +94,8 @@ public final class MlxBufferPool implements AutoCloseable {
     /**
      * Leases a buffer of {@code byteLength} bytes.
      *
-     * @param byteLength from 1 to the device's {@link DeviceInfo#maxBufferLength}
+     * @param byteLength from 1 to the device's {@link DeviceInfo#maxBufferLength}; 0 too, if a dimension is 0: such a
+     *     lease takes the smallest capacity, and the pool's statistics, events and trace count it as one of 1 byte
      * @param shape the dimensions, whose elements must fit {@code byteLength}; none for a scalar
      * @throws IllegalArgumentException if the length or the shape is invalid
      * @throws BufferAllocationException if no free memory fits and a limit or the device allows no more; also if the
@@ -104,11 +105,11 @@ public final class MlxBufferPool implements AutoCloseable {
     public MlxBuffer alloc(long byteLength, DType dtype, long... shape) {
         BufferSpec spec = device.spec(byteLength, dtype, shape);
         LeaseOrigin leaseOrigin = engine.isChecked() ? new PooledOrigin(engine, Arena.ofShared()) : origin;
-        Block block = engine.acquire(byteLength, leaseOrigin.leaseArena(), true);
+        Block block = engine.acquire(spec.memoryBytes(), leaseOrigin.leaseArena(), true);
         MlxBuffer buffer = null;
         try {
             buffer = new MlxBuffer(leaseOrigin, block, spec);
-            engine.watchSample(buffer, block, buffer.generation(), leaseOrigin.leaseArena(), byteLength);
+            engine.watchSample(buffer, block, buffer.generation(), leaseOrigin.leaseArena(), spec.memoryBytes());
             return buffer;
         } catch (Throwable e) {
             if (buffer == null) {

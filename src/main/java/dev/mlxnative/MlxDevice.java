@@ -20,6 +20,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Objects;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -102,7 +103,7 @@ public final class MlxDevice implements AutoCloseable {
      * calls the driver, and closing stops every thread of the JVM for a moment: tens of microseconds together. A
      * {@link MlxBufferPool} avoids both.
      *
-     * @param byteLength from 1 to the device's {@link DeviceInfo#maxBufferLength}
+     * @param byteLength from 1 to the device's {@link DeviceInfo#maxBufferLength}; 0 too, if a dimension is 0
      * @param shape the dimensions, whose elements must fit {@code byteLength}; none for a scalar
      * @throws IllegalArgumentException if the length or the shape is invalid
      * @throws BufferAllocationException if the device has no memory left
@@ -110,7 +111,7 @@ public final class MlxDevice implements AutoCloseable {
      */
     public MlxBuffer allocBuffer(long byteLength, DType dtype, long... shape) {
         BufferSpec spec = spec(byteLength, dtype, shape);
-        return lease(device.allocate(byteLength), 0, spec);
+        return lease(device.allocate(spec.memoryBytes()), spec, all -> all.asSlice(0, byteLength));
     }
 
     /** As {@link #allocBuffer(long, DType, long...)}, with exactly the bytes that the shape takes. */
@@ -124,7 +125,7 @@ public final class MlxDevice implements AutoCloseable {
      * They must stay mapped as long as the GPU uses the buffer.
      *
      * @param pages whole pages of native memory: an address and a length that are multiples of the machine's page size,
-     *     16,384 bytes on Apple silicon
+     *     16,384 bytes on Apple silicon. No pages are enough for an empty shape
      * @param shape the dimensions, whose elements must fit the pages; they decide {@link MlxBuffer#byteLength}
      * @throws IllegalArgumentException if the segment is on the heap, not of whole pages, above the device's
      *     {@link DeviceInfo#maxBufferLength} or too short for the shape
@@ -146,11 +147,14 @@ public final class MlxDevice implements AutoCloseable {
             throw new IllegalArgumentException(
                     spec + " takes " + spec.byteLength() + " bytes, but there are " + pages.byteSize());
         }
-        device.requireAllocatable(pages.byteSize());
         if (!pages.scope().isAlive()) {
             throw new IllegalStateException("the scope of the segment to wrap has ended");
         }
-        return lease(device.wrap(pages), 0, spec);
+        if (pages.byteSize() == 0) {
+            return lease(device.allocate(spec.memoryBytes()), spec, least -> least.asSlice(0, 0));
+        }
+        device.requireAllocatable(pages.byteSize());
+        return lease(device.wrap(pages), spec, all -> all.asSlice(0, spec.byteLength()));
     }
 
     /**
@@ -184,11 +188,15 @@ public final class MlxDevice implements AutoCloseable {
                 throw new IllegalArgumentException(spec + " of " + length + " bytes at offset " + offset
                         + " does not lie within the " + size + " bytes of " + file);
             }
+            if (length == 0) {
+                memory = device.allocate(spec.memoryBytes());
+                return lease(memory, spec, all -> all.asSlice(0, 0).asReadOnly());
+            }
             long pageSize = device.traits().pageSize();
             long start = offset / pageSize * pageSize;
             MemorySegment mapping = channel.map(FileChannel.MapMode.READ_ONLY, start, offset - start + length, pages);
             memory = device.map(pages, mapping);
-            return lease(memory, offset - start, spec);
+            return lease(memory, spec, all -> all.asSlice(offset - start, length));
         } finally {
             if (memory == null) {
                 pages.close();
@@ -225,11 +233,14 @@ public final class MlxDevice implements AutoCloseable {
         device.handle().close();
     }
 
-    /** Issues a lease of memory of the device itself, and frees the memory if that fails. */
-    private MlxBuffer lease(DeviceMemory memory, long offset, BufferSpec spec) {
+    /**
+     * Issues a lease of memory of the device itself, and frees the memory if that fails.
+     *
+     * @param part the segment of the lease in the segment of all of the memory
+     */
+    private MlxBuffer lease(DeviceMemory memory, BufferSpec spec, UnaryOperator<MemorySegment> part) {
         try {
-            MemorySegment segment = memory.segment().asSlice(offset, spec.byteLength());
-            return new MlxBuffer(directOrigin, Block.whole(memory), spec, segment);
+            return new MlxBuffer(directOrigin, Block.whole(memory), spec, part.apply(memory.segment()));
         } catch (Throwable e) {
             directOrigin.free(memory);
             throw e;
@@ -243,7 +254,8 @@ public final class MlxDevice implements AutoCloseable {
     /**
      * The request for a buffer of this device.
      *
-     * @throws IllegalArgumentException if no buffer of the device can have this length, or the shape does not fit it
+     * @throws IllegalArgumentException if no buffer of the device can have this length, or the shape does not fit it;
+     *     an empty shape fits 0 bytes
      */
     BufferSpec spec(long byteLength, DType dtype, long... shape) {
         BufferSpec known = specs.find(byteLength, dtype, shape);
@@ -255,7 +267,9 @@ public final class MlxDevice implements AutoCloseable {
     }
 
     private BufferSpec newSpec(long byteLength, DType dtype, long[] dimensions) {
-        device.requireAllocatable(byteLength);
+        if (byteLength != 0 || Shapes.elementCount(dimensions) > 0) {
+            device.requireAllocatable(byteLength);
+        }
         BufferSpec spec = BufferSpec.of(byteLength, dtype, dimensions);
         specs.add(spec);
         return spec;

@@ -106,7 +106,7 @@ public final class MlxScope implements Arena {
         requireThread();
         requireOpen();
         // Before the lock: the driver may take its time, and fences are foreign code.
-        Block block = pool.acquire(spec.byteLength(), leaseOrigin.leaseArena(), false);
+        Block block = pool.acquire(spec.memoryBytes(), leaseOrigin.leaseArena(), false);
         boolean issued = false;
         lock();
         try {

@@ -57,6 +57,32 @@ class BufferContractTest {
     }
 
     @Test
+    void anEmptyBufferHasAHandleAndNoBytes() {
+        try (MlxBuffer whole = device.allocBuffer(DType.F32, 3, 0);
+                MlxBuffer sized = device.allocBuffer(0, DType.F64, 0, Long.MAX_VALUE);
+                MlxBuffer roomy = device.allocBuffer(16, DType.F32, 0)) {
+            assertThat(whole.shape()).containsExactly(3, 0);
+            assertThat(whole.elementCount()).isZero();
+            assertThat(whole).hasToString("MlxBuffer[f32[3, 0], 0 bytes of 1]");
+            for (MlxBuffer buffer : new MlxBuffer[] {whole, sized}) {
+                assertThat(buffer.byteLength()).isZero();
+                assertThat(buffer.capacity()).isEqualTo(1);
+                assertThat(buffer.segment().byteSize()).isZero();
+                assertThat(buffer.handle().address()).isNotZero();
+                assertThat(buffer.handleOffset()).isZero();
+                buffer.label("empty");
+            }
+            assertThat(roomy.byteLength()).isEqualTo(16);
+            assertThat(roomy.elementCount()).isZero();
+        }
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> device.allocBuffer(0, DType.F32))
+                .withMessageContainingAll("from 1 to", "not 0");
+        assertThatIllegalArgumentException().isThrownBy(() -> device.allocBuffer(-1, DType.F32, 0));
+        assertThatIllegalArgumentException().isThrownBy(() -> device.allocBuffer(DType.F32, 0, -1));
+    }
+
+    @Test
     void shapesAreCopiedInAndOut() {
         long[] shape = {2, 3};
         try (MlxBuffer buffer = device.allocBuffer(DType.U8, shape)) {
@@ -166,6 +192,28 @@ class BufferContractTest {
         }
 
         @Test
+        void withoutElementsHaveNoBytes() {
+            try (MlxBuffer buffer = device.allocBuffer(DType.F32, 8)) {
+                for (long offset : new long[] {0, 5, 31}) {
+                    MlxBuffer slice = buffer.slice(offset, DType.F32, 0, 4);
+                    assertThat(slice.byteLength()).isZero();
+                    assertThat(slice.capacity()).isZero();
+                    assertThat(slice.segment().byteSize()).isZero();
+                    assertThat(slice.handle()).isEqualTo(buffer.handle());
+                    assertThat(slice.handleOffset()).isEqualTo(offset);
+                    assertThat(slice.slice(0, DType.U8, 0).handleOffset()).isEqualTo(offset);
+                }
+                MlxBuffer atTheEnd = buffer.slice(32, DType.F32, 0);
+                assertThat(atTheEnd.handle()).isEqualTo(buffer.handle());
+                assertThat(atTheEnd.handleOffset())
+                        .as("an offset that Metal accepts")
+                        .isZero();
+                assertThatIllegalArgumentException().isThrownBy(() -> buffer.slice(33, DType.F32, 0));
+                assertThatIllegalArgumentException().isThrownBy(() -> atTheEnd.slice(0, DType.U8, 1));
+            }
+        }
+
+        @Test
         void lieWithin() {
             try (MlxBuffer buffer = device.allocBuffer(DType.U8, 64)) {
                 for (long offset : new long[] {-1, 61, 65, Long.MAX_VALUE, Long.MIN_VALUE}) {
@@ -220,6 +268,22 @@ class BufferContractTest {
             if (buffer.isCopy()) {
                 buffer.close();
                 Assumptions.abort("this device cannot share pages");
+            }
+        }
+
+        @Test
+        void takesAnEmptyShape() {
+            try (Arena arena = Arena.ofShared()) {
+                MemorySegment pages = arena.allocate(page, page);
+                for (MemorySegment wrapped : new MemorySegment[] {pages, pages.asSlice(0, 0)}) {
+                    try (MlxBuffer buffer = device.wrap(wrapped, DType.F32, 2, 0)) {
+                        assertThat(buffer.byteLength()).isZero();
+                        assertThat(buffer.segment().byteSize()).isZero();
+                        assertThat(buffer.handle().address()).isNotZero();
+                        assertThat(buffer.handleOffset()).isZero();
+                        assertThat(buffer.capacity()).isEqualTo(Math.max(1, wrapped.byteSize()));
+                    }
+                }
             }
         }
 

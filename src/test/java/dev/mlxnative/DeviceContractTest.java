@@ -70,7 +70,7 @@ class DeviceContractTest {
                 .isThrownBy(() -> device.allocBuffer(15, DType.F32, 4))
                 .withMessage("f32[4] takes 16 bytes, but there are 15");
         assertThatIllegalArgumentException().isThrownBy(() -> device.allocBuffer(DType.F32, 1L << 32, 1L << 32));
-        assertThatIllegalArgumentException().isThrownBy(() -> device.allocBuffer(DType.F32, 3, 0));
+        assertThatIllegalArgumentException().isThrownBy(() -> device.allocBuffer(DType.F32, 3, -1));
         assertThatIllegalArgumentException().isThrownBy(() -> device.allocBuffer(64, DType.F32, -4));
     }
 

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import dev.mlxnative.internal.pool.Block;
+import dev.mlxnative.internal.shim.ffi.mlxshim_h;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -108,9 +109,37 @@ abstract class PoolContract {
             assertThatIllegalArgumentException().isThrownBy(() -> pool.alloc(15, DType.F32, 4));
             assertThatIllegalArgumentException().isThrownBy(() -> pool.alloc(DType.F32, 1L << 32, 1L << 32));
             assertThatIllegalArgumentException().isThrownBy(() -> pool.alloc(1024, DType.F32, 1L << 32, 1L << 32));
-            assertThatIllegalArgumentException().isThrownBy(() -> pool.alloc(DType.F32, 3, 0));
             assertThatIllegalArgumentException().isThrownBy(() -> pool.alloc(DType.F32, 3, -1));
             assertThat(pool.stats().footprintBytes()).isZero();
+        }
+
+        @Test
+        void ofEmptyShapesLeaseMemoryWithoutBytes() {
+            MlxBuffer whole = pool.alloc(DType.F32, 1, 0, 64);
+            MlxBuffer sized = pool.alloc(0, DType.U8, 0);
+            assertThat(pool.stats()).returns(2, PoolStats::activeCount).returns(2L, PoolStats::requestedBytes);
+            for (MlxBuffer buffer : new MlxBuffer[] {whole, sized}) {
+                assertThat(buffer.elementCount()).isZero();
+                assertThat(buffer.byteLength()).isZero();
+                assertThat(buffer.segment().byteSize()).isZero();
+                assertThat(buffer.capacity()).isPositive();
+                assertThat(buffer.handle().address()).isNotZero();
+                assertThat(buffer.handleOffset()).isBetween(0L, mlxshim_h.mlxshim_buffer_length(buffer.handle()) - 1);
+                assertThat(buffer.slice(0, DType.F32, 0).byteLength()).isZero();
+            }
+            assertThat(whole.segment().address()).isNotEqualTo(sized.segment().address());
+            MemorySegment stale = sized.segment();
+            sized.close();
+            assertThat(sized.isReleased()).isTrue();
+            assertThat(stale.byteSize()).isZero();
+            assertThatIllegalStateException().isThrownBy(sized::segment);
+            pool.reset();
+            assertThat(pool.stats()).returns(0, PoolStats::activeCount).returns(0L, PoolStats::requestedBytes);
+            try (MlxScope scope = pool.scope()) {
+                assertThat(scope.alloc(DType.F64, 0).segment().byteSize()).isZero();
+            }
+            assertThatIllegalArgumentException().isThrownBy(() -> pool.alloc(-1, DType.F32, 0));
+            assertThatIllegalArgumentException().isThrownBy(() -> pool.alloc(DType.F32, 0, -1));
         }
 
         @Test

@@ -62,7 +62,7 @@ public final class BufferObject {
     }
 
     /** Bytes of the object. */
-    long length() {
+    public long length() {
         return length;
     }
 

@@ -18,6 +18,7 @@ public final class BufferSpec {
     /**
      * A request for at least the bytes of a shape.
      *
+     * @param byteLength at least 0
      * @param shape copied before it is checked, so that a caller cannot change it in between
      * @throws IllegalArgumentException if the shape is invalid, or its elements do not fit the bytes
      */
@@ -37,9 +38,14 @@ public final class BufferSpec {
         return new BufferSpec(Shapes.byteLength(dtype, dimensions), dtype, dimensions);
     }
 
-    /** Bytes that were requested. */
+    /** Bytes that were requested; 0 only if a dimension is 0. */
     public long byteLength() {
         return byteLength;
+    }
+
+    /** Bytes of memory that the request takes: no native buffer has fewer than 1. */
+    public long memoryBytes() {
+        return Math.max(1, byteLength);
     }
 
     /** The type of the elements. */

@@ -70,7 +70,7 @@ public final class NativeDevice implements MemorySource {
     }
 
     /**
-     * Checks that a buffer of the device can have this length.
+     * Checks that a native buffer of the device can have this length.
      *
      * @throws IllegalArgumentException if it is below 1, or above the largest buffer
      */

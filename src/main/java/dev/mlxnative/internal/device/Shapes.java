@@ -8,17 +8,25 @@ public final class Shapes {
     private Shapes() {}
 
     /**
-     * The number of elements; 1 for an empty shape, a scalar.
+     * The number of elements: 1 for a shape without dimensions, a scalar; 0 if a dimension is 0, whatever the others.
      *
-     * @throws IllegalArgumentException if a dimension is below 1 or the product does not fit a {@code long}
+     * @throws IllegalArgumentException if a dimension is negative or the product does not fit a {@code long}
      */
     public static long elementCount(long... shape) {
+        boolean empty = false;
+        for (long dimension : shape) {
+            if (dimension < 0) {
+                throw new IllegalArgumentException(
+                        "a dimension must be at least 0, but the shape is " + Arrays.toString(shape));
+            }
+            empty |= dimension == 0;
+        }
+        return empty ? 0 : product(shape);
+    }
+
+    private static long product(long[] shape) {
         long count = 1;
         for (long dimension : shape) {
-            if (dimension < 1) {
-                throw new IllegalArgumentException(
-                        "a dimension must be at least 1, but the shape is " + Arrays.toString(shape));
-            }
             if (Math.multiplyHigh(count, dimension) != 0 || count * dimension < 0) {
                 throw new IllegalArgumentException(
                         "the elements of shape " + Arrays.toString(shape) + " are more than a long can count");

@@ -22,13 +22,25 @@ class ShapesTest {
     }
 
     @Test
-    void dimensionsBelowOneAreRefused() {
-        assertThatIllegalArgumentException()
-                .isThrownBy(() -> Shapes.elementCount(4, 0))
-                .withMessageContaining("[4, 0]");
+    void aDimensionOfZeroLeavesNoElements() {
+        assertThat(Shapes.elementCount(0)).isZero();
+        assertThat(Shapes.elementCount(4, 0, 128)).isZero();
+        assertThat(Shapes.elementCount(Long.MAX_VALUE, Long.MAX_VALUE, 0)).isZero();
+        assertThat(Shapes.byteLength(DType.F32, 0, Long.MAX_VALUE)).isZero();
+        Shapes.requireFits(0, DType.F32, 0, 128);
+    }
+
+    @Test
+    void negativeDimensionsAreRefused() {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> Shapes.elementCount(-1, -1))
                 .withMessageContaining("[-1, -1]");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Shapes.elementCount(0, -1))
+                .withMessageContaining("[0, -1]");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Shapes.elementCount(Long.MIN_VALUE, 0))
+                .withMessageContaining("[-9223372036854775808, 0]");
     }
 
     @Test
