@@ -148,6 +148,8 @@ public final class MlxBuffer implements AutoCloseable {
      * @throws IllegalStateException if the lease has ended, or this is a mapping above the device's
      *     {@link DeviceInfo#maxBufferLength}, of which only slices have a handle
      * @throws BufferAllocationException if this is a slice of such a mapping and the device has no memory left for it
+     * @throws java.io.UncheckedIOException if this is a slice of such a mapping, the device needs a copy of it, and the
+     *     file can no longer be read
      */
     public MemorySegment handle() {
         BufferObject object = bufferObject();

@@ -3,6 +3,7 @@ package dev.mlxnative;
 import dev.mlxnative.internal.device.BufferSpec;
 import dev.mlxnative.internal.device.DeviceMemory;
 import dev.mlxnative.internal.device.DeviceMemoryList;
+import dev.mlxnative.internal.device.MappableFile;
 import dev.mlxnative.internal.device.NativeDevice;
 import dev.mlxnative.internal.device.RefCountedHandle;
 import dev.mlxnative.internal.device.ResidencySet;
@@ -15,10 +16,7 @@ import dev.mlxnative.internal.shim.Shim;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Objects;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -132,6 +130,7 @@ public final class MlxDevice implements AutoCloseable {
      * @throws IllegalStateException if the device is closed, or the segment's scope has ended
      * @throws BufferAllocationException if the device has no memory left, for a copy above all
      * @throws WrongThreadException if the pages have to be copied and are confined to another thread
+     * @throws InternalError if the pages have to be copied and are a mapping of a file that has been truncated
      */
     public MlxBuffer wrap(MemorySegment pages, DType dtype, long... shape) {
         BufferSpec spec = BufferSpec.of(dtype, shape);
@@ -159,49 +158,60 @@ public final class MlxDevice implements AutoCloseable {
 
     /**
      * Maps a part of a file, read-only and without a copy: weights. A page is read when it is first touched. The file
-     * may be deleted meanwhile. If it is truncated, accesses beyond its new end throw {@link InternalError}.
+     * may be deleted or replaced meanwhile.
      *
-     * <p>The mapping begins with the page that contains the offset, hence {@link MlxBuffer#handleOffset}. It may be
-     * larger than the device's {@link DeviceInfo#maxBufferLength}. Then its slices have handles, each of a native
-     * buffer that covers the slice, and the buffer as a whole has none.
+     * <p><strong>A file that is mapped must not be truncated,</strong> by this process or another. Its pages beyond the
+     * new end are gone, and the effect of an access depends on the code that makes it:
+     *
+     * <ul>
+     *   <li>Java code that reads the segment, or a byte buffer of it, gets an {@link InternalError}: element by element
+     *       and by bulk methods such as {@link MemorySegment#copyFrom}.
+     *   <li>Native code ends the process with {@code SIGBUS}: calls that are passed the segment, and the JDK's own
+     *       native code and intrinsics, such as those of {@link java.util.zip.CRC32}, {@link java.util.zip.CRC32C},
+     *       {@link java.util.zip.Adler32} and {@link java.util.zip.Deflater}.
+     *   <li>The effect on work of the GPU is unspecified.
+     * </ul>
+     *
+     * <p>The library itself reads no mapping: it makes copies by reading the file. Replace a file by renaming a new one
+     * to its name, which leaves the mapped one as it is. Where other programs may truncate a file, read it into
+     * {@link #allocBuffer} instead.
+     *
+     * <p>Open buffers of one device that map the same file share one mapping of all of it, so that any number of
+     * tensors takes one of the process's memory mappings. It takes address space of the file's size, and no memory. A
+     * file that has changed since, by its size or its time of modification, is mapped anew.
+     *
+     * <p>The buffer's memory begins with the page that contains the offset, hence {@link MlxBuffer#handleOffset}. It
+     * may be larger than the device's {@link DeviceInfo#maxBufferLength}. Then its slices have handles, each of a
+     * native buffer that covers the slice, and the buffer as a whole has none.
      *
      * @param offset where the elements start in the file, in bytes; any offset is allowed. From one that is no multiple
      *     of the element size, Java reads with the unaligned layouts,
      *     {@link java.lang.foreign.ValueLayout#JAVA_FLOAT_UNALIGNED} and its like
-     * @param shape the dimensions; they decide {@link MlxBuffer#byteLength}
+     * @param shape the dimensions; they decide {@link MlxBuffer#byteLength}. For an empty one, the file is not opened
      * @throws IllegalArgumentException if the elements do not lie within the file, or the shape is invalid
-     * @throws IOException if the file cannot be read
+     * @throws IOException if the file does not exist, is not a regular file, or is in a file system that maps no files;
+     *     if it cannot be opened, mapped or, for a copy, read; or if the thread is interrupted
      * @throws BufferAllocationException if the device has no memory left, for a copy above all
      * @throws IllegalStateException if the device is closed
      */
     public MlxBuffer map(Path file, long offset, DType dtype, long... shape) throws IOException {
         BufferSpec spec = BufferSpec.of(dtype, shape);
         long length = spec.byteLength();
-        if (Files.isDirectory(file)) {
-            throw new IOException(file + " is a directory");
+        MappableFile mappable = MappableFile.of(file);
+        long size = mappable.size();
+        if (offset < 0 || offset > size || length > size - offset) {
+            throw new IllegalArgumentException(spec + " of " + length + " bytes at offset " + offset
+                    + " does not lie within the " + size + " bytes of " + file);
         }
-        Arena pages = Arena.ofShared();
-        DeviceMemory memory = null;
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            long size = channel.size();
-            if (offset < 0 || offset > size || length > size - offset) {
-                throw new IllegalArgumentException(spec + " of " + length + " bytes at offset " + offset
-                        + " does not lie within the " + size + " bytes of " + file);
-            }
-            if (length == 0) {
-                memory = device.allocate(spec.memoryBytes());
-                return lease(memory, spec, all -> all.asSlice(0, 0).asReadOnly());
-            }
-            long pageSize = device.traits().pageSize();
-            long start = offset / pageSize * pageSize;
-            MemorySegment mapping = channel.map(FileChannel.MapMode.READ_ONLY, start, offset - start + length, pages);
-            memory = device.map(pages, mapping);
-            return lease(memory, spec, all -> all.asSlice(offset - start, length));
-        } finally {
-            if (memory == null) {
-                pages.close();
-            }
+        if (length == 0) {
+            DeviceMemory least = device.allocate(spec.memoryBytes());
+            return lease(least, spec, all -> all.asSlice(0, 0).asReadOnly());
         }
+        long pageSize = device.traits().pageSize();
+        long start = offset / pageSize * pageSize;
+        long beforeIt = offset - start;
+        DeviceMemory memory = device.map(mappable, start, beforeIt + length);
+        return lease(memory, spec, all -> all.asSlice(beforeIt, length));
     }
 
     /**

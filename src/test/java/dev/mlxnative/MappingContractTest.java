@@ -11,18 +11,33 @@ import dev.mlxnative.internal.shim.Shim;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystem;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.Future;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -119,10 +134,186 @@ class MappingContractTest {
         }
         assertThatIllegalArgumentException().isThrownBy(() -> device.map(file, 0, DType.F32, 1L << 40, 1L << 40));
         assertThatExceptionOfType(NoSuchFileException.class)
-                .isThrownBy(() -> device.map(folder.resolve("nothing"), 0, DType.U8, 1));
+                .isThrownBy(() -> device.map(folder.resolve("nothing"), 0, DType.U8, 1))
+                .withMessageContaining("nothing");
+        Path empty = Files.createFile(folder.resolve("empty"));
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> device.map(empty, 0, DType.U8, 1))
+                .withMessageContainingAll("1 bytes at offset 0", "the 0 bytes of " + empty);
+    }
+
+    private void assertRefused(Path path, String reason) {
         assertThatExceptionOfType(IOException.class)
-                .isThrownBy(() -> device.map(folder, 0, DType.U8, 1))
-                .withMessage(folder + " is a directory");
+                .isThrownBy(() -> device.map(path, 0, DType.U8, 1))
+                .withMessageContainingAll(path.toString(), reason);
+    }
+
+    @Test
+    void ofADirectoryIsRefused() {
+        assertRefused(folder, folder + " is a directory");
+    }
+
+    /** Opening a pipe would wait for a writer. */
+    @Test
+    @Timeout(value = 20, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void ofWhatIsNoFileIsRefusedAtOnce() throws Exception {
+        Path pipe = folder.resolve("pipe");
+        assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())
+                .isZero();
+        assertRefused(pipe, "is a pipe, a socket or a device");
+        assertRefused(Files.createSymbolicLink(folder.resolve("link"), pipe), "is a pipe, a socket or a device");
+        assertRefused(Path.of("/dev/zero"), "is a pipe, a socket or a device");
+        Path socket = folder.resolve("socket");
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            server.bind(UnixDomainSocketAddress.of(socket));
+            assertRefused(socket, "is a pipe, a socket or a device");
+        }
+    }
+
+    @Test
+    void ofAFileInAnArchiveIsRefused() throws Exception {
+        Path archive = folder.resolve("model.zip");
+        try (FileSystem files = FileSystems.newFileSystem(archive, Map.of("create", "true"))) {
+            Path file = Files.write(files.getPath("/weights"), new byte[5000]);
+            assertRefused(
+                    file, archive.toUri() + "!/weights is in a file system of the provider 'jar', which maps no files");
+            assertRefused(files.getPath("/"), "/ is a directory");
+            device.map(file, 8, DType.F32, 0).close();
+        }
+    }
+
+    @Test
+    void ofAnEmptyTensorHasNoBytes() throws Exception {
+        Path file = file(2 * page);
+        for (long offset : new long[] {0, 8, page, 2 * page - 1, 2 * page}) {
+            try (MlxBuffer buffer = device.map(file, offset, DType.F32, 0, 128)) {
+                assertThat(buffer.shape()).containsExactly(0, 128);
+                assertThat(buffer.elementCount()).isZero();
+                assertThat(buffer.byteLength()).isZero();
+                assertThat(buffer.segment().byteSize()).isZero();
+                assertThat(buffer.segment().isReadOnly()).isTrue();
+                assertThat(buffer.handle().address()).isNotZero();
+                assertThat(buffer.handleOffset()).isZero();
+                assertThat(buffer.capacity()).isEqualTo(1);
+                assertThat(buffer.isCopy()).isFalse();
+                assertThat(buffer.slice(0, DType.U8, 0).byteLength()).isZero();
+            }
+        }
+        device.map(Files.createFile(folder.resolve("empty")), 0, DType.U8, 0).close();
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> device.map(file, 2 * page + 1, DType.F32, 0))
+                .withMessageContaining("offset " + (2 * page + 1));
+        try (MlxBuffer whole = device.map(file, 0, DType.U8, 2 * page)) {
+            MlxBuffer atTheEnd = whole.slice(2 * page, DType.F32, 0);
+            assertThat(atTheEnd.handle().address()).isNotZero();
+            assertThat(atTheEnd.handleOffset()).isZero();
+        }
+    }
+
+    /** The mappings of a file in this process; -1 on a system without {@code /proc}. */
+    private static long mappingsOf(Path file) throws IOException {
+        Path maps = Path.of("/proc/self/maps");
+        if (!Files.exists(maps)) {
+            return -1;
+        }
+        try (Stream<String> lines = Files.lines(maps)) {
+            return lines.filter(line -> line.contains(file.toString())).count();
+        }
+    }
+
+    private static void assertMappingsOf(Path file, long count) throws IOException {
+        assertThat(mappingsOf(file)).isIn(-1L, count);
+    }
+
+    @Test
+    void ofManyTensorsOfAFileIsOne() throws Exception {
+        int tensors = 1000;
+        Path file = file(tensors * 100L);
+        Path link = Files.createSymbolicLink(folder.resolve("link"), file);
+        byte[] content = Files.readAllBytes(file);
+        List<MlxBuffer> buffers = new ArrayList<>();
+        for (int i = 0; i < tensors; i++) {
+            buffers.add(device.map(i % 2 == 0 ? file : link, i * 100L, DType.U8, 100));
+        }
+        assertMappingsOf(file, 1);
+        long start = buffers.getFirst().segment().address();
+        Collections.shuffle(buffers, new Random(1));
+        while (!buffers.isEmpty()) {
+            MlxBuffer buffer = buffers.removeLast();
+            int offset = Math.toIntExact(buffer.segment().address() - start);
+            assertThat(buffer.segment().toArray(JAVA_BYTE))
+                    .isEqualTo(Arrays.copyOfRange(content, offset, offset + 100));
+            MemorySegment segment = buffer.segment();
+            buffer.close();
+            assertThatIllegalStateException().isThrownBy(() -> segment.get(JAVA_BYTE, 0));
+        }
+        assertMappingsOf(file, 0);
+        device.map(file, 5, DType.U8, 100).close();
+        assertMappingsOf(file, 0);
+    }
+
+    @Test
+    void byManyThreadsEndsWithTheLastTensor() throws Exception {
+        Path file = file(10 * page);
+        byte[] content = Files.readAllBytes(file);
+        List<Future<?>> threads = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            int offset = Math.toIntExact(i * page + i);
+            threads.add(Async.start(() -> {
+                for (int round = 0; round < 500; round++) {
+                    try (MlxBuffer buffer = device.map(file, offset, DType.U8, 10)) {
+                        assertThat(buffer.segment().toArray(JAVA_BYTE))
+                                .isEqualTo(Arrays.copyOfRange(content, offset, offset + 10));
+                    }
+                }
+                return content;
+            }));
+        }
+        for (Future<?> thread : threads) {
+            thread.get();
+        }
+        assertMappingsOf(file, 0);
+    }
+
+    @Test
+    void ofAFileThatChangesShowsItAsItIs() throws Exception {
+        Path file = Files.writeString(folder.resolve("weights"), "old");
+        try (MlxBuffer old = device.map(file, 0, DType.U8, 3)) {
+            Files.writeString(file, " and more", StandardOpenOption.APPEND);
+            try (MlxBuffer more = device.map(file, 4, DType.U8, 8)) {
+                assertThat(text(old)).isEqualTo("old");
+                assertThat(text(more)).isEqualTo("and more");
+            }
+            Files.move(
+                    Files.writeString(folder.resolve("replacement"), "new weights!"),
+                    file,
+                    StandardCopyOption.REPLACE_EXISTING);
+            try (MlxBuffer replaced = device.map(file, 0, DType.U8, 3)) {
+                assertThat(text(old)).isEqualTo("old");
+                assertThat(text(replaced)).isEqualTo("new");
+            }
+        }
+    }
+
+    @Test
+    void ofATruncatedFileThrowsInJavaAndCanBeClosed() throws Exception {
+        Path file = file(16 * page);
+        MlxBuffer buffer = device.map(file, page, DType.U8, 15 * page);
+        MlxBuffer start = device.map(file, 0, DType.U8, page);
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            channel.truncate(page);
+        }
+        assertThatExceptionOfType(InternalError.class)
+                .isThrownBy(() -> buffer.segment().toArray(JAVA_BYTE));
+        assertThatExceptionOfType(InternalError.class)
+                .isThrownBy(() -> buffer.segment().get(JAVA_BYTE, 3 * page));
+        assertThat(start.segment().toArray(JAVA_BYTE)).isEqualTo(Files.readAllBytes(file));
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> device.map(file, page, DType.U8, 1))
+                .withMessageContaining("the " + page + " bytes of " + file);
+        buffer.close();
+        start.close();
+        assertMappingsOf(file, 0);
     }
 
     /** A mapping costs address space only: the resident memory does not grow until a page is read. */

@@ -80,7 +80,7 @@ public final class NativeFaults {
         call(SET_EMPTY_CREATE, 1);
     }
 
-    static void emptyWrap() {
+    public static void emptyWrap() {
         call(SET_EMPTY_WRAP, 1);
     }
 

@@ -2,6 +2,8 @@ package dev.mlxnative.internal.device;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.mlxnative.internal.shim.Shim;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -9,8 +11,8 @@ import java.util.ArrayList;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * Buffer objects over a read-only mapping of a file. One object covers a mapping that fits into it. A larger mapping
- * gets its objects when a part is first requested; they may overlap, since all of them are the same pages.
+ * Buffer objects over a part of the read-only mapping of a file. One object covers a part that fits into it. A larger
+ * part gets its objects when a piece is first requested; they may overlap, since all of them are the same pages.
  */
 final class MappingBacking implements Backing {
     private static final System.Logger LOG = System.getLogger("dev.mlxnative");
@@ -18,8 +20,12 @@ final class MappingBacking implements Backing {
     private final RefCountedHandle device;
     private final DeviceTraits traits;
     private final Arena access;
-    private final Arena pages;
-    private final MemorySegment mapping;
+    private final MappableFile file;
+    private final RefCountedHandle mapping;
+    /** Where the part starts in the file, in bytes: at a page. */
+    private final long first;
+
+    private final long length;
     private volatile boolean copied;
 
     private final ReentrantLock lock = new ReentrantLock();
@@ -35,16 +41,28 @@ final class MappingBacking implements Backing {
      *
      * @param device acquired by the caller, released with this backing
      * @param access closed by the caller before {@link #release}
-     * @param pages the arena of the mapping, closed by {@link #release}
+     * @param mapping acquired by the caller, released with this backing
+     * @param first where the part starts in the file, in bytes: at a page
+     * @param length bytes of the part, at least 1
+     * @throws UncheckedIOException if the device needs a copy of the part, and the file cannot be read
      */
-    MappingBacking(RefCountedHandle device, DeviceTraits traits, Arena access, Arena pages, MemorySegment mapping) {
+    MappingBacking(
+            RefCountedHandle device,
+            DeviceTraits traits,
+            Arena access,
+            MappableFile file,
+            RefCountedHandle mapping,
+            long first,
+            long length) {
         this.device = device;
         this.traits = traits;
         this.access = access;
-        this.pages = pages;
+        this.file = file;
         this.mapping = mapping;
-        if (wholePages(mapping.byteSize()) <= traits.maxBufferLength()) {
-            covering(0, mapping.byteSize());
+        this.first = first;
+        this.length = length;
+        if (wholePages(length) <= traits.maxBufferLength()) {
+            covering(0, length);
         }
     }
 
@@ -52,21 +70,22 @@ final class MappingBacking implements Backing {
         LOG.log(Level.WARNING, "{0} bytes are copied for the device, which cannot share pages with the CPU", bytes);
     }
 
+    /** @throws UncheckedIOException if the device needs a copy of the bytes, and the file cannot be read */
     @Override
-    public BufferObject covering(long offset, long length) {
+    public BufferObject covering(long offset, long bytes) {
         boolean copiedBefore = copied;
-        BufferObject object = findOrCreate(offset, length);
+        BufferObject object = findOrCreate(offset, bytes);
         if (copied && !copiedBefore) {
             warnOfCopy(object.length());
         }
         return object;
     }
 
-    private BufferObject findOrCreate(long offset, long length) {
+    private BufferObject findOrCreate(long offset, long bytes) {
         lock.lock();
         try {
             for (BufferObject object : objects) {
-                if (object.covers(offset, length)) {
+                if (object.covers(offset, bytes)) {
                     return object;
                 }
             }
@@ -74,7 +93,7 @@ final class MappingBacking implements Backing {
                 throw new IllegalStateException("the mapping is closed");
             }
             objects.ensureCapacity(objects.size() + 1);
-            BufferObject object = create(offset, length);
+            BufferObject object = create(offset, bytes);
             objects.add(object);
             return object;
         } finally {
@@ -82,23 +101,24 @@ final class MappingBacking implements Backing {
         }
     }
 
-    private BufferObject create(long offset, long length) {
+    private BufferObject create(long offset, long bytes) {
         long pageSize = traits.pageSize();
-        long start = offset / pageSize * pageSize;
-        long needed = wholePages(offset + length - start);
+        // A piece without bytes may be at the end, and then gets the last page.
+        long start = Math.min(offset, length - 1) / pageSize * pageSize;
+        long needed = wholePages(offset + bytes - start);
         long largest = traits.maxBufferLength() / pageSize * pageSize;
         if (needed > largest) {
-            throw new IllegalStateException(length + " bytes at offset " + offset
+            throw new IllegalStateException(bytes + " bytes at offset " + offset
                     + " of the mapping are more than one native buffer can have on this device, " + largest
                     + ": take the handle of a slice");
         }
-        // The largest object possible: the parts that follow are likely to lie within it.
-        long size = Math.min(largest, wholePages(mapping.byteSize() - start));
+        // The largest object possible: the pieces that follow are likely to lie within it.
+        long size = Math.min(largest, wholePages(length - start));
         try {
-            MemorySegment first = MemorySegment.ofAddress(mapping.address() + start);
-            return takeOver(Shim.wrapPages(device.handle(), first, size), start, size);
+            MemorySegment pages = MemorySegment.ofAddress(mapping.handle().address() + first + start);
+            return takeOver(Shim.wrapPages(device.handle(), pages, size), start, size);
         } catch (UnsupportedOperationException e) {
-            return copy(start, Math.min(size, mapping.byteSize() - start));
+            return copy(start, Math.min(size, length - start));
         }
     }
 
@@ -106,10 +126,11 @@ final class MappingBacking implements Backing {
         MemorySegment raw = Shim.createBuffer(device.handle(), size);
         boolean done = false;
         try {
-            MemorySegment.copy(mapping, start, Shim.contents(raw).reinterpret(size), 0, size);
+            file.read(first + start, Shim.contents(raw).reinterpret(size));
             done = true;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         } finally {
-            // The copy throws if the file has been truncated since it was mapped.
             if (!done) {
                 Shim.releaseBuffer(raw);
             }
@@ -128,9 +149,9 @@ final class MappingBacking implements Backing {
     }
 
     /** Rounds up to pages: mapped memory ends with a page, wherever the file ends in it. */
-    private long wholePages(long length) {
+    private long wholePages(long bytes) {
         long pageSize = traits.pageSize();
-        return (length + pageSize - 1) / pageSize * pageSize;
+        return (bytes + pageSize - 1) / pageSize * pageSize;
     }
 
     @Override
@@ -152,7 +173,7 @@ final class MappingBacking implements Backing {
         } finally {
             lock.unlock();
         }
-        pages.close();
+        mapping.release();
         device.release();
     }
 }

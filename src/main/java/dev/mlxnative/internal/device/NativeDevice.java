@@ -3,6 +3,8 @@ package dev.mlxnative.internal.device;
 import dev.mlxnative.BufferAllocationException;
 import dev.mlxnative.DeviceInfo;
 import dev.mlxnative.internal.shim.Shim;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
@@ -14,6 +16,7 @@ public final class NativeDevice implements MemorySource {
     private final RefCountedHandle handle;
     private final DeviceInfo info;
     private final DeviceTraits traits;
+    private final FileMappings mappings = new FileMappings();
 
     private NativeDevice(MemorySegment handle) {
         this.handle = new RefCountedHandle("device", handle, Shim::releaseDevice);
@@ -136,20 +139,34 @@ public final class NativeDevice implements MemorySource {
     }
 
     /**
-     * Makes read-only memory of a mapping.
+     * Makes read-only memory of a part of a file.
      *
-     * @param pages the arena of the mapping, which is closed when the memory is freed
-     * @param mapping from the start of a page to the end of the file's contents
+     * @param first where the part starts in the file, in bytes: at a page
+     * @param length bytes of the part, at least 1 and within the file
+     * @throws IOException if the file cannot be mapped or, for a copy, read
+     * @throws BufferAllocationException if the device has no memory left, for a copy above all
      * @throws IllegalStateException if the device is closed
      */
-    public DeviceMemory map(Arena pages, MemorySegment mapping) {
-        return create(() -> {
-            Arena access = Arena.ofShared();
-            MemorySegment segment = MemorySegment.ofAddress(mapping.address())
-                    .reinterpret(mapping.byteSize(), access, null)
-                    .asReadOnly();
-            return new DeviceMemory(access, segment, new MappingBacking(handle, traits, access, pages, mapping));
-        });
+    public DeviceMemory map(MappableFile file, long first, long length) throws IOException {
+        RefCountedHandle mapping = mappings.acquire(file);
+        DeviceMemory mapped = null;
+        try {
+            mapped = create(() -> {
+                Arena access = Arena.ofShared();
+                MemorySegment segment = MemorySegment.ofAddress(mapping.handle().address() + first)
+                        .reinterpret(length, access, null)
+                        .asReadOnly();
+                return new DeviceMemory(
+                        access, segment, new MappingBacking(handle, traits, access, file, mapping, first, length));
+            });
+            return mapped;
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        } finally {
+            if (mapped == null) {
+                mapping.release();
+            }
+        }
     }
 
     private static MemorySegment contents(MemorySegment raw, long capacity, Arena access) {
