@@ -178,7 +178,8 @@ public final class MlxDevice implements AutoCloseable {
      *
      * <p>Open buffers of one device that map the same file share one mapping of all of it, so that any number of
      * tensors takes one of the process's memory mappings. It takes address space of the file's size, and no memory. A
-     * file that has changed since, by its size or its time of modification, is mapped anew.
+     * file that has changed since, by its size or its time of modification, is mapped anew. On Linux, where a process
+     * can have {@code vm.max_map_count} mappings and the JVM ends without them, a sixteenth is left to the JVM.
      *
      * <p>The buffer's memory begins with the page that contains the offset, hence {@link MlxBuffer#handleOffset}. It
      * may be larger than the device's {@link DeviceInfo#maxBufferLength}. Then its slices have handles, each of a
@@ -190,7 +191,8 @@ public final class MlxDevice implements AutoCloseable {
      * @param shape the dimensions; they decide {@link MlxBuffer#byteLength}. For an empty one, the file is not opened
      * @throws IllegalArgumentException if the elements do not lie within the file, or the shape is invalid
      * @throws IOException if the file does not exist, is not a regular file, or is in a file system that maps no files;
-     *     if it cannot be opened, mapped or, for a copy, read; or if the thread is interrupted
+     *     if it cannot be opened, mapped or, for a copy, read; if the process has too few memory mappings left; or if
+     *     the thread is interrupted
      * @throws BufferAllocationException if the device has no memory left, for a copy above all
      * @throws IllegalStateException if the device is closed
      */

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.mlxnative.internal.shim.Shim;
 import java.io.IOException;
@@ -314,6 +315,20 @@ class MappingContractTest {
         buffer.close();
         start.close();
         assertMappingsOf(file, 0);
+    }
+
+    /** The JVM would end if it found no memory mapping left. */
+    @Test
+    void ofTooManyFilesIsRefusedBeforeTheSystemDoes() throws Exception {
+        assumeTrue(Files.exists(Path.of("/proc/sys/vm/max_map_count")), "this system does not limit memory mappings");
+        List<String> options = new ArrayList<>(ForkedJvm.sameLibrary());
+        options.add("--enable-native-access=ALL-UNNAMED");
+        ForkedJvm jvm = ForkedJvm.run(options, MapsManyFiles.class, file(1).toString());
+        assertThat(jvm.err()).isEmpty();
+        assertThat(jvm.out())
+                .contains("vm.max_map_count allows", "are kept for the JVM")
+                .endsWith("goes on" + System.lineSeparator());
+        assertThat(jvm.exitStatus()).isZero();
     }
 
     /** A mapping costs address space only: the resident memory does not grow until a page is read. */

@@ -15,7 +15,12 @@ import java.util.concurrent.ConcurrentHashMap;
  * process can have a limited number of mappings, but a file has any number of tensors. Thread-safe.
  */
 final class FileMappings {
+    private final MappingLimit limit;
     private final ConcurrentHashMap<Version, RefCountedHandle> open = new ConcurrentHashMap<>();
+
+    FileMappings(MappingLimit limit) {
+        this.limit = limit;
+    }
 
     /**
      * A file and its contents. A changed file gets a mapping of its own: it may have another size, or be another file
@@ -33,7 +38,7 @@ final class FileMappings {
      * A mapping of a file, which the caller releases. Its segment has the size of the file.
      *
      * @param file at least 1 byte
-     * @throws IOException if the file cannot be read or mapped
+     * @throws IOException if the file cannot be read or mapped, or the process has no mapping left for it
      */
     RefCountedHandle acquire(MappableFile file) throws IOException {
         Version version = Version.of(file);
@@ -58,6 +63,7 @@ final class FileMappings {
         Arena pages = Arena.ofShared();
         RefCountedHandle made = null;
         try (FileChannel channel = file.open()) {
+            limit.take(file.path());
             made = new RefCountedHandle("mapping", map(channel, file, pages), mapping -> {
                 open.computeIfPresent(
                         version, (key, current) -> current.handle().equals(mapping) ? null : current);

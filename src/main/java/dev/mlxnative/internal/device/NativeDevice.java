@@ -16,7 +16,7 @@ public final class NativeDevice implements MemorySource {
     private final RefCountedHandle handle;
     private final DeviceInfo info;
     private final DeviceTraits traits;
-    private final FileMappings mappings = new FileMappings();
+    private final FileMappings mappings = new FileMappings(MappingLimit.OF_PROCESS);
 
     private NativeDevice(MemorySegment handle) {
         this.handle = new RefCountedHandle("device", handle, Shim::releaseDevice);

@@ -35,7 +35,7 @@ class MappingBackingTest {
 
     private final NativeDevice device = NativeDevice.open();
     private final int page = Math.toIntExact(device.traits().pageSize());
-    private final FileMappings mappings = new FileMappings();
+    private final FileMappings mappings = new FileMappings(MappingLimit.OF_PROCESS);
     private final Arena access = Arena.ofShared();
     private Path path;
     private byte[] content;
