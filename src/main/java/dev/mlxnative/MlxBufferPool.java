@@ -413,9 +413,9 @@ public final class MlxBufferPool implements AutoCloseable {
 
         /**
          * Free memory that no request has taken for this long is freed, at the latest after twice the time, and parked
-         * memory whose fence is complete becomes free; a minute unless set, {@link Duration#ZERO} for never. This runs
-         * on the JDK's common pool and needs no call. It is also the only way in which a pool that is dropped rather
-         * than closed loses its free memory.
+         * memory whose fence is complete becomes free; a minute unless set, {@link Duration#ZERO} for never. This needs
+         * no call: it runs on a daemon thread of the library, which exists while a pool has free or parked memory. It
+         * is also the only way in which a pool that is dropped rather than closed loses its free memory.
          *
          * @throws IllegalArgumentException if it is negative
          */

@@ -7,7 +7,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
 /** Starts tasks on threads of their own, and waits for the effects of other threads. */
-final class Async {
+public final class Async {
     private static final long LIMIT_NANOS = TimeUnit.SECONDS.toNanos(20);
 
     private Async() {}
@@ -20,7 +20,7 @@ final class Async {
     }
 
     /** Waits until a condition holds, and fails if it does not hold in time. */
-    static void await(BooleanSupplier condition) {
+    public static void await(BooleanSupplier condition) {
         await(condition, () -> "the condition does not hold after " + LIMIT_NANOS + " ns");
     }
 

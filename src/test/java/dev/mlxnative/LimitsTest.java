@@ -394,9 +394,9 @@ class LimitsTest {
             pool.limits().setTrimIdleAfter(Duration.ofMillis(20));
             cache(page);
             AllocatedBytes.assertBackTo(device, bytesBefore);
-            assertThat(Thread.getAllStackTraces().keySet())
-                    .extracting(Thread::getName)
-                    .noneMatch(name -> name.startsWith("mlx-") && !name.equals("mlx-leak-detector"));
+            Async.await(() -> Thread.getAllStackTraces().keySet().stream()
+                    .map(Thread::getName)
+                    .noneMatch(name -> name.startsWith("mlx-") && !name.equals("mlx-leak-detector")));
         }
 
         @Test

@@ -1,5 +1,6 @@
 package dev.mlxnative.internal.device;
 
+import dev.mlxnative.internal.background.DaemonThreads;
 import dev.mlxnative.internal.shim.Shim;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;

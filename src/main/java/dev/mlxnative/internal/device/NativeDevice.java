@@ -2,6 +2,7 @@ package dev.mlxnative.internal.device;
 
 import dev.mlxnative.BufferAllocationException;
 import dev.mlxnative.DeviceInfo;
+import dev.mlxnative.internal.background.DaemonTimer;
 import dev.mlxnative.internal.shim.Shim;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -211,7 +212,7 @@ public final class NativeDevice implements MemorySource {
         for (DeviceMemory memory = memories.first(); memory != null; memory = memories.first()) {
             DeviceMemory next = memory;
             if (!next.tryFree()) {
-                DaemonThreads.retry("mlx-free", () -> tryFree(next, freed));
+                DaemonTimer.shared().retry(() -> tryFree(next, freed));
                 memories.poll();
             } else {
                 memories.poll();

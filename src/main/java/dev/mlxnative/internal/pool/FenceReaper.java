@@ -1,7 +1,7 @@
 package dev.mlxnative.internal.pool;
 
 import dev.mlxnative.MlxFence;
-import dev.mlxnative.internal.device.DaemonThreads;
+import dev.mlxnative.internal.background.DaemonThreads;
 import java.lang.System.Logger.Level;
 import java.util.concurrent.atomic.AtomicInteger;
 

@@ -1,31 +1,102 @@
 package dev.mlxnative.internal.pool;
 
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.TimeUnit;
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.mlxnative.internal.background.DaemonTimer;
+import java.lang.System.Logger.Level;
 
-/** Sweeps a pool from time to time, on the JDK's common pool: reaps fences, and frees memory that lay idle. */
+/**
+ * Sweeps a pool from time to time, on the {@link DaemonTimer}: reaps fences, and frees memory that lay idle.
+ *
+ * <p>The timer keeps the pool reachable while a sweep is scheduled, so that a pool that is dropped loses its free
+ * memory. A closed pool without parked memory has no sweep.
+ */
 final class IdleTrimmer {
+    private static final System.Logger LOG = System.getLogger("dev.mlxnative");
+
+    private final String pool;
     private final PoolState state;
     private final FenceReaper reaper;
     private final Reclaimer reclaimer;
+    private final DaemonTimer.Task task;
 
-    IdleTrimmer(PoolState state, FenceReaper reaper, Reclaimer reclaimer) {
+    /** The ticket of the sweep that the timer runs next, or has run last. */
+    @GuardedBy("this")
+    private long ticket = SweepPlan.NONE;
+
+    @GuardedBy("this")
+    private long delayNanos;
+
+    IdleTrimmer(String pool, PoolState state, FenceReaper reaper, Reclaimer reclaimer, DaemonTimer timer) {
+        this.pool = pool;
         this.state = state;
         this.reaper = reaper;
         this.reclaimer = reclaimer;
+        task = timer.task(this::run);
     }
 
-    /** Runs a sweep after its delay; it plans the next one. */
-    void schedule(long ticket, long delayNanos) {
-        CompletableFuture.delayedExecutor(delayNanos, TimeUnit.NANOSECONDS).execute(() -> run(ticket));
+    /**
+     * Runs a sweep after its delay, unless a later one is planned; it plans the next one. If no thread can be started
+     * for it, the state plans another one as soon as memory becomes free.
+     */
+    void schedule(long sweepTicket, long sweepDelayNanos) {
+        boolean scheduled = false;
+        try {
+            scheduled = scheduleLatest(sweepTicket, sweepDelayNanos);
+        } finally {
+            if (!scheduled) {
+                state.sweepNotScheduled(sweepTicket);
+            }
+            cancelIfVoid();
+        }
     }
 
-    private void run(long ticket) {
+    private synchronized boolean scheduleLatest(long sweepTicket, long sweepDelayNanos) {
+        if (ticket > sweepTicket) {
+            return true;
+        }
+        ticket = sweepTicket;
+        delayNanos = sweepDelayNanos;
+        return task.schedule(sweepDelayNanos);
+    }
+
+    /** Cancels the sweep that is scheduled unless the state still plans it. */
+    synchronized void cancelIfVoid() {
+        if (state.plannedSweep() != ticket) {
+            task.cancel();
+        }
+    }
+
+    private void run() {
+        try {
+            reapAndSweep();
+        } catch (Throwable e) {
+            repeat();
+            LOG.log(Level.WARNING, "a sweep of pool " + pool + " failed; the next one follows", e);
+        }
+    }
+
+    private void reapAndSweep() {
         try {
             reaper.reap();
         } finally {
-            state.sweep(ticket);
+            state.sweep(ticket());
             reclaimer.run();
+        }
+    }
+
+    private synchronized long ticket() {
+        return ticket;
+    }
+
+    /**
+     * Schedules the sweep that is planned after one that failed: an idle pool has no other occasion to free its memory.
+     * Allocates nothing, because the heap may have no room.
+     */
+    private synchronized void repeat() {
+        long planned = state.plannedSweep();
+        if (planned != SweepPlan.NONE) {
+            ticket = planned;
+            task.schedule(delayNanos);
         }
     }
 }

@@ -5,6 +5,7 @@ import dev.mlxnative.MlxFence;
 import dev.mlxnative.PoolStats;
 import dev.mlxnative.Sizing;
 import dev.mlxnative.Zeroing;
+import dev.mlxnative.internal.background.DaemonTimer;
 import dev.mlxnative.internal.device.MemorySource;
 import dev.mlxnative.internal.observe.JfrEvents;
 import java.lang.System.Logger.Level;
@@ -48,7 +49,7 @@ public final class PoolEngine {
         leaseStart = new LeaseStart(config.zeroing(), observer, retirement);
         AllocationTransactions allocations = new AllocationTransactions(state);
         reaper = new FenceReaper(state, allocations, retirement);
-        idleTrimmer = new IdleTrimmer(state, reaper, reclaimer);
+        idleTrimmer = new IdleTrimmer(config.name(), state, reaper, reclaimer, DaemonTimer.shared());
         tools = new Acquisition.Tools(config.name(), source, allocations, reaper, reclaimer, observer, leaseStart);
         leaks = new LeakDetector(config.leakDetection(), this::endLeaked);
     }
@@ -264,6 +265,7 @@ public final class PoolEngine {
         StackReserve.require();
         reaper.reap();
         state.adjust(change, restartIdleTime);
+        idleTrimmer.cancelIfVoid();
         reclaimer.run();
     }
 
@@ -295,6 +297,7 @@ public final class PoolEngine {
         if (!state.close()) {
             return;
         }
+        idleTrimmer.cancelIfVoid();
         try {
             observer.close();
         } finally {

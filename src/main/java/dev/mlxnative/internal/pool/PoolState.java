@@ -198,6 +198,31 @@ final class PoolState {
         }
     }
 
+    /** The ticket of the planned sweep, or {@link SweepPlan#NONE}. */
+    long plannedSweep() {
+        lock.lock();
+        try {
+            return sweeps.ticket();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The sweep with this ticket will not run: the next release plans another one. */
+    void sweepNotScheduled(long ticket) {
+        lock.lock();
+        try {
+            if (sweeps.isDue(ticket)) {
+                sweeps.cancel();
+                // No sweep would find what the shards cache.
+                caches.stop();
+                publishPressure();
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** Frees memory that has been unused since the sweep with this ticket was planned, and plans the next one. */
     void sweep(long ticket) {
         lock.lock();

@@ -24,6 +24,11 @@ final class SweepPlan {
         return ticket;
     }
 
+    /** The ticket of the planned sweep, or {@link #NONE}. */
+    long ticket() {
+        return ticket;
+    }
+
     /** Whether a ticket is that of the planned sweep. */
     boolean isDue(long sweepTicket) {
         return sweepTicket == ticket;

@@ -1,7 +1,7 @@
 /**
  * The allocator engine of a pool. {@code PoolEngine} wires it, and is what the API calls, with {@code PoolConfig} and
- * {@code LimitSettings} as arguments. May use: {@code device}, {@code observe} and the vocabulary. Only this package
- * may change a block.
+ * {@code LimitSettings} as arguments. May use: {@code device}, {@code observe}, {@code background} and the vocabulary.
+ * Only this package may change a block.
  *
  * <p><b>Glossary.</b> A <i>block</i> is a range of device memory that is leased as a whole: a native buffer, or a range
  * of a <i>chunk</i>. A <i>lease</i> lasts from its issue to its end; the block's <i>generation</i> numbers it. A

@@ -3,13 +3,37 @@ package dev.mlxnative.internal.pool;
 import static dev.mlxnative.internal.pool.PoolSetup.PAGE;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.mlxnative.LogRecords;
+import dev.mlxnative.Unreachable;
+import dev.mlxnative.internal.background.DaemonThreads;
+import dev.mlxnative.internal.background.DaemonTimer;
+import java.lang.ref.WeakReference;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 class IdleTrimmerTest {
+    @RegisterExtension
+    final LogRecords log = new LogRecords();
+
     private final PoolSetup setup = new PoolSetup();
-    private final PoolEngine pool = setup.limits(limits -> limits.withTrimIdleNanos(TimeUnit.MILLISECONDS.toNanos(5)))
-            .engine();
+    private final PoolEngine pool = sweepAfter(TimeUnit.MILLISECONDS.toNanos(5)).engine();
+
+    private PoolSetup sweepAfter(long idleNanos) {
+        return setup.limits(limits -> limits.withTrimIdleNanos(idleNanos));
+    }
+
+    /** Opens a pool with idle memory. */
+    private PoolEngine newPool(long idleNanos) {
+        PoolEngine opened = sweepAfter(idleNanos).engine();
+        Lease.of(opened, PAGE).end();
+        return opened;
+    }
 
     @Test
     void memoryThatLiesIdleIsFreed() {
@@ -28,5 +52,134 @@ class IdleTrimmerTest {
         fence.complete();
         Waiting.until("all memory is freed", () -> setup.source.allocatedBytes() == 0);
         assertThat(pool.snapshot().parkedCount()).isZero();
+    }
+
+    @Test
+    void idleMemoryIsFreedWhileTheApplicationBlocksTheCommonPool() {
+        var end = new CountDownLatch(1);
+        List<CompletableFuture<Void>> blocked = IntStream.range(0, 300)
+                .mapToObj(ignored -> CompletableFuture.runAsync(() -> Waiting.untilOpen(end)))
+                .toList();
+        try {
+            Lease.of(pool, PAGE).end();
+            Waiting.until("all memory is freed", () -> setup.source.allocatedBytes() == 0);
+        } finally {
+            end.countDown();
+            blocked.forEach(CompletableFuture::join);
+        }
+    }
+
+    @Test
+    void aClosedPoolIsUnreachableAtOnce() {
+        List<WeakReference<PoolEngine>> closed = new ArrayList<>();
+        for (int i = 0; i < 1000; i++) {
+            PoolEngine opened = newPool(TimeUnit.DAYS.toNanos(1));
+            opened.close();
+            closed.add(new WeakReference<>(opened));
+        }
+        for (WeakReference<PoolEngine> each : closed) {
+            if (each.get() != null) {
+                Unreachable.require("a closed pool", each);
+            }
+        }
+    }
+
+    @Test
+    void aPoolIsUnreachableOnceItNeedsNoSweepAnyMore() {
+        WeakReference<PoolEngine> dropped = new WeakReference<>(newPool(TimeUnit.DAYS.toNanos(1)));
+        System.gc();
+        PoolEngine held = dropped.get();
+        assertThat(held).as("a pool with idle memory, which a sweep will free").isNotNull();
+        held.adjust(limits -> limits.withTrimIdleNanos(0), true);
+        held = null;
+        Unreachable.require("a pool without sweeps", dropped);
+    }
+
+    @Test
+    void aPoolThatIsDroppedLosesItsFreeMemoryAndIsThenUnreachable() {
+        WeakReference<PoolEngine> dropped = new WeakReference<>(newPool(TimeUnit.MILLISECONDS.toNanos(5)));
+        Waiting.until("all memory is freed", () -> setup.source.allocatedBytes() == 0);
+        Unreachable.await("the pool", dropped);
+    }
+
+    /** A trimmer on a timer of its own, whose threads and whose sweeps can fail. */
+    private final class Trimming {
+        final StateSetup pool = new StateSetup(setup);
+        volatile boolean noThreads;
+        volatile int failures;
+
+        final IdleTrimmer trimmer;
+
+        Trimming() {
+            var observer = new PoolObserver(setup.config());
+            var reclaimer = new Reclaimer(setup.source, pool.state, observer, new Reclaimer.Maintenance() {
+                @Override
+                public void schedule(Deferred.Sweep sweep) {
+                    if (failures > 0) {
+                        failures--;
+                        throw new StackOverflowError("before the sweep is scheduled");
+                    }
+                    trimmer.schedule(sweep);
+                }
+
+                @Override
+                public void watchFences() {}
+            });
+            var retirement = new Retirement(false, pool.shards, pool.releases, observer, reclaimer);
+            var reaper = new FenceReaper(pool.state, pool.allocations, retirement);
+            trimmer = new IdleTrimmer("pool", pool.state, reaper, reclaimer, new DaemonTimer(this::start));
+        }
+
+        private void start(Runnable code) {
+            if (noThreads) {
+                throw new OutOfMemoryError("unable to create native thread");
+            }
+            DaemonThreads.run("timer", code);
+        }
+
+        /** Makes memory free, and schedules the sweep that this plans. */
+        void free(Block block) {
+            Deferred.Sweep sweep = pool.free(block).sweep();
+            assertThat(sweep).as("the planned sweep").isNotNull();
+            trimmer.schedule(sweep);
+        }
+    }
+
+    @Test
+    void withoutAThreadTheNextReleasePlansASweepAgain() {
+        var trimming = new Trimming();
+        Block first = trimming.pool.lease(PAGE);
+        Block second = trimming.pool.lease(2 * PAGE);
+        Block third = trimming.pool.lease(3 * PAGE);
+        trimming.noThreads = true;
+        trimming.free(first);
+        assertThat(trimming.pool.state.plannedSweep()).isEqualTo(SweepPlan.NONE);
+        trimming.free(second);
+        assertThat(trimming.pool.state.plannedSweep()).isEqualTo(SweepPlan.NONE);
+        trimming.noThreads = false;
+        Waiting.until("the process is asked for a thread again", () -> {
+            if (trimming.pool.state.plannedSweep() == SweepPlan.NONE) {
+                trimming.free(trimming.pool.lease(PAGE));
+            }
+            return setup.source.allocatedBytes() == third.capacity();
+        });
+    }
+
+    @Test
+    void aSweepFollowsOneThatFails() {
+        var trimming = new Trimming();
+        trimming.failures = 2;
+        // A fence that is not complete keeps sweeps planned.
+        Block parked = trimming.pool.retire(trimming.pool.lease(PAGE));
+        var fence = new FakeFence();
+        Deferred.Sweep sweep =
+                trimming.pool.releases.park(List.of(parked), fence).sweep();
+        assertThat(sweep).isNotNull();
+        trimming.trimmer.schedule(sweep);
+        Waiting.until("two sweeps have failed", () -> trimming.failures == 0);
+        fence.complete();
+        Waiting.until("all memory is freed", () -> setup.source.allocatedBytes() == 0);
+        log.await(2, "a sweep of pool pool failed; the next one follows");
+        assertThat(log.origins()).hasOnlyElementsOfType(StackOverflowError.class);
     }
 }

@@ -2,6 +2,7 @@ package dev.mlxnative.internal.pool;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 
@@ -21,6 +22,15 @@ final class Waiting {
             held = holds.getAsBoolean();
         }
         assertThat(held).as(condition).isTrue();
+    }
+
+    /** Waits until a latch is open, for as long as the test lasts. */
+    static void untilOpen(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
     }
 
     /** Waits until a thread sleeps, with or without a time limit. */
