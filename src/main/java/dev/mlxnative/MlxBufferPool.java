@@ -474,8 +474,9 @@ public final class MlxBufferPool implements AutoCloseable {
         /**
          * Records every request and release in a file, in the CSV format of RMM's logs, which {@code bench/} replays:
          * about 45 bytes a line. {@link #build} creates the file or empties it, and {@link MlxBufferPool#close}
-         * completes it; later releases are not recorded. A lease ends in the file when it is released, whatever fence
-         * its memory waits for. Two pools cannot share a file. None unless set.
+         * completes it; later releases are not recorded. Until then, the file lags by at most a second, and an exit of
+         * the JVM writes the rest. A lease ends in the file when it is released, whatever fence its memory waits for.
+         * Two pools cannot share a file. None unless set.
          */
         public Builder traceTo(Path file) {
             this.allocationLog = Objects.requireNonNull(file, "file");
