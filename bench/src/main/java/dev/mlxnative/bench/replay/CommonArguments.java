@@ -1,13 +1,19 @@
 package dev.mlxnative.bench.replay;
 
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** The arguments that all commands have: the traces to replay, and help. */
 public final class CommonArguments {
+
+    @Spec(Spec.Target.MIXEE)
+    private CommandSpec command = CommandSpec.create();
 
     @Option(
             names = {"-h", "--help"},
@@ -21,8 +27,23 @@ public final class CommonArguments {
             description = "Traces to replay, gzip or plain; by default all in " + TraceFiles.DEFAULT_DIRECTORY + ".")
     private List<Path> files = new ArrayList<>();
 
-    /** Reads the traces that the user named, or all of the default directory. */
+    @Option(
+            names = GapPolicy.OPTION,
+            description = "Accept logs that begin or end in the middle of a process, or were appended to each other."
+                    + " The output says what is skipped.")
+    private boolean partial;
+
+    /**
+     * Reads the traces that the user named, or all of the default directory. Prints what the traces leave out of their
+     * files.
+     */
     public List<Trace> traces() throws CommandFailure {
-        return TraceFiles.read(files);
+        List<Trace> traces = TraceFiles.read(files, new ReadOptions(partial));
+        PrintWriter out = command.commandLine().getOut();
+        for (Trace trace : traces) {
+            trace.remarks().forEach(remark -> out.println(trace.name() + ": " + remark));
+        }
+        out.flush();
+        return traces;
     }
 }

@@ -16,6 +16,7 @@ package dev.mlxnative.bench.replay;
  * @param overlaps the leases whose contents another lease altered, on the device and through the pool
  * @param leaks the leases that never ended, plus 1 for each kind of pass after which the device held other memory than
  *     before
+ * @param gaps what the log lacks
  */
 record ReplayResult(
         String trace,
@@ -29,4 +30,5 @@ record ReplayResult(
         double directNanosPerRequest,
         double pooledNanosPerRequest,
         long overlaps,
-        long leaks) {}
+        long leaks,
+        Gaps gaps) {}

@@ -100,7 +100,8 @@ final class Replayer {
                     directNanos,
                     perRequest(trace, pooledNanos.get(i)),
                     overlaps + overlapsOfPools.get(i),
-                    leaks + leaksOfPools.get(i) + stayed));
+                    leaks + leaksOfPools.get(i) + stayed,
+                    trace.gaps()));
         }
         return results;
     }

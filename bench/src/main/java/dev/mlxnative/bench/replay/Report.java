@@ -26,15 +26,22 @@ final class Report {
     /**
      * The data of one trace.
      *
+     * @param remarks sentences about what the trace leaves out of its file
      * @param sizes the number of requests by size: element {@code i} counts sizes above 2^(i-1) and up to 2^i
      */
     private record Section(
-            String name, long peakLiveBytes, long[] sizes, List<ReplayResult> results, List<Timeline> timelines) {}
+            String name,
+            List<String> remarks,
+            long peakLiveBytes,
+            long[] sizes,
+            List<ReplayResult> results,
+            List<Timeline> timelines) {}
 
     private final List<Section> sections = new ArrayList<>();
 
     void add(Trace trace, List<ReplayResult> results, List<Timeline> timelines) {
-        sections.add(new Section(trace.name(), trace.peakLiveBytes(), sizes(trace), results, timelines));
+        sections.add(
+                new Section(trace.name(), trace.remarks(), trace.peakLiveBytes(), sizes(trace), results, timelines));
     }
 
     private static long[] sizes(Trace trace) {

@@ -1,6 +1,8 @@
 package dev.mlxnative.bench.replay;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * The allocations and frees of a program, in their order.
@@ -25,6 +27,8 @@ public final class Trace {
     private final int peakLiveCount;
     private final int finalLiveCount;
     private final long peakLiveBytes;
+    private final Gaps gaps;
+    private final List<String> remarks;
 
     private Trace(Builder builder) {
         name = builder.name;
@@ -35,6 +39,8 @@ public final class Trace {
         peakLiveCount = builder.slotCount;
         finalLiveCount = builder.slotCount - builder.emptyCount;
         peakLiveBytes = builder.peakLiveBytes;
+        gaps = builder.gaps;
+        remarks = List.copyOf(builder.remarks);
     }
 
     static Builder builder(String name) {
@@ -89,6 +95,16 @@ public final class Trace {
         return finalLiveCount;
     }
 
+    /** What the file lacks. */
+    Gaps gaps() {
+        return gaps;
+    }
+
+    /** Sentences for the user about what the trace leaves out of its file. */
+    List<String> remarks() {
+        return remarks;
+    }
+
     @Override
     public String toString() {
         return "Trace[%s, %d requests, peak %d bytes in %d buffers, %d never freed, %d failed]"
@@ -99,6 +115,8 @@ public final class Trace {
     static final class Builder {
 
         private final String name;
+        private final List<String> remarks = new ArrayList<>();
+        private Gaps gaps = Gaps.NONE;
         private int[] slots = new int[1024];
         private long[] sizes = new long[1024];
         private int[] emptySlots = new int[64];
@@ -141,6 +159,18 @@ public final class Trace {
 
         void allocateFailure() {
             failures++;
+        }
+
+        void remark(String sentence) {
+            remarks.add(sentence);
+        }
+
+        /** Sets what the file lacks, and remarks on it. */
+        void gaps(Gaps found) {
+            gaps = found;
+            if (!found.equals(Gaps.NONE)) {
+                remark(found.sentence());
+            }
         }
 
         Trace build() {

@@ -22,11 +22,11 @@ public final class TraceFiles {
      *
      * @param files the files to read; if empty, every file of the default directory
      */
-    public static List<Trace> read(List<Path> files) throws CommandFailure {
+    static List<Trace> read(List<Path> files, ReadOptions options) throws CommandFailure {
         var traces = new ArrayList<Trace>();
         for (Path file : files.isEmpty() ? defaultFiles() : files) {
             try {
-                traces.add(TraceReader.read(file));
+                traces.add(TraceReader.read(file, options));
             } catch (MalformedTraceException e) {
                 throw new CommandFailure(String.valueOf(e.getMessage()), CommandLine.ExitCode.USAGE, e);
             } catch (IOException e) {

@@ -58,7 +58,8 @@ class ReplayCommandTest {
                         "directNanosPerRequest",
                         "pooledNanosPerRequest",
                         "overlaps",
-                        "leaks");
+                        "leaks",
+                        "gaps");
         assertThat(result.get("trace").stringValue()).isEqualTo("small.csv");
         assertThat(result.get("device").stringValue()).matches("(host|metal): .+");
         assertThat(result.get("policy").stringValue()).isEqualTo("power-of-two");
@@ -113,9 +114,26 @@ class ReplayCommandTest {
         assertThat(execute("--json", json.toString(), good.toString(), bad.toString()))
                 .isEqualTo(2);
 
-        assertThat(err.toString().lines()).containsExactly(bad + ":3: free of 0x20, which is not live");
+        assertThat(err.toString().lines())
+                .containsExactly(bad + ":3: free of 0x20, which is not live (--partial skips it)");
         assertThat(out.toString()).isEmpty();
         assertThat(json).doesNotExist();
+    }
+
+    @Test
+    void saysWhatItSkipsOfAPartialLog() throws IOException {
+        Path trace = write("late.csv", HEADER + "0,0,free,0x20,8,0\n0,1,allocate,0x10,8,0\n");
+        Path json = directory.resolve("results.jsonl");
+
+        assertThat(execute(trace.toString())).isEqualTo(2);
+        assertThat(execute("--partial", "--json", json.toString(), trace.toString()))
+                .isZero();
+
+        assertThat(out.toString().lines())
+                .startsWith("late.csv: partial log: skipped 1 free of memory that the log does not allocate");
+        var gaps = JsonMapper.shared().readTree(Files.readString(json)).get("gaps");
+        assertThat(gaps.propertyNames()).containsExactly("unknownFrees", "missingFrees", "tornEnds", "appendedLogs");
+        assertThat(gaps.get("unknownFrees").longValue()).isEqualTo(1);
     }
 
     @Test
@@ -192,7 +210,8 @@ class ReplayCommandTest {
     }
 
     private static ReplayResult result(String trace, long overlaps, long leaks) {
-        return new ReplayResult(trace, "host: h", "power-of-two", 9, 1, 8, 1024, 2048, 350, 20, overlaps, leaks);
+        return new ReplayResult(
+                trace, "host: h", "power-of-two", 9, 1, 8, 1024, 2048, 350, 20, overlaps, leaks, Gaps.NONE);
     }
 
     private int execute(String... args) {

@@ -110,6 +110,7 @@ class ReportTest {
         var tiny = Trace.builder(HOSTILE);
         tiny.free(tiny.allocate(1000), 1000);
         tiny.allocate(70_000);
+        tiny.gaps(new Gaps(1, 0, 0, 0));
         try (var device = MlxDevice.open();
                 var file = ResultFile.open(page)) {
             var replayer = new Replayer(device, POLICIES);
@@ -261,6 +262,19 @@ class ReportTest {
     void showsNamesAsText() {
         assertThat(browser.findElements(By.tagName("h2")).getLast().getText()).isEqualTo(HOSTILE);
         assertThat(browser.findElements(By.tagName("img"))).isEmpty();
+    }
+
+    @Test
+    void saysWhatATraceLeavesOutOfItsFile() {
+        List<String> notes =
+                browser.findElements(By.tagName("section")).getLast().findElements(By.tagName("p")).stream()
+                        .map(WebElement::getText)
+                        .toList();
+        assertThat(notes)
+                .startsWith("Note: partial log: skipped 1 free of memory that the log does not allocate.")
+                .hasSize(2);
+        assertThat(browser.findElements(By.tagName("section")).getFirst().findElements(By.tagName("p")))
+                .hasSize(1);
     }
 
     @Test

@@ -10,7 +10,19 @@ class ResultTableTest {
     @Test
     void showsUnitsAndRatios() {
         String table = ResultTable.of(List.of(new ReplayResult(
-                "a.csv.gz", "host: h", "power-of-two", 40_000, 50, 39_950, 3 << 19, 3 << 20, 3_500.04, 33.26, 0, 0)));
+                "a.csv.gz",
+                "host: h",
+                "power-of-two",
+                40_000,
+                50,
+                39_950,
+                3 << 19,
+                3 << 20,
+                3_500.04,
+                33.26,
+                0,
+                0,
+                Gaps.NONE)));
 
         assertThat(cells(table.lines().toList().get(1)))
                 .containsExactly(
@@ -43,7 +55,7 @@ class ResultTableTest {
     @Test
     void hasNoRatiosForATraceWithoutRequests() {
         String table = ResultTable.of(
-                List.of(new ReplayResult("a.csv.gz", "host: h", "power-of-two", 0, 0, 0, 0, 0, 0, 0, 0, 0)));
+                List.of(new ReplayResult("a.csv.gz", "host: h", "power-of-two", 0, 0, 0, 0, 0, 0, 0, 0, 0, Gaps.NONE)));
 
         assertThat(cells(table.lines().toList().get(3)))
                 .containsExactly(

@@ -40,11 +40,20 @@ class TraceReaderFuzzTest {
 
     private static boolean readOrRefuse(byte[] bytes) throws IOException {
         Path file = Files.write(directory.resolve("trace.csv"), bytes);
+        boolean partial = readOrRefuse(file, new ReadOptions(true));
+        boolean whole = readOrRefuse(file, ReadOptions.DEFAULT);
+        assertThat(partial || !whole).isTrue();
+        return whole;
+    }
+
+    private static boolean readOrRefuse(Path file, ReadOptions options) throws IOException {
         try {
-            assertConsistent(TraceReader.read(file));
+            Trace trace = TraceReader.read(file, options);
+            assertConsistent(trace);
+            assertThat(trace.gaps().equals(Gaps.NONE) || options.partial()).isTrue();
             return true;
         } catch (MalformedTraceException e) {
-            assertThat(e.line()).isPositive();
+            assertThat(e.place()).isNotBlank();
             assertThat(e.reason()).isNotBlank();
             return false;
         }

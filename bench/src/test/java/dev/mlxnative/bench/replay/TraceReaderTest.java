@@ -165,8 +165,8 @@ class TraceReaderTest {
                     0,0,allocate,(nil),8,0             | allocate of 8 bytes at the null pointer
                     0,0,realloc,0x10,8,0               | unknown action: realloc
                     0,0,Allocate,0x10,8,0              | unknown action: Allocate
-                    0,0,free,0x99,8,0                  | free of 0x99, which is not live
-                    0,0,allocate,0x1,64,0              | allocate of 0x1, which is live since line 2
+                    0,0,free,0x99,8,0                  | free of 0x99, which is not live (--partial skips it)
+                    0,0,allocate,0x1,64,0              | allocate of 0x1, which is live since line 2 (--partial frees it first)
                     0,0,free,0x1,63,0                  | free of 0x1 with size 63, but line 2 allocates 64
                     0,0,allocate,0x10,8                | 5 fields, but the header has 6
                     0,0,allocate,0x10,8,0,0            | 7 fields, but the header has 6
@@ -181,7 +181,7 @@ class TraceReaderTest {
     void refusesASecondFree() {
         String csv = HEADER + "0,0,allocate,0x1,64,0\n0,1,free,0x1,64,0\n0,2,free,0x1,64,0\n";
 
-        assertMalformed(csv.getBytes(StandardCharsets.UTF_8), 4, "free of 0x1, which is not live");
+        assertMalformed(csv.getBytes(StandardCharsets.UTF_8), 4, "free of 0x1, which is not live (--partial skips it)");
     }
 
     @Test
@@ -229,14 +229,14 @@ class TraceReaderTest {
 
         var exception = catchThrowableOfType(
                 MalformedTraceException.class, () -> readBytes(csv.getBytes(StandardCharsets.UTF_8)));
-        assertThat(exception.line()).isEqualTo(csv.lines().count());
+        assertThat(exception.place()).isEqualTo(String.valueOf(csv.lines().count()));
     }
 
     @Test
     void countsLinesOfTheFileAndNotRows() {
         String csv = HEADER.strip() + ",Note\n0,0,allocate,0x1,64,0,\"two\nlines\"\n0,1,free,0x2,64,0,\n";
 
-        assertMalformed(csv.getBytes(StandardCharsets.UTF_8), 4, "free of 0x2, which is not live");
+        assertMalformed(csv.getBytes(StandardCharsets.UTF_8), 4, "free of 0x2, which is not live (--partial skips it)");
     }
 
     @Test
@@ -251,14 +251,15 @@ class TraceReaderTest {
         long line = 1 + unzippable(truncated).chars().filter(c -> c == '\n').count();
 
         assertThat(line).isBetween(5_000L, 15_000L);
-        assertMalformed(truncated, line, "truncated gzip");
+        assertMalformed(truncated, line, "truncated gzip (--partial replays what is before it)");
     }
 
     @Test
     void refusesGzipWithoutItsEnd() throws IOException {
         byte[] whole = gzip(HEADER + "0,0,allocate,0x1,64,0\n");
 
-        assertMalformed(Arrays.copyOf(whole, whole.length - 1), 3, "truncated gzip");
+        assertMalformed(
+                Arrays.copyOf(whole, whole.length - 1), 3, "truncated gzip (--partial replays what is before it)");
     }
 
     @Test
@@ -285,7 +286,7 @@ class TraceReaderTest {
     private void assertMalformed(byte[] bytes, long line, String reason) {
         var exception = catchThrowableOfType(MalformedTraceException.class, () -> readBytes(bytes));
         assertThat(exception.reason()).isEqualToIgnoringWhitespace(reason);
-        assertThat(exception.line()).isEqualTo(line);
+        assertThat(exception.place()).isEqualTo(String.valueOf(line));
         assertThat(exception.file()).isEqualTo(directory.resolve("trace.csv").toString());
         assertThat(exception).hasMessage(exception.file() + ":" + line + ": " + exception.reason());
     }
