@@ -3,7 +3,10 @@ package dev.mlxnative.bench.replay;
 import java.io.IOException;
 import java.nio.file.Path;
 
-/** Reads traces from files: CSV in the format of RMM's logs, gzip or plain. The first bytes tell which. */
+/**
+ * Reads traces from files: CSV in the format of RMM's logs, and memory snapshots of PyTorch in JSON and as pickles,
+ * each gzip or plain. The first bytes tell the format.
+ */
 public final class TraceReader {
 
     private TraceReader() {}
@@ -24,7 +27,13 @@ public final class TraceReader {
             if (packing != null) {
                 throw new MalformedTraceException(file, 1, packing.advice());
             }
+            if (PickledSnapshot.begins(bytes.peek(2))) {
+                return SnapshotTrace.of(file, PickledSnapshot.read(file, bytes), options);
+            }
             var text = TraceText.decode(bytes);
+            if (JsonSnapshot.begins(text.first())) {
+                return SnapshotTrace.of(file, JsonSnapshot.read(file, bytes, text), options);
+            }
             return CsvTrace.read(file, bytes, text, options);
         }
     }

@@ -39,6 +39,14 @@ final class TraceText extends FilterReader {
         return new TraceText(new BufferedReader(new InputStreamReader(bytes, charset)), charset);
     }
 
+    /** Returns the first character without consuming it, or -1 if there is none. */
+    int first() throws IOException {
+        in.mark(1);
+        int first = in.read();
+        in.reset();
+        return first;
+    }
+
     Charset charset() {
         return charset;
     }

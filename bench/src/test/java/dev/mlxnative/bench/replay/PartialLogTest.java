@@ -150,7 +150,7 @@ class PartialLogTest {
         byte[] whole = gzip(csv.toString());
         Path file = Files.write(directory.resolve("log.csv.gz"), Arrays.copyOf(whole, whole.length / 2));
 
-        Trace trace = TraceReader.read(file, new ReadOptions(true));
+        Trace trace = TraceReader.read(file, new ReadOptions(true, null));
 
         assertThat(trace.requests()).isBetween(5_000, 15_000);
         assertThat(trace.gaps()).isEqualTo(new Gaps(0, 0, 1, 0));
@@ -164,7 +164,7 @@ class PartialLogTest {
         corrupt[corrupt.length - 8] ^= 1;
         Path file = Files.write(directory.resolve("log.csv.gz"), corrupt);
 
-        assertThatThrownBy(() -> TraceReader.read(file, new ReadOptions(true)))
+        assertThatThrownBy(() -> TraceReader.read(file, new ReadOptions(true, null)))
                 .isInstanceOf(MalformedTraceException.class)
                 .hasMessageContaining(":3: corrupt gzip: ");
     }
@@ -177,7 +177,7 @@ class PartialLogTest {
     }
 
     private Trace readPartial(String csv) throws IOException {
-        return TraceReader.read(Files.writeString(directory.resolve("log.csv"), csv), new ReadOptions(true));
+        return TraceReader.read(Files.writeString(directory.resolve("log.csv"), csv), new ReadOptions(true, null));
     }
 
     private static List<String> events(Trace trace) {

@@ -137,6 +137,21 @@ class ReplayCommandTest {
     }
 
     @Test
+    void replaysTheChosenDeviceOfASnapshot() throws IOException {
+        Path snapshot = write("snapshot.json", """
+                {"device_traces": [[{"action": "alloc", "addr": 16, "size": 100}],
+                                   [{"action": "alloc", "addr": 16, "size": 4096}]]}""");
+        Path json = directory.resolve("results.jsonl");
+
+        assertThat(execute("--snapshot-device", "1", "--json", json.toString(), snapshot.toString()))
+                .isZero();
+
+        var result = JsonMapper.shared().readTree(Files.readString(json));
+        assertThat(result.get("trace").stringValue()).isEqualTo("snapshot.json device 1");
+        assertThat(result.get("peakLiveBytes").longValue()).isEqualTo(4_096);
+    }
+
+    @Test
     void endsWithTheNameOfAFileThatIsMissing() {
         Path missing = directory.resolve("missing.csv");
 

@@ -40,7 +40,7 @@ class TraceReaderFuzzTest {
 
     private static boolean readOrRefuse(byte[] bytes) throws IOException {
         Path file = Files.write(directory.resolve("trace.csv"), bytes);
-        boolean partial = readOrRefuse(file, new ReadOptions(true));
+        boolean partial = readOrRefuse(file, new ReadOptions(true, null));
         boolean whole = readOrRefuse(file, ReadOptions.DEFAULT);
         assertThat(partial || !whole).isTrue();
         return whole;
