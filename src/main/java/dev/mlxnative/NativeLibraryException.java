@@ -1,6 +1,6 @@
 package dev.mlxnative;
 
-/** The native library could not be loaded. The message says what was tried and how to correct it. */
+/** The native library could not be loaded. The message names the file, the cause and the cure. */
 public final class NativeLibraryException extends MlxException {
     private static final long serialVersionUID = 1L;
 

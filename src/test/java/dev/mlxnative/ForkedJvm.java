@@ -24,7 +24,12 @@ public record ForkedJvm(int exitStatus, String out, String err) {
 
     /** Runs the {@code java} that runs this test. */
     static ForkedJvm java(List<String> arguments) throws Exception {
-        List<String> command = new ArrayList<>();
+        return behind(List.of(), arguments);
+    }
+
+    /** Runs that {@code java} behind a command that ends up as the JVM, such as {@code env}. */
+    static ForkedJvm behind(List<String> prefix, List<String> arguments) throws Exception {
+        List<String> command = new ArrayList<>(prefix);
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(arguments);
         return start(command);

@@ -3,31 +3,17 @@ package dev.mlxnative.internal.shim;
 import dev.mlxnative.Backend;
 import dev.mlxnative.DeviceNotFoundException;
 import dev.mlxnative.NativeLibraryException;
+import dev.mlxnative.internal.shim.LibraryFile.Origin;
 import dev.mlxnative.internal.shim.Platform.Candidate;
-import dev.mlxnative.internal.shim.ffi.mlxshim_h;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.OutputStream;
-import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SymbolLookup;
-import java.lang.foreign.ValueLayout;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.security.DigestInputStream;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
-import java.util.Objects;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Loads the native library of this process, once. The first of these decides:
+ * Loads the native library for this class loader, once. The first of these decides:
  *
  * <ol>
  *   <li>The system property {@value #PATH_PROPERTY} names a file. No other library is tried then.
@@ -36,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  *       ({@code metal} or {@code host}) restricts the choice to one of them.
  * </ol>
  *
- * <p>The ABI version of a library is checked in a temporary lookup first, so a wrong library never stays loaded.
+ * <p>A failure, also an error of the VM, leaves nothing behind: the next call tries again.
  */
 public final class NativeLibrary {
     /** The system property that names a library file. */
@@ -44,13 +30,8 @@ public final class NativeLibrary {
     /** The system property that names a backend. */
     public static final String BACKEND_PROPERTY = "mlx.backend";
 
-    private static final String MANIFEST_CURE =
-            " (or, for a jar that java -jar starts, put 'Enable-Native-Access: ALL-UNNAMED' into its manifest)";
-    private static final Origin NAMED = new Origin(
-            "named by -D" + PATH_PROPERTY,
-            "Name a library built for this platform, or leave the property out to use the one in the jar");
-
-    private static @Nullable Backend loaded;
+    /** Written once, under the lock of this class. */
+    private static volatile @Nullable Backend loaded;
 
     private NativeLibrary() {}
 
@@ -59,37 +40,89 @@ public final class NativeLibrary {
      *
      * @param wanted the backend that the caller needs, or null for the best one
      * @throws NativeLibraryException if none can be loaded
-     * @throws DeviceNotFoundException if the jar has no library of the wanted backend for this platform, or the process
-     *     has loaded another
+     * @throws DeviceNotFoundException if there is no library of the wanted backend for this platform, or another is
+     *     loaded
      */
-    public static synchronized Backend load(@Nullable Backend wanted) {
+    public static Backend load(@Nullable Backend wanted) {
         Backend backend = loaded;
         if (backend == null) {
-            backend = loadFirst(wanted);
-            loaded = backend;
+            backend = InitializationThread.run(new Loading(wanted));
         }
         if (wanted != null && backend != wanted) {
-            throw new DeviceNotFoundException("there is no " + wanted + " device in this process: it has loaded the "
-                    + backend + " library, and only one can be. Start the JVM with -D" + BACKEND_PROPERTY + "="
-                    + wanted.name().toLowerCase(Locale.ROOT) + " to have the other");
+            throw otherBackend(wanted, backend);
         }
         return backend;
+    }
+
+    private record Loading(@Nullable Backend wanted) implements Supplier<Backend> {
+        @Override
+        public Backend get() {
+            return loadOnce(wanted);
+        }
+    }
+
+    private static synchronized Backend loadOnce(@Nullable Backend wanted) {
+        Backend backend = loaded;
+        if (backend == null) {
+            try {
+                backend = loadFirst(wanted);
+            } catch (SecurityException e) {
+                throw new NativeLibraryException(
+                        "loading the native library is not permitted: " + e.getMessage()
+                                + ". Grant this permission to the jar of " + NativeLibrary.class.getPackageName(),
+                        e);
+            }
+            initializeBindings();
+            loaded = backend;
+        }
+        return backend;
+    }
+
+    /** Initialises the bindings of all functions, which otherwise happens in the first call of each. */
+    private static void initializeBindings() {
+        for (Class<?> function : LibraryFile.boundFunctions()) {
+            try {
+                Class.forName(function.getName(), true, function.getClassLoader());
+            } catch (ClassNotFoundException e) {
+                throw new AssertionError("the class is there: " + function, e);
+            }
+        }
+    }
+
+    private static DeviceNotFoundException otherBackend(Backend wanted, Backend backend) {
+        String cause = "there is no " + wanted + " device in this process: it has loaded the " + backend + " library, ";
+        String name = System.getProperty(PATH_PROPERTY);
+        if (name != null) {
+            return new DeviceNotFoundException(cause + "which -D" + PATH_PROPERTY + "=" + name + " names. Name one of "
+                    + wanted + ", or leave the property out");
+        }
+        if (candidates(wanted).isEmpty()) {
+            return noDevice(wanted);
+        }
+        return new DeviceNotFoundException(cause + "and only one can be. Start the JVM with -D" + BACKEND_PROPERTY + "="
+                + wanted.name().toLowerCase(Locale.ROOT) + " to have the other");
+    }
+
+    private static DeviceNotFoundException noDevice(Backend backend) {
+        return new DeviceNotFoundException("there is no " + backend + " device on " + Platform.current()
+                + ": only macOS has one. Leave out -D" + BACKEND_PROPERTY + ", or ask for " + Backend.HOST);
+    }
+
+    private static List<Candidate> candidates(@Nullable Backend only) {
+        return Platform.current().candidates().stream()
+                .filter(candidate -> only == null || only == candidate.backend())
+                .toList();
     }
 
     private static Backend loadFirst(@Nullable Backend wanted) {
         String path = System.getProperty(PATH_PROPERTY);
         if (path != null) {
-            Path file = Path.of(path).toAbsolutePath();
-            return Objects.requireNonNull(loadFile(file, NAMED, false));
+            return loadNamed(path);
         }
         Backend only = wanted != null ? wanted : backendProperty();
-        Platform platform = Platform.current();
-        List<Candidate> candidates = platform.candidates().stream()
-                .filter(candidate -> only == null || only == candidate.backend())
-                .toList();
-        if (candidates.isEmpty()) {
-            throw new DeviceNotFoundException("there is no " + only + " device on " + platform + ": only macOS has one."
-                    + " Leave out -D" + BACKEND_PROPERTY + ", or ask for " + Backend.HOST);
+        List<Candidate> candidates = candidates(only);
+        if (only != null && candidates.isEmpty()) {
+            throw noDevice(only);
         }
         List<Candidate> packaged = candidates.stream()
                 .filter(candidate -> NativeLibrary.class.getResource(candidate.resource()) != null)
@@ -102,9 +135,25 @@ public final class NativeLibrary {
                 return backend;
             }
         }
-        throw new NativeLibraryException("this jar has no native library for " + platform + "; tried "
+        throw new NativeLibraryException("this jar has no native library for " + Platform.current() + "; tried "
                 + String.join(", ", candidates.stream().map(Candidate::resource).toList())
                 + ". Name one of your own with -D" + PATH_PROPERTY + "=<file>");
+    }
+
+    private static Backend loadNamed(String path) {
+        if (path.isEmpty()) {
+            throw new NativeLibraryException("-D" + PATH_PROPERTY
+                    + " is empty: name a library, or leave the property out to use the one in the jar");
+        }
+        String cure = "Name a whole library of this version for " + Platform.current()
+                + " that finds all it depends on, or leave the property out to use the one in the jar";
+        Origin origin = new Origin(
+                "named by -D" + PATH_PROPERTY, cure, cure + ". Its folder must not be mounted 'noexec'", cure);
+        Backend backend = new LibraryFile(Platform.pathProperty(PATH_PROPERTY, path), origin).load(false);
+        if (backend == null) {
+            throw new AssertionError("a library that needs no device is loaded without one");
+        }
+        return backend;
     }
 
     private static @Nullable Backend backendProperty() {
@@ -117,178 +166,35 @@ public final class NativeLibrary {
                 return backend;
             }
         }
-        throw new NativeLibraryException(
-                "-D" + BACKEND_PROPERTY + "=" + value + " names no backend: it is 'metal' or 'host'");
+        throw new NativeLibraryException("-D" + BACKEND_PROPERTY + "=" + value
+                + " names no backend: it is 'metal' or 'host', or left out for the best one");
     }
 
     /** Loads a library of the jar; null if a device is needed and the library finds none. */
     private static @Nullable Backend loadResource(String resource, boolean needsDevice) {
-        Path directory = null;
-        Path file = null;
-        try {
-            // The JDK creates it so that only this user can read, write and search it.
-            directory = Files.createTempDirectory("mlx-native-");
-            file = directory.resolve(resource.substring(resource.lastIndexOf('/') + 1));
-            extract(resource, file);
-            return loadFile(
-                    file,
-                    new Origin(
-                            "extracted from " + resource + " in the jar",
-                            "If its folder is mounted 'noexec', name another with -Djava.io.tmpdir=<folder>"),
-                    needsDevice);
-        } catch (IOException e) {
-            throw new NativeLibraryException(
-                    "the library " + resource + " could not be extracted to " + System.getProperty("java.io.tmpdir")
-                            + ": " + e
-                            + ". Make it writable, with room, or name another folder with -Djava.io.tmpdir=<folder>, or an"
-                            + " extracted library with -D" + PATH_PROPERTY + "=<file>",
-                    e);
-        } finally {
-            // A loaded library is mapped and needs no file. Files that stay would add up with every start.
-            deleteQuietly(file);
-            deleteQuietly(directory);
+        Origin origin = PrivateCopy.origin(
+                "extracted from " + resource + " in the jar",
+                "It needs " + Platform.current().requirement()
+                        + ": name a library that is built for this system with -D" + PATH_PROPERTY + "=<file>");
+        String name = resource.substring(resource.lastIndexOf('/') + 1);
+        String alternative = "Or name an extracted library with -D" + PATH_PROPERTY + "=<file>";
+        try (PrivateCopy copy =
+                PrivateCopy.of("the library " + resource + " in the jar", name, read(resource), alternative)) {
+            return new LibraryFile(copy.file(), origin).load(needsDevice);
         }
     }
 
-    /** Writes a resource to a new file, reads the file back and compares the digests. */
-    private static void extract(String resource, Path file) throws IOException {
-        byte[] packaged;
+    private static byte[] read(String resource) {
         try (InputStream in = NativeLibrary.class.getResourceAsStream(resource)) {
             if (in == null) {
-                throw new IOException(resource + " is gone from the jar");
+                throw new IOException("it is gone");
             }
-            byte[] bytes = in.readAllBytes();
-            packaged = sha256().digest(bytes);
-            Files.write(file, bytes, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-        }
-        MessageDigest extracted = sha256();
-        try (DigestInputStream in = new DigestInputStream(Files.newInputStream(file), extracted)) {
-            in.transferTo(OutputStream.nullOutputStream());
-        }
-        byte[] written = extracted.digest();
-        if (!MessageDigest.isEqual(packaged, written)) {
-            HexFormat hex = HexFormat.of();
-            throw new IOException(file + " has SHA-256 " + hex.formatHex(written) + " after it was written with "
-                    + hex.formatHex(packaged));
-        }
-    }
-
-    private static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError("every Java platform has SHA-256", e);
-        }
-    }
-
-    private static void deleteQuietly(@Nullable Path path) {
-        if (path != null) {
-            try {
-                Files.deleteIfExists(path);
-            } catch (IOException e) {
-                path.toFile().deleteOnExit();
-            }
-        }
-    }
-
-    /** Loads a file; null if a device is needed and the library finds none, and then it is not loaded. */
-    private static @Nullable Backend loadFile(Path file, Origin origin, boolean needsDevice) {
-        if (!Files.isRegularFile(file)) {
-            throw new NativeLibraryException("there is no file " + file + ", " + origin + ". " + origin.cure());
-        }
-        try {
-            if (!verify(file, origin, needsDevice)) {
-                return null;
-            }
-            System.load(file.toString());
-        } catch (IllegalCallerException e) {
+            return in.readAllBytes();
+        } catch (IOException e) {
             throw new NativeLibraryException(
-                    "native access is denied to " + accessName() + ": start the JVM with --enable-native-access="
-                            + accessName() + (isNamed() ? "" : MANIFEST_CURE),
+                    "the library " + resource + " cannot be read from the jar: " + e
+                            + ". Do not replace the jar while the JVM runs",
                     e);
-        } catch (UnsatisfiedLinkError e) {
-            throw new NativeLibraryException(
-                    "the library " + file + ", " + origin + ", cannot be loaded on " + Platform.current() + ": "
-                            + e.getMessage() + ". " + origin.cure(),
-                    e);
-        }
-        return mlxshim_h.mlxshim_backend_kind() == mlxshim_h.MLXSHIM_BACKEND_METAL() ? Backend.METAL : Backend.HOST;
-    }
-
-    /** The value that the flag {@code --enable-native-access} needs for this class. */
-    private static String accessName() {
-        return isNamed() ? NativeLibrary.class.getModule().getName() : "ALL-UNNAMED";
-    }
-
-    private static boolean isNamed() {
-        return NativeLibrary.class.getModule().isNamed();
-    }
-
-    /** The source of a library file, and advice for the case that it does not load. */
-    private record Origin(String description, String cure) {
-        @Override
-        public String toString() {
-            return description;
-        }
-    }
-
-    /** Checks the ABI version in a temporary lookup; false if a device is needed and the library finds none. */
-    private static boolean verify(Path file, Origin origin, boolean needsDevice) {
-        try (Arena arena = Arena.ofConfined()) {
-            SymbolLookup library = SymbolLookup.libraryLookup(file, arena);
-            int version = abiVersion(library, file, origin);
-            if (version != mlxshim_h.MLXSHIM_ABI_VERSION()) {
-                throw new NativeLibraryException("the library " + file + ", " + origin + ", has ABI version " + version
-                        + ", but this jar needs " + mlxshim_h.MLXSHIM_ABI_VERSION()
-                        + ": use the library that belongs to the jar");
-            }
-            return !needsDevice || hasDevice(library, arena);
-        } catch (IllegalArgumentException e) {
-            // The lookup's exception lacks the loader's reason; that of System.load has it.
-            System.load(file.toString());
-            throw new NativeLibraryException("the library " + file + ", " + origin + ", cannot be opened", e);
-        }
-    }
-
-    private static int abiVersion(SymbolLookup library, Path file, Origin origin) {
-        MemorySegment function = library.find("mlxshim_abi_version")
-                .orElseThrow(() -> new NativeLibraryException("the file " + file + ", " + origin
-                        + ", is no mlxshim library: it has no function mlxshim_abi_version"));
-        try {
-            return (int) Linker.nativeLinker()
-                    .downcallHandle(function, FunctionDescriptor.of(ValueLayout.JAVA_INT))
-                    .invokeExact();
-        } catch (Throwable e) {
-            throw new AssertionError("a function without arguments throws nothing", e);
-        }
-    }
-
-    /**
-     * Whether the library finds a device. Calls it without the generated bindings, which look each function up once and
-     * must not do so before the library is loaded.
-     */
-    private static boolean hasDevice(SymbolLookup library, Arena arena) {
-        MemorySegment open = library.find("mlxshim_device_open").orElseThrow();
-        MemorySegment release = library.find("mlxshim_device_release").orElseThrow();
-        MemorySegment device = arena.allocate(ValueLayout.ADDRESS);
-        try {
-            int status = (int) Linker.nativeLinker()
-                    .downcallHandle(
-                            open,
-                            FunctionDescriptor.of(
-                                    ValueLayout.JAVA_INT,
-                                    ValueLayout.ADDRESS,
-                                    ValueLayout.ADDRESS,
-                                    ValueLayout.JAVA_LONG))
-                    .invokeExact(device, MemorySegment.NULL, 0L);
-            if (status == mlxshim_h.MLXSHIM_OK()) {
-                Linker.nativeLinker()
-                        .downcallHandle(release, FunctionDescriptor.ofVoid(ValueLayout.ADDRESS))
-                        .invokeExact(device.get(ValueLayout.ADDRESS, 0));
-            }
-            return status == mlxshim_h.MLXSHIM_OK();
-        } catch (Throwable e) {
-            throw new AssertionError("opening a device throws nothing", e);
         }
     }
 }

@@ -1,6 +1,10 @@
 package dev.mlxnative.internal.shim;
 
 import dev.mlxnative.Backend;
+import dev.mlxnative.NativeLibraryException;
+import java.nio.charset.Charset;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 
@@ -15,7 +19,7 @@ public record Platform(String os, String arch) {
 
     /** The platform of this JVM. */
     public static Platform current() {
-        return of(System.getProperty("os.name"), System.getProperty("os.arch"));
+        return of(System.getProperty("os.name", "unknown"), System.getProperty("os.arch", "unknown"));
     }
 
     /** The platform that these values of {@code os.name} and {@code os.arch} mean. */
@@ -42,6 +46,33 @@ public record Platform(String os, String arch) {
                     new Candidate(Backend.HOST, ROOT + this + "/libmlxshim_host.dylib"));
         }
         return List.of(new Candidate(Backend.HOST, ROOT + this + "/libmlxshim_host.so"));
+    }
+
+    /** The system that the jar's libraries for this platform are built for. */
+    String requirement() {
+        return os.equals("macos") ? "macOS 13 or later" : "a Linux with glibc 2.17 or later";
+    }
+
+    /**
+     * The absolute path that the value of a system property means.
+     *
+     * @throws NativeLibraryException if it means none
+     */
+    static Path pathProperty(String property, String value) {
+        try {
+            return Path.of(value).toAbsolutePath();
+        } catch (InvalidPathException e) {
+            throw new NativeLibraryException(
+                    "-D" + property + "=" + value + " is no path: " + e.getMessage() + ". File names are in "
+                            + fileNameCharset() + ": for other characters start the JVM in another locale, as with"
+                            + " LC_ALL=C.UTF-8, or name another path with -D" + property + "=<path>",
+                    e);
+        }
+    }
+
+    /** The encoding of file names, which the locale determines when the JVM starts. */
+    static Charset fileNameCharset() {
+        return Charset.forName(System.getProperty("sun.jnu.encoding", "UTF-8"));
     }
 
     @Override

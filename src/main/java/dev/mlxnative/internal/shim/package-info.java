@@ -1,5 +1,6 @@
 /**
- * Calls of the C ABI: {@code Shim} makes them, {@code NativeLibrary} finds and loads the library.
+ * Calls of the C ABI, and loading of the native library. {@code Shim} makes the calls. {@code NativeLibrary} chooses
+ * the library, {@code LibraryFile} checks and loads it.
  *
  * <p>May use: {@code shim.ffi} and the vocabulary of {@code dev.mlxnative}. No other room may use {@code shim.ffi}.
  *
