@@ -63,26 +63,11 @@ public final class Shim {
         return new MlxException(message + " (status " + status + ")");
     }
 
-    /**
-     * Initialises the classes of all functions, which link them. A class that is first used while the heap is full
-     * could never be used again.
-     */
-    private static void initializeBindings() {
-        try {
-            for (Class<?> function : mlxshim_h.class.getDeclaredClasses()) {
-                Class.forName(function.getName(), true, Shim.class.getClassLoader());
-            }
-        } catch (ClassNotFoundException e) {
-            throw new AssertionError("the bindings are in this module", e);
-        }
-    }
-
     public static long pageSize() {
         return mlxshim_h.mlxshim_page_size();
     }
 
     public static MemorySegment openDevice() {
-        initializeBindings();
         return create(
                 0,
                 Shim::releaseDevice,
