@@ -44,7 +44,7 @@ public final class PoolEngine {
         observer = new PoolObserver(config);
         preparesAll = config.zeroing() == Zeroing.ALWAYS || observer.isLogging();
         state = new PoolState(config, shards);
-        reclaimer = new Reclaimer(source, state, observer, new BackgroundMaintenance());
+        reclaimer = new Reclaimer(source, state, observer, new BackgroundMaintenance(), DaemonTimer.shared());
         retirement = new Retirement(config.checked(), shards, new ReleaseTransactions(state), observer, reclaimer);
         leaseStart = new LeaseStart(config.zeroing(), observer, retirement);
         AllocationTransactions allocations = new AllocationTransactions(state);

@@ -1,12 +1,17 @@
 package dev.mlxnative.internal.pool;
 
+import dev.mlxnative.internal.background.DaemonTimer;
 import dev.mlxnative.internal.device.DeviceMemory;
 import dev.mlxnative.internal.device.DeviceMemoryList;
 import dev.mlxnative.internal.device.MemorySource;
+import java.util.concurrent.TimeUnit;
 
 /** Does what transactions leave to be done: frees native buffers, and starts the maintenance they call for. */
 final class Reclaimer {
     private static final TrimCause[] CAUSES = TrimCause.values();
+
+    /** When what failed is tried again. */
+    private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
 
     /** Maintenance in the background, which ends up here again. */
     interface Maintenance {
@@ -21,22 +26,36 @@ final class Reclaimer {
     private final PoolState state;
     private final PoolObserver observer;
     private final Maintenance maintenance;
+    private final DaemonTimer.Task retry;
 
-    Reclaimer(MemorySource source, PoolState state, PoolObserver observer, Maintenance maintenance) {
+    Reclaimer(MemorySource source, PoolState state, PoolObserver observer, Maintenance maintenance, DaemonTimer timer) {
         this.source = source;
         this.state = state;
         this.observer = observer;
         this.maintenance = maintenance;
+        retry = timer.task(this::run);
     }
 
     /**
-     * Does what transactions have left, those of other threads included. What this fails to do is left for the next
-     * call. The caller holds no lock of the pool.
+     * Does what transactions have left, those of other threads included. What this fails to do is tried again later.
+     * The caller holds no lock of the pool.
      */
     void run() {
         if (!state.hasBacklog()) {
             return;
         }
+        boolean done = false;
+        try {
+            takeAndCarryOut();
+            done = true;
+        } finally {
+            if (!done) {
+                retry.schedule(RETRY_NANOS);
+            }
+        }
+    }
+
+    private void takeAndCarryOut() {
         Backlog taken = new Backlog();
         boolean done = false;
         state.takeBacklog(taken);
