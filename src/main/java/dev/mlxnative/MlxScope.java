@@ -39,8 +39,6 @@ public final class MlxScope implements Arena {
     private final ScopeLeases leases;
 
     private final Cleaner.@Nullable Cleanable watch;
-    /** Written under the lock, or by the thread of a confined scope. */
-    private volatile boolean closed;
 
     private MlxScope(PoolEngine pool, MlxDevice device, Supplier<Arena> arenas, @Nullable Thread confinedTo) {
         this.pool = pool;
@@ -124,8 +122,13 @@ public final class MlxScope implements Arena {
         }
     }
 
+    /** Whether the arena is closed. It changes under the lock, or on the thread of a confined scope. */
+    private boolean isClosed() {
+        return !arena.scope().isAlive();
+    }
+
     private void requireOpen() {
-        if (closed) {
+        if (isClosed()) {
             throw new IllegalStateException("the scope is closed");
         }
     }
@@ -158,7 +161,8 @@ public final class MlxScope implements Arena {
 
     /**
      * Ends all leases of the scope, returns their memory to the pool and makes every segment throw. Closing again does
-     * nothing.
+     * nothing. If cleanup actions throw that FFM code has tied to the scope, the first exception is thrown when the
+     * scope is closed.
      *
      * @throws IllegalStateException if a native call is using a segment, whose lease then goes on; the scope can be
      *     closed again
@@ -167,34 +171,45 @@ public final class MlxScope implements Arena {
     @Override
     public void close() {
         requireThread();
+        boolean closing = false;
         try {
             lock();
             try {
-                if (closed) {
+                if (isClosed()) {
                     return;
                 }
                 if (pool.isChecked()) {
                     leases.endOneByOne();
                 }
-                arena.close();
-                closed = true;
+                try {
+                    arena.close();
+                } finally {
+                    // A native call that uses a segment keeps the arena alive. A cleanup action that throws does not.
+                    closing = isClosed();
+                }
             } finally {
                 unlock();
             }
-            leases.endAll();
-            if (watch != null) {
-                watch.clean();
-            }
         } finally {
+            if (closing) {
+                endLeases();
+            }
             // The cleaner must not report the scope as leaked while it is being closed.
             Reference.reachabilityFence(arena.scope());
+        }
+    }
+
+    private void endLeases() {
+        leases.endAll();
+        if (watch != null) {
+            watch.clean();
         }
     }
 
     /** For a debugger: the number of leases so far, and the state. */
     @Override
     public String toString() {
-        return "MlxScope[" + leases.count() + " buffers" + (closed ? ", closed]" : "]");
+        return "MlxScope[" + leases.count() + " buffers" + (isClosed() ? ", closed]" : "]");
     }
 
     /** The origin of the scope's leases: memory of a lease that ends early stays parked until the scope ends. */
@@ -226,7 +241,7 @@ public final class MlxScope implements Arena {
             requireThread();
             lock();
             try {
-                return !closed && pool.end(leaseArena, block, generation, leases.endedWith(fence));
+                return !isClosed() && pool.end(leaseArena, block, generation, leases.endedWith(fence));
             } finally {
                 unlock();
             }

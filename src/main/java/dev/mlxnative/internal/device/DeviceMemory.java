@@ -75,7 +75,7 @@ public final class DeviceMemory {
     boolean tryFree() {
         if (access.scope().isAlive()) {
             try {
-                access.close();
+                Arenas.close(access);
             } catch (IllegalStateException inUse) {
                 return false;
             }

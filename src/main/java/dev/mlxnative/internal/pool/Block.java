@@ -1,5 +1,6 @@
 package dev.mlxnative.internal.pool;
 
+import dev.mlxnative.internal.device.Arenas;
 import dev.mlxnative.internal.device.DeviceMemory;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -189,7 +190,7 @@ public final class Block extends LeaseState {
     }
 
     /**
-     * Closes the arena of a single lease, if it has one; false if another thread has closed it, and so ended the lease.
+     * Closes the arena of a single lease, if it has one; false if another thread has closed it, and so ends the lease.
      *
      * @throws IllegalStateException if a native call uses a segment of the arena, which then stays open
      */
@@ -197,14 +198,18 @@ public final class Block extends LeaseState {
         if (leaseArena == null) {
             return true;
         }
-        try {
-            leaseArena.close();
-            return true;
-        } catch (IllegalStateException e) {
-            if (leaseArena.scope().isAlive()) {
+        // Only the lock tells a thread that another one has closed the arena: a cleanup action may throw what close
+        // does.
+        synchronized (leaseArena) {
+            if (!leaseArena.scope().isAlive()) {
+                return false;
+            }
+            try {
+                Arenas.close(leaseArena);
+                return true;
+            } catch (IllegalStateException e) {
                 throw new IllegalStateException("a native call is using the buffer: it cannot be released", e);
             }
-            return false;
         }
     }
 }
