@@ -164,6 +164,40 @@ class LeakDetectionTest {
         }
     }
 
+    @Test
+    void aDroppedLeaseThatANativeCallUsesEndsAfterTheCall() throws Exception {
+        try (MlxBufferPool pool = pool(LeakDetection.FULL, true)) {
+            try (BlockingCall call = BlockingCall.on(pool.alloc(1000, DType.U8).segment())) {
+                collectUntil(() -> !log.with("the leak detector failed for a buffer of 1000 bytes; it tries again")
+                        .isEmpty());
+                assertThat(pool.stats().activeCount()).isEqualTo(1);
+            }
+            collectUntil(() -> pool.leakedCount() == 1);
+            log.await(1, LEAK);
+            assertThat(pool.stats().activeCount()).isZero();
+        }
+    }
+
+    @Test
+    void aDroppedScopeOfACheckedPoolEndsAfterTheNativeCallsThatUseItsBuffers() throws Exception {
+        try (MlxBufferPool pool = pool(LeakDetection.FULL, true)) {
+            try (BlockingCall call = BlockingCall.on(segmentOfADroppedScope(pool))) {
+                collectUntil(() -> pool.leakedCount() == 1);
+                assertThat(pool.stats().activeCount()).isEqualTo(1);
+            }
+            collectUntil(() -> pool.leakedCount() == 2);
+            collectUntil(() -> log.with(LEAK).size() == 2);
+            log.with("the leak detector failed for a scope with 2 buffer(s)");
+            assertThat(pool.stats().activeCount()).isZero();
+        }
+    }
+
+    private static MemorySegment segmentOfADroppedScope(MlxBufferPool pool) {
+        MlxScope scope = pool.scope();
+        scope.alloc(1000, DType.U8);
+        return scope.alloc(1000, DType.U8).segment();
+    }
+
     /** In a pool that is reset, the reset ends dropped leases. Until then, GPU work may use their memory. */
     @Test
     void aPoolThatIsResetLeavesDroppedBuffersToTheReset() {

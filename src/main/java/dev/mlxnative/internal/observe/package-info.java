@@ -1,5 +1,6 @@
 /**
- * What a pool reports: Flight Recorder events and the allocation log. Both take numbers and know no block.
+ * What the library reports: Flight Recorder events and the allocation log, which take numbers and know no block, and
+ * the watch over objects that a program may drop.
  *
  * <p>May use: {@code background}, the vocabulary of {@code dev.mlxnative} and the JDK. Never: any other room.
  *

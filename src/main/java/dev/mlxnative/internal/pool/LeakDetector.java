@@ -1,29 +1,17 @@
 package dev.mlxnative.internal.pool;
 
 import dev.mlxnative.LeakDetection;
+import dev.mlxnative.internal.observe.LeakWatch;
 import java.lang.ref.Cleaner;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /** Finds active leases of a pool whose holder became unreachable, so that nothing can end them. Thread-safe. */
 public final class LeakDetector {
-    /** A prime: it never falls into step with a program that requests the same buffers again and again. */
-    private static final int SAMPLING_INTERVAL = 509;
-
-    /** Holds the cleaner, whose thread starts with the first lease that is watched. */
-    private static final class LazyCleaner {
-        private static final Cleaner CLEANER = Cleaner.create(Thread.ofPlatform()
-                .daemon()
-                .name("mlx-leak-detector")
-                .inheritInheritableThreadLocals(false)
-                .factory());
-    }
-
     /** One lease, or those of a scope. Must not keep their holder reachable. */
     interface Leases {
         /** Whether a lease has not ended. */
@@ -32,6 +20,8 @@ public final class LeakDetector {
         /**
          * Ends those that have not ended, and returns their blocks as a chain, which the caller then owns; null if
          * none.
+         *
+         * @throws IllegalStateException if native calls use all of them; they can be ended later
          */
         @Nullable
         Block end();
@@ -43,47 +33,46 @@ public final class LeakDetector {
         boolean endWithReset();
     }
 
-    private final class Watch implements Runnable {
+    private final class Watched {
         private final Leases leases;
         private final Throwable origin = new Throwable("allocated here");
+        private final LeakWatch watch;
 
-        private Watch(Leases leases) {
+        private Watched(Leases leases) {
             this.leases = leases;
+            this.watch = new LeakWatch(leases, this::end);
         }
 
         /** Called by the cleaner when the holder is unreachable, or by the thread that ends the leases. */
-        @Override
-        public void run() {
-            if (!leases.areActive()) {
-                watched.remove(this);
-                return;
-            }
-            if (resetExpected && leases.endWithReset()) {
-                watched.remove(this);
-                awaitingReset.add(this);
-                if (resetExpected) {
-                    return;
+        private boolean end() {
+            if (leases.areActive()) {
+                if (resetExpected && leases.endWithReset()) {
+                    awaitingReset.add(this);
+                    watched.remove(this);
+                    if (resetExpected) {
+                        return true;
+                    }
                 }
-            }
-            report();
-        }
-
-        private void report() {
-            if ((watched.remove(this) || awaitingReset.remove(this)) && leases.areActive()) {
                 leaked.accept(leases, origin);
             }
+            if (leases.areActive()) {
+                return false;
+            }
+            watched.remove(this);
+            awaitingReset.remove(this);
+            return true;
         }
     }
 
     private final LeakDetection level;
     private final BiConsumer<Leases, Throwable> leaked;
-    private final Set<Watch> watched = ConcurrentHashMap.newKeySet();
+    private final Set<Watched> watched = ConcurrentHashMap.newKeySet();
     /** Leases without a holder that the next reset is expected to end. */
-    private final Set<Watch> awaitingReset = ConcurrentHashMap.newKeySet();
+    private final Set<Watched> awaitingReset = ConcurrentHashMap.newKeySet();
 
     private volatile boolean resetExpected;
 
-    /** @param leaked receives active leases without a holder, and the stack of their allocation */
+    /** @param leaked ends active leases without a holder, and reports them with the stack of their allocation */
     LeakDetector(LeakDetection level, BiConsumer<Leases, Throwable> leaked) {
         this.level = level;
         this.leaked = leaked;
@@ -91,21 +80,23 @@ public final class LeakDetector {
 
     /** Whether a lease or scope that begins is to be watched. */
     boolean samples() {
-        return switch (level) {
-            case OFF -> false;
-            case SAMPLED -> ThreadLocalRandom.current().nextInt(SAMPLING_INTERVAL) == 0;
-            case FULL -> true;
-        };
+        return LeakWatch.samples(level);
     }
 
-    /**
-     * Watches leases until {@code holder} is unreachable. The thread that ends the leases cleans the result: leaving
-     * that to the garbage collector costs more than the stack trace.
-     */
+    /** Watches leases until {@code holder} is unreachable. The thread that ends the leases cleans the result. */
     Cleaner.Cleanable watch(Object holder, Leases leases) {
-        var watch = new Watch(leases);
-        watched.add(watch);
-        return LazyCleaner.CLEANER.register(holder, watch);
+        var added = new Watched(leases);
+        watched.add(added);
+        boolean started = false;
+        try {
+            Cleaner.Cleanable watch = added.watch.start(holder);
+            started = true;
+            return watch;
+        } finally {
+            if (!started) {
+                watched.remove(added);
+            }
+        }
     }
 
     /**
@@ -115,7 +106,7 @@ public final class LeakDetector {
     void expectReset(boolean expected) {
         resetExpected = expected;
         if (!expected) {
-            awaitingReset.forEach(Watch::report);
+            awaitingReset.forEach(waiting -> waiting.watch.run());
         }
     }
 
@@ -133,15 +124,15 @@ public final class LeakDetector {
 
     /** A reset has ended all the leases that it could. */
     void resetDone() {
-        awaitingReset.removeIf(watch -> !watch.leases.areActive());
+        awaitingReset.removeIf(waiting -> !waiting.leases.areActive());
     }
 
     /** Calls an action for each watched lease or scope that is active, with the stack of its allocation. */
     void forEachActive(BiConsumer<Leases, Throwable> action) {
-        for (Set<Watch> watches : List.of(watched, awaitingReset)) {
-            for (Watch watch : watches) {
-                if (watch.leases.areActive()) {
-                    action.accept(watch.leases, watch.origin);
+        for (Set<Watched> all : List.of(watched, awaitingReset)) {
+            for (Watched one : all) {
+                if (one.leases.areActive()) {
+                    action.accept(one.leases, one.origin);
                 }
             }
         }

@@ -3,6 +3,7 @@ package dev.mlxnative.internal.pool;
 import dev.mlxnative.MlxFence;
 import dev.mlxnative.internal.device.RetainedFence;
 import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
@@ -19,6 +20,8 @@ public final class ScopeLeases implements LeakDetector.Leases {
     private final ArrayList<Block> blocks = new ArrayList<>();
     /** Not volatile: another thread may read an earlier value. */
     private int count;
+    /** The blocks of a dropped scope that native calls use, so that their leases have not ended. */
+    private volatile List<Block> inUse = List.of();
     /** The fence of the last early release: memory that is released with the same fence waits for one object. */
     private @Nullable Both last;
 
@@ -68,33 +71,52 @@ public final class ScopeLeases implements LeakDetector.Leases {
 
     /** Ends the scope, whose arena is closed. Only the first call of this or {@link #end} ends its leases. */
     public void endAll() {
-        if (ended.compareAndSet(false, true)) {
-            retirement.endAll(blocks);
+        try {
+            if (ended.compareAndSet(false, true)) {
+                retirement.endAll(blocks);
+            }
+        } finally {
+            complete();
         }
-        complete();
     }
 
-    /** Ends the leases of a scope that is unreachable or closed. Only the first call does anything. */
+    /**
+     * Ends the leases of a scope that is unreachable or closed. Of a scope that is closed, only the first call does
+     * anything. Leases that native calls use are ended by a later call.
+     *
+     * @throws IllegalStateException if native calls use all those that have not ended
+     */
     @Override
     public @Nullable Block end() {
-        BlockList endedBlocks = new BlockList();
-        if (!ended.compareAndSet(false, true)) {
-            return null;
+        if (ended.compareAndSet(false, true)) {
+            inUse = blocks;
         }
-        for (Block block : blocks) {
-            if (tryEndIfUnused(block)) {
-                endedBlocks.add(block);
+        BlockList endedBlocks = new BlockList();
+        List<Block> left = new ArrayList<>(inUse.size());
+        Throwable failure = null;
+        for (Block block : inUse) {
+            try {
+                if (tryEnd(block)) {
+                    endedBlocks.add(block);
+                }
+            } catch (IllegalStateException | VirtualMachineError e) {
+                left.add(block);
+                failure = e;
             }
+        }
+        inUse = left;
+        if (failure != null && endedBlocks.isEmpty()) {
+            throw new IllegalStateException(left.size() + " buffer(s) of a scope cannot be released yet", failure);
         }
         return endedBlocks.takeAll();
     }
 
-    private static boolean tryEndIfUnused(Block block) {
+    private static boolean tryEnd(Block block) {
         try {
             return LeaseRef.current(block).tryEnd();
-        } catch (WrongThreadException | IllegalStateException e) {
-            // The lease of a checked scope has an arena of its own, which is confined to a thread or in use by a native
-            // call. Its segments can outlive those of the scope, so the memory must stay.
+        } catch (WrongThreadException e) {
+            // The lease of a confined scope of a checked pool has a confined arena, whose segments can outlive those of
+            // the scope. The memory stays leased, because only the thread of the scope can close the arena.
             return false;
         }
     }
@@ -103,13 +125,16 @@ public final class ScopeLeases implements LeakDetector.Leases {
     @Override
     public void complete() {
         end.reached.countDown();
-        reaper.free(end);
-        reaper.reap();
+        try {
+            reaper.free(end);
+        } finally {
+            reaper.reap();
+        }
     }
 
     @Override
     public boolean areActive() {
-        return count > 0 && !ended.get();
+        return ended.get() ? !inUse.isEmpty() : count > 0;
     }
 
     @Override

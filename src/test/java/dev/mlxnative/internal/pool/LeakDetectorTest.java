@@ -3,26 +3,37 @@ package dev.mlxnative.internal.pool;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mlxnative.LeakDetection;
+import dev.mlxnative.LogRecords;
 import java.lang.ref.Cleaner;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** Leases whose holder is unreachable. A test says so by cleaning, as the cleaner does. */
 class LeakDetectorTest {
     private final List<LeakDetector.Leases> reported = new CopyOnWriteArrayList<>();
     private final List<Throwable> origins = new CopyOnWriteArrayList<>();
     private final LeakDetector detector = detector(LeakDetection.FULL);
+    /** While this is set, leases do not end. */
+    private volatile boolean inUse;
+
+    @RegisterExtension
+    final LogRecords log = new LogRecords();
 
     private LeakDetector detector(LeakDetection level) {
         return new LeakDetector(level, (leases, origin) -> {
+            if (inUse) {
+                throw new IllegalStateException("a native call uses the lease");
+            }
+            ((FakeLeases) leases).active = false;
             reported.add(leases);
             origins.add(origin);
         });
     }
 
-    /** Leases that end as a test says. */
+    /** Leases that end when they are reported, or as a test says. */
     private static final class FakeLeases implements LeakDetector.Leases {
         private final boolean endWithReset;
         private volatile boolean active = true;
@@ -49,6 +60,11 @@ class LeakDetectorTest {
         @Override
         public boolean endWithReset() {
             return endWithReset;
+        }
+
+        @Override
+        public String toString() {
+            return "a lease";
         }
     }
 
@@ -95,6 +111,39 @@ class LeakDetectorTest {
             return !reported.isEmpty();
         });
         assertThat(reported).containsExactly(lease);
+    }
+
+    @Test
+    void aLeaseThatANativeCallUsesIsReportedWhenTheCallHasReturned() {
+        inUse = true;
+        watch(lease).clean();
+        assertThat(reported).isEmpty();
+        assertThat(detector.activeCount()).isEqualTo(1);
+        assertThat(log.with("the leak detector failed for a lease; it tries again"))
+                .hasSize(1);
+        inUse = false;
+        Waiting.until("the leak is reported", () -> {
+            System.gc();
+            return !reported.isEmpty();
+        });
+        assertThat(reported).containsExactly(lease);
+        assertThat(detector.activeCount()).isZero();
+    }
+
+    @Test
+    void aLeaseInUseDoesNotKeepThePoolFromClosing() {
+        detector.expectReset(true);
+        watch(lease).clean();
+        inUse = true;
+        detector.expectReset(false);
+        assertThat(log.with("the leak detector failed")).hasSize(1);
+        assertThat(detector.activeCount()).isEqualTo(1);
+        inUse = false;
+        Waiting.until("the leak is reported", () -> {
+            System.gc();
+            return !reported.isEmpty();
+        });
+        assertThat(detector.awaitingResetCount()).isZero();
     }
 
     private void watchUnreachable() {

@@ -176,17 +176,33 @@ class ScopeLeasesTest {
     }
 
     @Test
-    void anUnreachableScopeLeavesLeasesThatAreInUse() {
+    void anUnreachableScopeEndsLeasesThatAreInUseLater() {
         Block first = lease(new FakeArena());
         var inUse = new FakeArena();
-        lease(inUse);
+        Block used = lease(inUse);
         inUse.inUse = true;
-        var confined = new FakeArena();
-        lease(confined);
-        confined.ofAnotherThread = true;
         Block last = lease(new FakeArena());
         assertThat(leases.end()).containsExactly(first, last);
+        assertThat(leases.areActive()).isTrue();
+        assertThatIllegalStateException()
+                .isThrownBy(leases::end)
+                .withMessage("1 buffer(s) of a scope cannot be released yet");
+        assertThat(isLeased(used)).isTrue();
+        inUse.inUse = false;
+        assertThat(leases.end()).containsExactly(used);
         assertThat(leases.areActive()).isFalse();
+        assertThat(leases.end()).isEmpty();
+    }
+
+    @Test
+    void anUnreachableScopeLeavesLeasesThatAreConfinedToItsThread() {
+        var confined = new FakeArena();
+        Block left = lease(confined);
+        confined.ofAnotherThread = true;
+        Block last = lease(new FakeArena());
+        assertThat(leases.end()).containsExactly(last);
+        assertThat(leases.areActive()).isFalse();
+        assertThat(isLeased(left)).isTrue();
     }
 
     @Test

@@ -1,0 +1,140 @@
+package dev.mlxnative.internal.observe;
+
+import dev.mlxnative.LeakDetection;
+import java.lang.System.Logger.Level;
+import java.lang.ref.Cleaner;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A watch over an object that a program has to close: ends the object when its holder is unreachable. Thread-safe.
+ *
+ * <p>An attempt to end the object may fail, because a native call uses it, or a logger throws, or the heap is full. The
+ * watch then tries again after the next garbage collection.
+ */
+public final class LeakWatch implements Runnable {
+    private static final System.Logger LOG = System.getLogger("dev.mlxnative");
+
+    /** A prime: it never falls into step with a program that requests the same buffers again and again. */
+    private static final int SAMPLING_INTERVAL = 509;
+
+    /** Watches whose attempt has failed, linked by {@link #next}, so that adding one needs no heap. */
+    private static final AtomicReference<@Nullable LeakWatch> POSTPONED = new AtomicReference<>();
+
+    private static final Runnable RETRY = LeakWatch::retryPostponed;
+
+    /** Holds the cleaner, whose thread starts with the first watch. It ends when this class is unreachable. */
+    private static final class LazyCleaner {
+        private static final Cleaner CLEANER = Cleaner.create(Thread.ofPlatform()
+                .daemon()
+                .name("mlx-leak-detector")
+                // Nor a context class loader: the thread must not keep that of an application alive.
+                .inheritInheritableThreadLocals(false)
+                .factory());
+    }
+
+    private final Object watched;
+    private final BooleanSupplier end;
+    private final AtomicBoolean postponed = new AtomicBoolean();
+    /** Written by the thread that has set {@link #postponed}. */
+    private @Nullable LeakWatch next;
+
+    private volatile boolean failureLogged;
+
+    /**
+     * A watch that has not started.
+     *
+     * @param watched the object, for the log. It must not keep the holder reachable
+     * @param end ends the object, unless it has ended; false if that is to be tried again. It must not keep the holder
+     *     reachable
+     */
+    public LeakWatch(Object watched, BooleanSupplier end) {
+        this.watched = watched;
+        this.end = end;
+    }
+
+    /**
+     * Watches until {@code holder} is unreachable. The thread that ends the object cleans the result: leaving that to
+     * the garbage collector costs more than a stack trace.
+     */
+    public Cleaner.Cleanable start(Object holder) {
+        if (POSTPONED.get() != null) {
+            scheduleRetry();
+        }
+        return LazyCleaner.CLEANER.register(holder, this);
+    }
+
+    /** Whether an object that begins is one of the sample that a level of detection takes. */
+    public static boolean samples(LeakDetection level) {
+        return switch (level) {
+            case OFF -> false;
+            case SAMPLED -> ThreadLocalRandom.current().nextInt(SAMPLING_INTERVAL) == 0;
+            case FULL -> true;
+        };
+    }
+
+    /** Ends the object. Called when the holder is unreachable, and by the thread that has ended the object. */
+    @Override
+    public void run() {
+        boolean done = false;
+        try {
+            done = end.getAsBoolean();
+        } catch (Throwable e) { // the cleaner would forget the object
+            logFailure(e);
+        }
+        if (!done) {
+            postpone();
+        }
+    }
+
+    private void logFailure(Throwable failure) {
+        if (failureLogged) {
+            return;
+        }
+        failureLogged = true;
+        try {
+            LOG.log(
+                    Level.WARNING,
+                    "the leak detector failed for " + watched + "; it tries again after the next garbage collection",
+                    failure);
+        } catch (Throwable e) {
+            // The heap may be full, or the logger broken: the next attempt is what counts.
+            failure.addSuppressed(e);
+        }
+    }
+
+    private void postpone() {
+        if (postponed.compareAndSet(false, true)) {
+            LeakWatch head;
+            do {
+                head = POSTPONED.get();
+                next = head;
+            } while (!POSTPONED.compareAndSet(head, this));
+        }
+        scheduleRetry();
+    }
+
+    /** Has the cleaner try again after the next garbage collection. */
+    private static void scheduleRetry() {
+        try {
+            LazyCleaner.CLEANER.register(new Object(), RETRY);
+        } catch (OutOfMemoryError e) {
+            // The next watch that starts schedules it.
+            return;
+        }
+    }
+
+    private static void retryPostponed() {
+        LeakWatch watch = POSTPONED.getAndSet(null);
+        while (watch != null) {
+            LeakWatch following = watch.next;
+            watch.next = null;
+            watch.postponed.set(false);
+            watch.run();
+            watch = following;
+        }
+    }
+}
