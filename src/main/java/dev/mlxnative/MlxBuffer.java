@@ -216,9 +216,13 @@ public final class MlxBuffer implements AutoCloseable {
      */
     public void label(String label) {
         Shim.requireText(label);
-        BufferObject object = bufferObject();
-        block.setLabelled();
-        object.label(label);
+        try {
+            BufferObject object = bufferObject();
+            block.setLabelled();
+            object.label(label);
+        } finally {
+            Reference.reachabilityFence(this);
+        }
     }
 
     /** Whether the lease has ended or, for a slice, the slice was closed. */

@@ -305,7 +305,7 @@ public final class MlxBufferPool implements AutoCloseable {
         private LimitSettings limits;
         private boolean hasCacheLimit;
         private Zeroing zeroing = Zeroing.FRESH;
-        private LeakDetection leakDetection = LeakDetection.SAMPLED;
+        private LeakDetection leakDetection = LeakDetection.configured();
         private boolean checked;
         private @Nullable Path allocationLog;
 
@@ -444,7 +444,10 @@ public final class MlxBufferPool implements AutoCloseable {
             return this;
         }
 
-        /** How many leases are watched for being dropped; {@link LeakDetection#SAMPLED} unless set. */
+        /**
+         * How many leases are watched for being dropped; what the system property {@code mlx.leakDetection} says unless
+         * set, and {@link LeakDetection#SAMPLED} without it.
+         */
         public Builder leakDetection(LeakDetection level) {
             this.leakDetection = Objects.requireNonNull(level, "level");
             return this;
@@ -467,7 +470,7 @@ public final class MlxBufferPool implements AutoCloseable {
          */
         public Builder residencySet(MlxResidencySet residencySet) {
             Objects.requireNonNull(residencySet, "residencySet");
-            this.source = new ResidentMemorySource(device.nativeDevice(), residencySet.residencySet());
+            this.source = new ResidentMemorySource(device.nativeDevice(), residencySet.residencySet(), residencySet);
             return this;
         }
 

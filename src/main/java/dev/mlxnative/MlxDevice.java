@@ -2,19 +2,14 @@ package dev.mlxnative;
 
 import dev.mlxnative.internal.device.BufferSpec;
 import dev.mlxnative.internal.device.DeviceMemory;
-import dev.mlxnative.internal.device.DeviceMemoryList;
 import dev.mlxnative.internal.device.MappableFile;
 import dev.mlxnative.internal.device.NativeDevice;
 import dev.mlxnative.internal.device.RefCountedHandle;
 import dev.mlxnative.internal.device.ResidencySet;
 import dev.mlxnative.internal.device.Shapes;
-import dev.mlxnative.internal.pool.Block;
-import dev.mlxnative.internal.pool.LeaseOrigin;
-import dev.mlxnative.internal.pool.PoolEngine;
 import dev.mlxnative.internal.shim.NativeLibrary;
 import dev.mlxnative.internal.shim.Shim;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Objects;
@@ -27,17 +22,22 @@ import org.jspecify.annotations.Nullable;
  * <p>The first device that a process opens loads the native library, which decides the backend of all later ones. A
  * closed device makes nothing new. What it made stays usable until it is closed in its turn; the native device is
  * released when the device and all that it made are closed.
+ *
+ * <p>Keep what a device made reachable as long as it is used: {@link LeakDetection} closes what is unreachable. A
+ * buffer must be reachable itself, even if a segment uses its memory, and an event or a residency set even if native
+ * code has its handle. Once native code has encoded GPU work with a handle, Metal keeps the object for that work,
+ * unless the command buffer was made with unretained references.
  */
 public final class MlxDevice implements AutoCloseable {
     private final Backend backend;
     private final NativeDevice device;
     private final BufferSpec.Cache specs = new BufferSpec.Cache();
-    private final DirectOrigin directOrigin;
+    private final DeviceLeaks leaks;
 
-    private MlxDevice(Backend backend, NativeDevice device) {
+    private MlxDevice(LeakDetection leakDetection, Backend backend, NativeDevice device) {
         this.backend = backend;
         this.device = device;
-        this.directOrigin = new DirectOrigin(device);
+        this.leaks = new DeviceLeaks(leakDetection);
     }
 
     /**
@@ -46,9 +46,10 @@ public final class MlxDevice implements AutoCloseable {
      *
      * @throws NativeLibraryException if the native library cannot be loaded
      * @throws DeviceNotFoundException if there is no such device
+     * @throws IllegalArgumentException if the system property {@code mlx.leakDetection} names no {@link LeakDetection}
      */
     public static MlxDevice open() {
-        return new MlxDevice(NativeLibrary.load(null), NativeDevice.open());
+        return openWanted(null);
     }
 
     /**
@@ -58,10 +59,16 @@ public final class MlxDevice implements AutoCloseable {
      * @throws NativeLibraryException if the native library cannot be loaded
      * @throws DeviceNotFoundException if there is no such device on this machine, or this process has loaded the
      *     library of the other backend
+     * @throws IllegalArgumentException if the system property {@code mlx.leakDetection} names no {@link LeakDetection}
      */
     public static MlxDevice open(Backend backend) {
-        NativeLibrary.load(Objects.requireNonNull(backend, "backend"));
-        return new MlxDevice(backend, NativeDevice.open());
+        return openWanted(Objects.requireNonNull(backend, "backend"));
+    }
+
+    private static MlxDevice openWanted(@Nullable Backend wanted) {
+        // Before the device, which would be lost if this throws.
+        LeakDetection leakDetection = LeakDetection.configured();
+        return new MlxDevice(leakDetection, NativeLibrary.load(wanted), NativeDevice.open());
     }
 
     /** The kind of memory and GPU behind the device. */
@@ -224,7 +231,7 @@ public final class MlxDevice implements AutoCloseable {
     public MlxSharedEvent newSharedEvent() {
         RefCountedHandle handle = device.handle();
         handle.requireOpen();
-        return handle.use(opened -> new MlxSharedEvent(Shim.createEvent(opened)));
+        return handle.use(opened -> new MlxSharedEvent(Shim.createEvent(opened), leaks));
     }
 
     /**
@@ -236,7 +243,7 @@ public final class MlxDevice implements AutoCloseable {
      *     device is closed
      */
     public MlxResidencySet newResidencySet(String label) {
-        return new MlxResidencySet(ResidencySet.create(device, label));
+        return new MlxResidencySet(ResidencySet.create(device, label), label, leaks);
     }
 
     /** Stops the device from making anything new. Closing it again does nothing. */
@@ -251,12 +258,7 @@ public final class MlxDevice implements AutoCloseable {
      * @param part the segment of the lease in the segment of all of the memory
      */
     private MlxBuffer lease(DeviceMemory memory, BufferSpec spec, UnaryOperator<MemorySegment> part) {
-        try {
-            return new MlxBuffer(directOrigin, Block.whole(memory), spec, part.apply(memory.segment()));
-        } catch (Throwable e) {
-            directOrigin.free(memory);
-            throw e;
-        }
+        return DirectLease.issue(device, memory, spec, part, leaks);
     }
 
     NativeDevice nativeDevice() {
@@ -285,37 +287,6 @@ public final class MlxDevice implements AutoCloseable {
         BufferSpec spec = BufferSpec.of(byteLength, dtype, dimensions);
         specs.add(spec);
         return spec;
-    }
-
-    /** The origin of buffers of the device itself: the end of their lease frees the memory. */
-    private record DirectOrigin(NativeDevice device) implements LeaseOrigin {
-        @Override
-        public @Nullable PoolEngine pool() {
-            return null;
-        }
-
-        @Override
-        public @Nullable Arena arena() {
-            return null;
-        }
-
-        @Override
-        public @Nullable Arena leaseArena() {
-            return null;
-        }
-
-        @Override
-        public boolean end(Block block, long generation, @Nullable MlxFence fence) {
-            boolean ended = block.end(generation);
-            if (ended) {
-                free(block.memory());
-            }
-            return ended;
-        }
-
-        private void free(DeviceMemory memory) {
-            device.free(DeviceMemoryList.of(memory), freed -> {});
-        }
     }
 
     /** For a debugger: backend, name and state. */

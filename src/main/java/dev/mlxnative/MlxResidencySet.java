@@ -1,7 +1,11 @@
 package dev.mlxnative;
 
+import dev.mlxnative.internal.device.BufferObject;
 import dev.mlxnative.internal.device.ResidencySet;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.Cleaner;
+import java.lang.ref.Reference;
+import java.util.function.Consumer;
 
 /**
  * A set of buffers whose memory the system keeps where the GPU can reach it: {@code MTLResidencySet}.
@@ -11,14 +15,25 @@ import java.lang.foreign.MemorySegment;
  * its native buffer, and a pool's lease adds a native buffer of the pool, which stays a member when the lease ends.
  * Memory leaves its sets before it is freed.
  *
+ * <p>Keep the set reachable until it is attached to a command queue, and as long as it is changed:
+ * {@link LeakDetection} closes a set that is unreachable. A pool that is built with the set keeps it.
+ *
  * <p>Systems before macOS 15 and virtual GPUs have no residency sets. There {@link #isSupported} is false and every
  * method does nothing, which is how those systems treat all memory.
  */
 public final class MlxResidencySet implements AutoCloseable {
     private final ResidencySet set;
+    private final Cleaner.Cleanable watch;
 
-    MlxResidencySet(ResidencySet set) {
+    /** Takes over a set. */
+    MlxResidencySet(ResidencySet set, String label, DeviceLeaks leaks) {
         this.set = set;
+        try {
+            this.watch = leaks.watch(this, "the residency set '" + label + "'", set::close);
+        } catch (Throwable e) {
+            set.close();
+            throw e;
+        }
     }
 
     ResidencySet residencySet() {
@@ -36,7 +51,7 @@ public final class MlxResidencySet implements AutoCloseable {
      * @throws IllegalStateException if the buffer's lease has ended, or the set is closed
      */
     public void add(MlxBuffer buffer) {
-        set.add(buffer.bufferObject());
+        use(open -> change(buffer, open::add));
     }
 
     /**
@@ -45,7 +60,7 @@ public final class MlxResidencySet implements AutoCloseable {
      * @throws IllegalStateException if the buffer's lease has ended, or the set is closed
      */
     public void remove(MlxBuffer buffer) {
-        set.remove(buffer.bufferObject());
+        use(open -> change(buffer, open::remove));
     }
 
     /**
@@ -54,7 +69,7 @@ public final class MlxResidencySet implements AutoCloseable {
      * @throws IllegalStateException if the set is closed
      */
     public void commit() {
-        set.commit();
+        use(ResidencySet::commit);
     }
 
     /**
@@ -63,7 +78,7 @@ public final class MlxResidencySet implements AutoCloseable {
      * @throws IllegalStateException if the set is closed
      */
     public void request() {
-        set.request();
+        use(ResidencySet::request);
     }
 
     /**
@@ -72,7 +87,7 @@ public final class MlxResidencySet implements AutoCloseable {
      * @throws IllegalStateException if the set is closed
      */
     public void end() {
-        set.end();
+        use(ResidencySet::end);
     }
 
     /** Native buffers that are members, staged changes included; 0 where the system has no sets. */
@@ -94,6 +109,24 @@ public final class MlxResidencySet implements AutoCloseable {
     @Override
     public void close() {
         set.close();
+        watch.clean();
+    }
+
+    private static void change(MlxBuffer buffer, Consumer<BufferObject> change) {
+        try {
+            change.accept(buffer.bufferObject());
+        } finally {
+            Reference.reachabilityFence(buffer);
+        }
+    }
+
+    /** Keeps the cleaner from closing the set during its last call. */
+    private void use(Consumer<ResidencySet> call) {
+        try {
+            call.accept(set);
+        } finally {
+            Reference.reachabilityFence(this);
+        }
     }
 
     /** For a debugger: members and state. */

@@ -4,6 +4,8 @@ import dev.mlxnative.internal.device.EventFence;
 import dev.mlxnative.internal.device.RefCountedHandle;
 import dev.mlxnative.internal.shim.Shim;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.Cleaner;
+import java.lang.ref.Reference;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,14 +13,25 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Encode a signal of the next value after the GPU work that uses a buffer, and release the buffer with the fence
  * {@link #at} that value.
+ *
+ * <p>Keep the event or one of its fences reachable until the GPU work is encoded: {@link LeakDetection} closes an event
+ * that is unreachable.
  */
 public final class MlxSharedEvent implements AutoCloseable {
     private final RefCountedHandle handle;
+    private final Cleaner.Cleanable watch;
     /** A step requests the same fence many times. One object for all lets a pool park their memory in one batch. */
     private volatile @Nullable EventFence latest;
 
-    MlxSharedEvent(MemorySegment handle) {
+    /** Takes over a handle. */
+    MlxSharedEvent(MemorySegment handle, DeviceLeaks leaks) {
         this.handle = new RefCountedHandle("event", handle, Shim::releaseEvent);
+        try {
+            this.watch = leaks.watch(this, "an event", this.handle::close);
+        } catch (Throwable e) {
+            this.handle.close();
+            throw e;
+        }
     }
 
     /**
@@ -27,8 +40,12 @@ public final class MlxSharedEvent implements AutoCloseable {
      * @throws IllegalStateException if the event is closed
      */
     public long signaledValue() {
-        handle.requireOpen();
-        return EventFence.signaledValue(handle);
+        try { // the cleaner closes an event that is garbage, also during its last call
+            handle.requireOpen();
+            return EventFence.signaledValue(handle);
+        } finally {
+            Reference.reachabilityFence(this);
+        }
     }
 
     /**
@@ -40,21 +57,25 @@ public final class MlxSharedEvent implements AutoCloseable {
     public void signal(long value) {
         requireValue(value);
         handle.requireOpen();
-        MemorySegment event = handle.acquire();
         try {
-            if (!Shim.signal(event, value)) {
-                throw new IllegalArgumentException("an event's value only rises: it is " + Shim.signaledValue(event)
-                        + " and cannot become " + value);
-            }
+            handle.use(event -> signal(event, value));
         } finally {
-            handle.release();
+            Reference.reachabilityFence(this);
         }
+    }
+
+    private static boolean signal(MemorySegment event, long value) {
+        if (!Shim.signal(event, value)) {
+            throw new IllegalArgumentException(
+                    "an event's value only rises: it is " + Shim.signaledValue(event) + " and cannot become " + value);
+        }
+        return true;
     }
 
     /**
      * The fence that is complete once the value is at least {@code value}. It costs nothing until it is used and is not
-     * closed. Memory that is parked with it keeps the event alive, also after {@link #close}. Without such memory, the
-     * fence of a closed event throws {@link IllegalStateException}.
+     * closed. It keeps the event reachable. Memory that is parked with it keeps the event alive, also after
+     * {@link #close}. Without such memory, the fence of a closed event throws {@link IllegalStateException}.
      *
      * @throws IllegalArgumentException if the value is negative
      * @throws IllegalStateException if the event is closed
@@ -64,7 +85,7 @@ public final class MlxSharedEvent implements AutoCloseable {
         handle.requireOpen();
         EventFence fence = latest;
         if (fence == null || !fence.isAt(value)) {
-            fence = new EventFence(handle, value);
+            fence = new EventFence(handle, value, this);
             latest = fence;
         }
         return fence;
@@ -91,6 +112,7 @@ public final class MlxSharedEvent implements AutoCloseable {
     @Override
     public void close() {
         handle.close();
+        watch.clean();
     }
 
     /** For a debugger: value and state. */

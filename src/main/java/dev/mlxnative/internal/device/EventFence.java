@@ -2,6 +2,7 @@ package dev.mlxnative.internal.device;
 
 import dev.mlxnative.internal.background.DaemonThreads;
 import dev.mlxnative.internal.shim.Shim;
+import java.lang.ref.Reference;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 
@@ -12,11 +13,18 @@ public final class EventFence implements RetainedFence {
 
     private final RefCountedHandle event;
     private final long value;
+    /** The event is closed when its owner is garbage, so the fence keeps the owner reachable. */
+    private final Object owner;
 
-    /** A fence that is complete once {@code event} has reached {@code value}. */
-    public EventFence(RefCountedHandle event, long value) {
+    /**
+     * A fence that is complete once {@code event} has reached {@code value}.
+     *
+     * @param owner the owner of the event
+     */
+    public EventFence(RefCountedHandle event, long value, Object owner) {
         this.event = event;
         this.value = value;
+        this.owner = owner;
     }
 
     /**
@@ -30,7 +38,11 @@ public final class EventFence implements RetainedFence {
 
     @Override
     public void retain() {
-        event.acquire();
+        try {
+            event.acquire();
+        } finally {
+            Reference.reachabilityFence(owner);
+        }
     }
 
     /** Whether the fence waits for this value. */
@@ -46,7 +58,11 @@ public final class EventFence implements RetainedFence {
     /** @throws IllegalStateException if the event is closed and no memory is parked with it */
     @Override
     public boolean isComplete() {
-        return Long.compareUnsigned(signaledValue(event), value) >= 0;
+        try {
+            return Long.compareUnsigned(signaledValue(event), value) >= 0;
+        } finally {
+            Reference.reachabilityFence(owner);
+        }
     }
 
     /** @throws IllegalStateException once the event is closed and no memory is parked with it */
@@ -60,12 +76,16 @@ public final class EventFence implements RetainedFence {
     }
 
     private void awaitInNative() throws InterruptedException {
-        boolean reached = false;
-        while (!reached) {
-            if (Thread.interrupted()) {
-                throw new InterruptedException("interrupted while waiting for " + this);
+        try {
+            boolean reached = false;
+            while (!reached) {
+                if (Thread.interrupted()) {
+                    throw new InterruptedException("interrupted while waiting for " + this);
+                }
+                reached = event.use(handle -> Shim.waitFor(handle, value, WAIT_SLICE_MILLIS));
             }
-            reached = event.use(handle -> Shim.waitFor(handle, value, WAIT_SLICE_MILLIS));
+        } finally {
+            Reference.reachabilityFence(owner);
         }
     }
 

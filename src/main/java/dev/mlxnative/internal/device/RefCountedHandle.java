@@ -79,11 +79,13 @@ public final class RefCountedHandle {
         }
     }
 
-    /** Ends the owner's use. A second call does nothing. */
-    public void close() {
-        if (closed.compareAndSet(false, true)) {
+    /** Ends the owner's use; false if the owner has ended it before, and then nothing happens. */
+    public boolean close() {
+        boolean closing = closed.compareAndSet(false, true);
+        if (closing) {
             release();
         }
+        return closing;
     }
 
     /**

@@ -289,12 +289,12 @@ public final class ResidencySet implements BufferObject.ReleaseListener {
         }
     }
 
-    /** Releases the set; its members live on. A second call does nothing. */
-    public void close() {
+    /** Releases the set, whose members live on; false if it was closed before, and then nothing happens. */
+    public boolean close() {
         lock.lock();
         try {
             if (closed) {
-                return;
+                return false;
             }
             closed = true;
             forget(members);
@@ -303,6 +303,7 @@ public final class ResidencySet implements BufferObject.ReleaseListener {
                 handle.close();
                 OPEN_SETS.decrementAndGet();
             }
+            return true;
         } finally {
             lock.unlock();
         }

@@ -9,10 +9,19 @@ public final class ResidentMemorySource implements MemorySource {
     private final MemorySource source;
     private final ResidencySet set;
 
-    /** @param set used as long as it is open; memory is allocated without it afterwards */
-    public ResidentMemorySource(MemorySource source, ResidencySet set) {
+    @SuppressWarnings({"unused", "UnusedVariable"}) // the set is closed when its owner is garbage
+    private final Object owner;
+
+    /**
+     * A source with the memory of another.
+     *
+     * @param set used as long as it is open; memory is allocated without it afterwards
+     * @param owner the owner of the set, which this source keeps reachable
+     */
+    public ResidentMemorySource(MemorySource source, ResidencySet set, Object owner) {
         this.source = source;
         this.set = set;
+        this.owner = owner;
     }
 
     @Override
