@@ -1,15 +1,13 @@
 package dev.mlxnative;
 
+import dev.mlxnative.internal.background.Log;
 import dev.mlxnative.internal.observe.LeakWatch;
-import java.lang.System.Logger.Level;
 import java.lang.ref.Cleaner;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** Finds objects of a device that a program has dropped, and closes them. */
 final class DeviceLeaks {
-    private static final System.Logger LOG = System.getLogger("dev.mlxnative");
-
     private final LeakDetection level;
 
     DeviceLeaks(LeakDetection level) {
@@ -39,9 +37,9 @@ final class DeviceLeaks {
     private static void log(String object, @Nullable Throwable origin) {
         String message = "leak on the device: " + object + " became garbage and had never been closed; it was closed";
         if (origin == null) {
-            LOG.log(Level.WARNING, message + ". -Dmlx.leakDetection=full shows where it was created");
+            Log.warn(message + ". -Dmlx.leakDetection=full shows where it was created");
         } else {
-            LOG.log(Level.WARNING, message, origin);
+            Log.warn(message, origin);
         }
     }
 }

@@ -1,5 +1,6 @@
 package dev.mlxnative;
 
+import dev.mlxnative.internal.background.StackReserve;
 import dev.mlxnative.internal.device.BufferSpec;
 import dev.mlxnative.internal.device.DeviceMemory;
 import dev.mlxnative.internal.device.DeviceMemoryList;
@@ -70,6 +71,7 @@ final class DirectLease implements LeaseOrigin {
 
     @Override
     public boolean end(Block block, long generation, @Nullable MlxFence fence) {
+        StackReserve.require();
         if (!block.end(generation)) {
             return false;
         }

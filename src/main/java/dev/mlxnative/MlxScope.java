@@ -1,5 +1,7 @@
 package dev.mlxnative;
 
+import dev.mlxnative.internal.background.StackReserve;
+import dev.mlxnative.internal.background.StackSafeLock;
 import dev.mlxnative.internal.device.BufferSpec;
 import dev.mlxnative.internal.device.Shapes;
 import dev.mlxnative.internal.pool.Block;
@@ -10,7 +12,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -34,7 +35,7 @@ public final class MlxScope implements Arena {
     private final @Nullable Thread confinedTo;
 
     private final ScopeOrigin origin = new ScopeOrigin(null);
-    private final ReentrantLock lock = new ReentrantLock();
+    private final StackSafeLock lock = new StackSafeLock();
     /** Guarded by the lock, or confined to the thread. */
     private final ScopeLeases leases;
 
@@ -170,6 +171,7 @@ public final class MlxScope implements Arena {
      */
     @Override
     public void close() {
+        StackReserve.require();
         requireThread();
         boolean closing = false;
         try {
@@ -200,9 +202,12 @@ public final class MlxScope implements Arena {
     }
 
     private void endLeases() {
-        leases.endAll();
-        if (watch != null) {
-            watch.clean();
+        try {
+            leases.endAll();
+        } finally {
+            if (watch != null) {
+                watch.clean();
+            }
         }
     }
 

@@ -1,12 +1,10 @@
 package dev.mlxnative.internal.device;
 
-import java.lang.System.Logger.Level;
+import dev.mlxnative.internal.background.Log;
 import java.lang.foreign.Arena;
 
 /** Closes arenas that the library does not hand out. Foreign code may have tied cleanup actions to their scopes. */
 public final class Arenas {
-    private static final System.Logger LOG = System.getLogger("dev.mlxnative");
-
     private Arenas() {}
 
     /**
@@ -22,7 +20,7 @@ public final class Arenas {
             if (arena.scope().isAlive()) {
                 throw e;
             }
-            LOG.log(Level.WARNING, "a cleanup action failed that was tied to the memory of a buffer", e);
+            Log.warn("a cleanup action failed that was tied to the memory of a buffer", e);
         }
     }
 }

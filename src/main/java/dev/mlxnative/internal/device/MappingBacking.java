@@ -1,22 +1,20 @@
 package dev.mlxnative.internal.device;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.mlxnative.internal.background.Log;
+import dev.mlxnative.internal.background.StackSafeLock;
 import dev.mlxnative.internal.shim.Shim;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * Buffer objects over a part of the read-only mapping of a file. One object covers a part that fits into it. A larger
  * part gets its objects when a piece is first requested; they may overlap, since all of them are the same pages.
  */
 final class MappingBacking implements Backing {
-    private static final System.Logger LOG = System.getLogger("dev.mlxnative");
-
     private final RefCountedHandle device;
     private final DeviceTraits traits;
     private final Arena access;
@@ -28,7 +26,7 @@ final class MappingBacking implements Backing {
     private final long length;
     private volatile boolean copied;
 
-    private final ReentrantLock lock = new ReentrantLock();
+    private final StackSafeLock lock = new StackSafeLock();
 
     @GuardedBy("lock")
     private final ArrayList<BufferObject> objects = new ArrayList<>();
@@ -67,7 +65,7 @@ final class MappingBacking implements Backing {
     }
 
     static void warnOfCopy(long bytes) {
-        LOG.log(Level.WARNING, "{0} bytes are copied for the device, which cannot share pages with the CPU", bytes);
+        Log.warn("{0} bytes are copied for the device, which cannot share pages with the CPU", bytes);
     }
 
     /** @throws UncheckedIOException if the device needs a copy of the bytes, and the file cannot be read */

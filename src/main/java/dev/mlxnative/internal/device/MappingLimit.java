@@ -1,12 +1,12 @@
 package dev.mlxnative.internal.device;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.mlxnative.internal.background.StackSafeLock;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Stream;
 
 /**
@@ -26,7 +26,7 @@ final class MappingLimit {
     private final Path most;
     private final Path mappings;
 
-    private final ReentrantLock lock = new ReentrantLock();
+    private final StackSafeLock lock = new StackSafeLock();
 
     @GuardedBy("lock")
     private long granted;

@@ -1,13 +1,13 @@
 package dev.mlxnative.internal.device;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.mlxnative.internal.background.StackSafeLock;
 import dev.mlxnative.internal.shim.Shim;
 import java.lang.foreign.MemorySegment;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,7 +22,7 @@ public final class ResidencySet implements BufferObject.ReleaseListener {
     /** Null where the system has no sets. */
     private final @Nullable RefCountedHandle handle;
 
-    private final ReentrantLock lock = new ReentrantLock();
+    private final StackSafeLock lock = new StackSafeLock();
 
     @GuardedBy("lock")
     private final Set<BufferObject> members = new HashSet<>();

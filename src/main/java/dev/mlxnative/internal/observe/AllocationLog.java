@@ -3,10 +3,10 @@ package dev.mlxnative.internal.observe;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.mlxnative.internal.background.DaemonThreads;
 import dev.mlxnative.internal.background.DaemonTimer;
+import dev.mlxnative.internal.background.Log;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
-import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,8 +26,6 @@ import org.jspecify.annotations.Nullable;
  * <p>If the file cannot be written any more, the log ends with a warning, and the pool goes on.
  */
 public final class AllocationLog {
-    private static final System.Logger LOG = System.getLogger("dev.mlxnative");
-
     private static final int BUFFERED_CHARACTERS = 1 << 16;
     private static final long FLUSH_NANOS = TimeUnit.SECONDS.toNanos(1);
     /** How long the exit of the JVM waits for a file that blocks, such as a pipe. */
@@ -199,7 +197,7 @@ public final class AllocationLog {
         } catch (IOException e) {
             cause.addSuppressed(e);
         }
-        LOG.log(Level.WARNING, "the trace in " + file + " breaks off", cause);
+        Log.warn("the trace in " + file + " breaks off", cause);
     }
 
     /** Writes the remaining lines and closes the file. Later requests and releases are not recorded. */

@@ -1,7 +1,7 @@
 package dev.mlxnative.internal.observe;
 
 import dev.mlxnative.LeakDetection;
-import java.lang.System.Logger.Level;
+import dev.mlxnative.internal.background.Log;
 import java.lang.ref.Cleaner;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -16,8 +16,6 @@ import org.jspecify.annotations.Nullable;
  * watch then tries again after the next garbage collection.
  */
 public final class LeakWatch implements Runnable {
-    private static final System.Logger LOG = System.getLogger("dev.mlxnative");
-
     /** A prime: it never falls into step with a program that requests the same buffers again and again. */
     private static final int SAMPLING_INTERVAL = 509;
 
@@ -96,8 +94,7 @@ public final class LeakWatch implements Runnable {
         }
         failureLogged = true;
         try {
-            LOG.log(
-                    Level.WARNING,
+            Log.warn(
                     "the leak detector failed for " + watched + "; it tries again after the next garbage collection",
                     failure);
         } catch (Throwable e) {

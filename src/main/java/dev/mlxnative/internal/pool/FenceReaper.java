@@ -2,13 +2,11 @@ package dev.mlxnative.internal.pool;
 
 import dev.mlxnative.MlxFence;
 import dev.mlxnative.internal.background.DaemonThreads;
-import java.lang.System.Logger.Level;
+import dev.mlxnative.internal.background.Log;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** Frees parked memory when its fence is complete, and has threads wait for fences while a request needs them. */
 final class FenceReaper {
-    private static final System.Logger LOG = System.getLogger("dev.mlxnative");
-
     /** The most threads that wait for fences of one pool. A GPU completes its work in the order of a few queues. */
     private static final int MAX_WATCHERS = 8;
 
@@ -48,8 +46,7 @@ final class FenceReaper {
 
     private void report(MlxFence fence, Throwable failure) {
         if (state.pending.markReported(fence)) {
-            LOG.log(
-                    Level.WARNING,
+            Log.warn(
                     "a " + fence.getClass().getName() + " failed: the memory that is parked with it stays parked",
                     failure);
         }

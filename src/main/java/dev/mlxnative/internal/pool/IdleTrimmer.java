@@ -2,7 +2,7 @@ package dev.mlxnative.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.mlxnative.internal.background.DaemonTimer;
-import java.lang.System.Logger.Level;
+import dev.mlxnative.internal.background.Log;
 
 /**
  * Sweeps a pool from time to time, on the {@link DaemonTimer}: reaps fences, and frees memory that lay idle.
@@ -11,8 +11,6 @@ import java.lang.System.Logger.Level;
  * memory. A closed pool without parked memory has no sweep.
  */
 final class IdleTrimmer {
-    private static final System.Logger LOG = System.getLogger("dev.mlxnative");
-
     private final String pool;
     private final PoolState state;
     private final FenceReaper reaper;
@@ -71,7 +69,7 @@ final class IdleTrimmer {
             reapAndSweep();
         } catch (Throwable e) {
             repeat();
-            LOG.log(Level.WARNING, "a sweep of pool " + pool + " failed; the next one follows", e);
+            Log.warn("a sweep of pool " + pool + " failed; the next one follows", e);
         }
     }
 

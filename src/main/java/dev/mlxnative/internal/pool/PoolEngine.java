@@ -6,9 +6,10 @@ import dev.mlxnative.PoolStats;
 import dev.mlxnative.Sizing;
 import dev.mlxnative.Zeroing;
 import dev.mlxnative.internal.background.DaemonTimer;
+import dev.mlxnative.internal.background.Log;
+import dev.mlxnative.internal.background.StackReserve;
 import dev.mlxnative.internal.device.MemorySource;
 import dev.mlxnative.internal.observe.JfrEvents;
-import java.lang.System.Logger.Level;
 import java.lang.foreign.Arena;
 import java.lang.invoke.MethodHandles;
 import java.lang.ref.Cleaner;
@@ -17,8 +18,6 @@ import org.jspecify.annotations.Nullable;
 
 /** A pool without its API: wires the parts together and has the path of a hit. Nothing here is mutable. */
 public final class PoolEngine {
-    private static final System.Logger LOG = System.getLogger("dev.mlxnative");
-
     private final PoolConfig config;
     private final MemorySource source;
     private final Shards shards = new Shards();
@@ -223,8 +222,7 @@ public final class PoolEngine {
         } finally {
             leases.complete();
         }
-        LOG.log(
-                Level.WARNING,
+        Log.warn(
                 "leak in pool " + config.name() + ": " + leases + " became garbage and had never been closed; "
                         + describe(disposal),
                 origin);
@@ -314,13 +312,10 @@ public final class PoolEngine {
         if (stats.activeCount() == 0) {
             return;
         }
-        LOG.log(
-                Level.WARNING,
+        Log.warn(
                 "pool {0} was closed with {1} active buffer(s) of {2} bytes; they are freed when they are closed",
-                config.name(),
-                stats.activeCount(),
-                stats.activeBytes());
+                config.name(), stats.activeCount(), stats.activeBytes());
         leaks.forEachActive((leases, origin) ->
-                LOG.log(Level.WARNING, "still active when pool " + config.name() + " was closed: " + leases, origin));
+                Log.warn("still active when pool " + config.name() + " was closed: " + leases, origin));
     }
 }

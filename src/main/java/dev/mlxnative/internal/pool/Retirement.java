@@ -65,9 +65,10 @@ final class Retirement {
     /**
      * Ends the leases that the blocks of a scope have, once its arena is closed. Blocks without a lease stay as they
      * are; none can have a lease of another holder, since memory of a scope is not reused before its end.
+     *
+     * @param retiring an empty list to work with
      */
-    void endAll(List<Block> blocks) {
-        BlockList retiring = new BlockList();
+    void endAll(List<Block> blocks, BlockList retiring) {
         for (int next = 0; next < blocks.size(); ) {
             Shard shard = blocks.get(next).shard();
             int end = Math.min(next + MAX_BATCH, blocks.size());

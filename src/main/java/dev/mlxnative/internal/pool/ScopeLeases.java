@@ -18,6 +18,8 @@ public final class ScopeLeases implements LeakDetector.Leases {
     private final ScopeEnd end = new ScopeEnd();
     private final AtomicBoolean ended = new AtomicBoolean();
     private final ArrayList<Block> blocks = new ArrayList<>();
+    /** Made before the scope is closed, because its end must not fail. */
+    private final BlockList retiring = new BlockList();
     /** Not volatile: another thread may read an earlier value. */
     private int count;
     /** The blocks of a dropped scope that native calls use, so that their leases have not ended. */
@@ -73,7 +75,7 @@ public final class ScopeLeases implements LeakDetector.Leases {
     public void endAll() {
         try {
             if (ended.compareAndSet(false, true)) {
-                retirement.endAll(blocks);
+                retirement.endAll(blocks, retiring);
             }
         } finally {
             complete();

@@ -1,15 +1,15 @@
-package dev.mlxnative.internal.pool;
+package dev.mlxnative.internal.background;
 
 /**
- * Makes sure that the stack has room for a whole operation of a pool, before the operation changes anything. A
- * {@link StackOverflowError} then comes from here, and never out of the middle of a transaction or out of an unlock.
+ * Makes sure that the stack has room for a whole operation, before the operation changes anything. A
+ * {@link StackOverflowError} then comes from here, and never out of the middle of a change or out of an unlock.
  *
- * <p>The room is the frame that the interpreter needs for a method with 1,024 slots of local variables, 8 KiB: twice
- * what the deepest operation takes when all of it is interpreted. A compiler leaves the variables out. It still checks
- * that the stack has room for the interpreter's frame, because the compiled code may have to go on in the interpreter:
- * at the branch that is never taken. That costs a store for each page of the stack.
+ * <p>The room is the frame that the interpreter needs for a method with 1,024 slots of local variables, 8 KiB: four
+ * times what the deepest operation of a pool takes when all of it is interpreted. A compiler leaves the variables out.
+ * It still checks that the stack has room for the interpreter's frame, because the compiled code may have to go on in
+ * the interpreter: at the branch that is never taken. That costs a store for each page of the stack.
  */
-final class StackReserve {
+public final class StackReserve {
     /** Not final: a compiler must not know that it stays false. */
     private static boolean neverTrue;
 
@@ -20,7 +20,7 @@ final class StackReserve {
      *
      * @throws StackOverflowError if it has not; nothing has happened then
      */
-    static void require() {
+    public static void require() {
         // Two methods, because the variables of the inner one count as the frame of the outer one.
         occupy();
     }
