@@ -115,7 +115,7 @@ class ArchitectureTest {
                 .whereLayer("device")
                 .mayOnlyAccessLayers("shim", "background", "vocabulary")
                 .whereLayer("shim")
-                .mayOnlyAccessLayers("ffi", "vocabulary")
+                .mayOnlyAccessLayers("ffi", "background", "vocabulary")
                 .whereLayer("ffi")
                 .mayNotAccessAnyLayer()
                 .whereLayer("observe")

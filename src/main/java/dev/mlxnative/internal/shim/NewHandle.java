@@ -1,16 +1,20 @@
 package dev.mlxnative.internal.shim;
 
+import dev.mlxnative.internal.background.DaemonTimer;
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A native object until Java has a segment for its handle. If the heap is full at that moment, the next creation of any
- * object releases it.
+ * A native object until Java has a segment for its handle. If the heap is full at that moment, the object is released a
+ * little later.
  */
 final class NewHandle {
     private static final AtomicReference<@Nullable NewHandle> ORPHANS = new AtomicReference<>();
+    private static final DaemonTimer.Task RELEASE = DaemonTimer.shared().task(NewHandle::releaseOrphans);
+    private static final long RELEASE_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
 
     private final Consumer<MemorySegment> release;
     private long address;
@@ -34,36 +38,35 @@ final class NewHandle {
             return segment;
         } finally {
             if (segment == null) {
-                leaveToNextCreation();
+                becomeOrphan();
             }
         }
     }
 
-    private void leaveToNextCreation() {
+    private void becomeOrphan() {
         do {
             next = ORPHANS.get();
         } while (!ORPHANS.compareAndSet(next, this));
+        RELEASE.schedule(RELEASE_NANOS);
     }
 
     /** Releases the objects that no caller has received. */
-    static void releaseOrphans() {
-        if (ORPHANS.get() == null) {
+    private static void releaseOrphans() {
+        for (NewHandle orphan = ORPHANS.getAndSet(null); orphan != null; ) {
+            NewHandle following = orphan.next;
+            orphan.releaseOrStay();
+            orphan = following;
+        }
+    }
+
+    private void releaseOrStay() {
+        MemorySegment segment;
+        try {
+            segment = MemorySegment.ofAddress(address);
+        } catch (OutOfMemoryError e) {
+            becomeOrphan();
             return;
         }
-        NewHandle orphan = ORPHANS.getAndSet(null);
-        while (orphan != null) {
-            NewHandle following = orphan.next;
-            try {
-                orphan.release.accept(MemorySegment.ofAddress(orphan.address));
-                orphan = following;
-            } catch (OutOfMemoryError e) {
-                // The handles that are left, this one included, go back.
-                for (; orphan != null; orphan = following) {
-                    following = orphan.next;
-                    orphan.leaveToNextCreation();
-                }
-                throw e;
-            }
-        }
+        release.accept(segment);
     }
 }

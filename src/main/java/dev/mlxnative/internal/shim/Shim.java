@@ -31,7 +31,6 @@ public final class Shim {
     }
 
     private static MemorySegment create(long requestedBytes, Consumer<MemorySegment> release, Creation creation) {
-        NewHandle.releaseOrphans();
         NewHandle handle = new NewHandle(release);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment out = arena.allocate(ValueLayout.ADDRESS);
