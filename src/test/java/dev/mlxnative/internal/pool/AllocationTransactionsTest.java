@@ -47,10 +47,10 @@ class AllocationTransactionsTest {
 
     private void assertEvictsFirst(Reservation reservation, TrimCause cause, Long... capacities) {
         assertThat(reservation).isInstanceOf(Reservation.EvictFirst.class);
-        Deferred deferred = ((Reservation.EvictFirst) reservation).deferred();
-        assertThat(deferred.cause()).isEqualTo(cause);
-        assertThat(StateSetup.capacities(deferred.freeing())).containsExactly(capacities);
-        pool.carryOut(deferred);
+        Leftover leftover = pool.leftover();
+        assertThat(leftover.freeing()).containsOnlyKeys(cause);
+        assertThat(StateSetup.capacities(leftover.memories())).containsExactly(capacities);
+        pool.carryOut(leftover);
     }
 
     /**
@@ -77,31 +77,36 @@ class AllocationTransactionsTest {
     }
 
     private void park(Block block) {
-        pool.releases.park(List.of(pool.retire(block)), fence);
+        pool.park(block, fence);
     }
 
     /** Ends a lease so that its native buffer is being freed. */
-    private Deferred startFreeing(Block block) {
+    private Leftover startFreeing(Block block) {
         pool.free(block);
-        return pool.state.trim(0, TrimCause.REQUESTED);
+        pool.state.trim(0, TrimCause.REQUESTED);
+        return pool.leftover();
+    }
+
+    private Wait awaitChange(long byteLength) throws InterruptedException {
+        return pool.allocations.awaitChange(byteLength, System.nanoTime(), pool.allocations.changes());
     }
 
     @Test
     void freeMemoryIsReused() {
-        Block block = pool.lease(1000);
+        Block block = pool.lease(PAGE - 1);
         pool.free(block);
-        assertThat(reuse(1024)).isSameAs(block);
+        assertThat(reuse(PAGE)).isSameAs(block);
         assertThat(pool.stats().hits()).isEqualTo(1);
-        assertThat(pool.stats().activeBytes()).isEqualTo(1024);
-        assertThat(reuse(1024)).isNull();
+        assertThat(pool.stats().activeBytes()).isEqualTo(PAGE);
+        assertThat(reuse(PAGE)).isNull();
     }
 
     @Test
     void memoryInTheCacheOfAnyShardIsReused() {
         pool.free(pool.lease(256));
-        Block cached = pool.lease(pool.shards.get(1), 1024);
+        Block cached = pool.lease(pool.shards.get(1), PAGE);
         pool.cache(cached);
-        assertThat(reuse(1000)).isSameAs(cached);
+        assertThat(reuse(PAGE - 1)).isSameAs(cached);
         assertThat(pool.stats().activeCount()).isEqualTo(1);
     }
 
@@ -120,8 +125,8 @@ class AllocationTransactionsTest {
     @Test
     void aShardGrowsWithNewMemory() {
         for (int i = 0; i < 200; i++) {
-            reserve(256);
-            pool.allocations.commit(pool.source.allocate(256), pool.shard, 256, null, true);
+            reserve(PAGE);
+            pool.allocations.commit(pool.source.allocate(PAGE), pool.shard, PAGE, null, true);
         }
         assertThat(pool.stats().activeCount()).isEqualTo(200);
     }
@@ -239,7 +244,7 @@ class AllocationTransactionsTest {
     @Test
     void aReservationIsDeniedWhileOtherMemoryIsBeingFreed() {
         limitMemory(4 * PAGE);
-        Deferred freeing = startFreeing(pool.lease(4 * PAGE));
+        Leftover freeing = startFreeing(pool.lease(4 * PAGE));
         assertThat(reserve(4 * PAGE)).isEqualTo(new Reservation.Denied(DenialCause.MEMORY_LIMIT, 4 * PAGE));
         pool.carryOut(freeing);
         assertThat(reserve(4 * PAGE)).isInstanceOf(Reservation.Granted.class);
@@ -256,7 +261,7 @@ class AllocationTransactionsTest {
     @Test
     void newMemoryIsLeasedAndCounted() {
         reserve(1000);
-        DeviceMemory memory = pool.source.allocate(1024);
+        DeviceMemory memory = pool.source.allocate(PAGE);
         Block block = pool.allocations.commit(memory, pool.shard, 1000, null, true);
         assertThat(block.memory()).isSameAs(memory);
         assertThat(block.shard()).isSameAs(pool.shard);
@@ -265,7 +270,9 @@ class AllocationTransactionsTest {
                 .returns(1L, stats -> stats.nativeAllocations())
                 .returns(0L, stats -> stats.hits())
                 .returns(1, stats -> stats.activeCount())
-                .returns(1024L, stats -> stats.peakFootprintBytes());
+                .returns(1024L, stats -> stats.activeBytes())
+                .returns(PAGE - 1024, stats -> stats.cachedBytes())
+                .returns(PAGE, stats -> stats.peakFootprintBytes());
     }
 
     @Test
@@ -302,10 +309,11 @@ class AllocationTransactionsTest {
         limitMemory(4 * PAGE);
         reserve(4 * PAGE);
         DeviceMemory memory = pool.source.allocate(4 * PAGE);
-        Deferred deferred = pool.allocations.abandon(memory);
-        assertThat(deferred).isEqualTo(new Deferred(List.of(memory), null, null, false));
+        pool.allocations.abandon(memory);
+        Leftover leftover = pool.leftover();
+        assertThat(leftover).isEqualTo(Leftover.of(TrimCause.DISCARDED, memory));
         assertThat(pool.allocations.deny(0).freeingBytes()).isEqualTo(4 * PAGE);
-        pool.carryOut(deferred);
+        pool.carryOut(leftover);
         assertThat(pool.allocations.deny(0).freeingBytes()).isZero();
         assertThat(reserve(4 * PAGE)).isInstanceOf(Reservation.Granted.class);
     }
@@ -314,7 +322,7 @@ class AllocationTransactionsTest {
     void aClosedPoolServesNoRequest() {
         pool.free(pool.lease(256));
         reserve(256);
-        DeviceMemory memory = pool.source.allocate(256);
+        DeviceMemory memory = pool.source.allocate(PAGE);
         pool.state.close();
         assertThatIllegalStateException().isThrownBy(() -> reuse(256)).withMessage("the pool is closed");
         assertThatIllegalStateException().isThrownBy(() -> reserve(256)).withMessage("the pool is closed");
@@ -335,7 +343,7 @@ class AllocationTransactionsTest {
         assertThat(publishesPressure()).isFalse();
         assertThat(pool.shard.takeCached(4 * PAGE)).isNull();
         assertThat(active.shard().end(active, active.generation(), true)).isEqualTo(LeaseEnd.RETIRING);
-        pool.releases.freeRetiring(List.of(active));
+        pool.releases.freeRetiring(active);
         pool.allocations.endStarvation();
         pool.cache(pool.lease(512));
     }
@@ -406,7 +414,7 @@ class AllocationTransactionsTest {
         limitMemory(4 * PAGE);
         park(pool.lease(4 * PAGE));
         assertThat(pool.allocations.canWait(4 * PAGE, System.nanoTime())).isFalse();
-        assertThat(pool.allocations.awaitChange(4 * PAGE, System.nanoTime())).isEqualTo(Wait.FUTILE);
+        assertThat(awaitChange(4 * PAGE)).isEqualTo(Wait.FUTILE);
     }
 
     @Test
@@ -414,13 +422,13 @@ class AllocationTransactionsTest {
         limitMemory(4 * PAGE, HOUR);
         pool.lease(4 * PAGE);
         assertThat(pool.allocations.canWait(4 * PAGE, System.nanoTime())).isFalse();
-        assertThat(pool.allocations.awaitChange(4 * PAGE, System.nanoTime())).isEqualTo(Wait.FUTILE);
+        assertThat(awaitChange(4 * PAGE)).isEqualTo(Wait.FUTILE);
     }
 
     @Test
     void aClosedPoolIsNotWaitedFor() throws Exception {
         pool.state.close();
-        assertThat(pool.allocations.awaitChange(256, System.nanoTime())).isEqualTo(Wait.WAITED);
+        assertThat(awaitChange(256)).isEqualTo(Wait.WAITED);
     }
 
     @Test
@@ -428,7 +436,7 @@ class AllocationTransactionsTest {
         limitMemory(4 * PAGE, HOUR);
         park(pool.lease(4 * PAGE));
         assertThat(pool.allocations.areRequestsWaiting()).isFalse();
-        var wait = new FutureTask<>(() -> pool.allocations.awaitChange(4 * PAGE, System.nanoTime()));
+        var wait = new FutureTask<>(() -> awaitChange(4 * PAGE));
         Thread.ofPlatform().daemon().start(wait);
         Waiting.until("the request waits", pool.allocations::areRequestsWaiting);
         pool.allocations.cancel(0);
@@ -437,11 +445,23 @@ class AllocationTransactionsTest {
     }
 
     @Test
+    void aRequestThatMissedAChangeDoesNotSleep() throws Exception {
+        limitMemory(4 * PAGE, HOUR);
+        long changes = pool.allocations.changes();
+        park(pool.lease(4 * PAGE));
+        assertThat(pool.allocations.changes()).isEqualTo(changes + 1);
+        long start = System.nanoTime();
+        assertThat(pool.allocations.awaitChange(4 * PAGE, start, changes)).isEqualTo(Wait.WAITED_FOR_PARKED);
+        assertThat(System.nanoTime() - start).isLessThan(TimeUnit.MILLISECONDS.toNanos(50));
+    }
+
+    @Test
     void aRequestWaitsFiftyMillisecondsAtMost() throws Exception {
         limitMemory(4 * PAGE, HOUR);
         park(pool.lease(4 * PAGE));
         long start = System.nanoTime();
-        assertThat(pool.allocations.awaitChange(4 * PAGE, start)).isEqualTo(Wait.WAITED_FOR_PARKED);
+        assertThat(pool.allocations.awaitChange(4 * PAGE, start, pool.allocations.changes()))
+                .isEqualTo(Wait.WAITED_FOR_PARKED);
         assertThat(System.nanoTime() - start).isGreaterThanOrEqualTo(TimeUnit.MILLISECONDS.toNanos(50));
         assertThat(pool.allocations.areRequestsWaiting()).isFalse();
     }
@@ -450,7 +470,7 @@ class AllocationTransactionsTest {
     void aRequestThatWaitsForMemoryThatIsBeingFreedSaysSo() throws Exception {
         limitMemory(4 * PAGE);
         startFreeing(pool.lease(4 * PAGE));
-        assertThat(pool.allocations.awaitChange(4 * PAGE, System.nanoTime())).isEqualTo(Wait.WAITED);
+        assertThat(awaitChange(4 * PAGE)).isEqualTo(Wait.WAITED);
     }
 
     @Test

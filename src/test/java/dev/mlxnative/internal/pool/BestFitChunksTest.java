@@ -25,13 +25,24 @@ class BestFitChunksTest {
     private Block request(long byteLength) {
         Block block = chunks.take(rounding, byteLength, false);
         if (block == null) {
-            chunks.removeObstacles(rounding, byteLength);
+            removeObstacles(byteLength);
             DeviceMemory memory = source.allocate(chunks.capacityForNew(rounding, byteLength, false));
             allocated.add(memory);
-            block = chunks.addNew(memory, byteLength);
+            block = chunks.addNew(rounding, memory, byteLength);
         }
         block.requestedBytes = byteLength;
         return block;
+    }
+
+    /** Evicts what must be freed before a new chunk for a request is allocated. */
+    private List<DeviceMemory> removeObstacles(long byteLength) {
+        List<DeviceMemory> removed = new ArrayList<>();
+        if (chunks.isObstructed(rounding, byteLength)) {
+            for (DeviceMemory memory = chunks.evict(); memory != null; memory = chunks.evict()) {
+                removed.add(memory);
+            }
+        }
+        return removed;
     }
 
     @ParameterizedTest
@@ -104,7 +115,7 @@ class BestFitChunksTest {
     @Test
     void emptyChunksAreFreedForALargerOne() {
         chunks.free(request(PAGE), false);
-        assertThat(chunks.removeObstacles(rounding, 4 * PAGE)).containsExactlyElementsOf(allocated);
+        assertThat(removeObstacles(4 * PAGE)).containsExactlyElementsOf(allocated);
         assertThat(chunks.capacityForNew(rounding, 100 * PAGE, false))
                 .as("all that the bound leaves, in whole pages")
                 .isEqualTo(114 * PAGE);
@@ -195,7 +206,7 @@ class BestFitChunksTest {
         long largest = 10 * PAGE + 100;
         var limited = new SizeRounding(256, Long.MAX_VALUE, PAGE, largest);
         for (int i = 0; i < 100; i++) {
-            Block block = chunks.addNew(source.allocate(10 * PAGE), 10 * PAGE);
+            Block block = chunks.addNew(rounding, source.allocate(10 * PAGE), 10 * PAGE);
             block.requestedBytes = 10 * PAGE;
         }
         assertThat(chunks.capacityForNew(limited, PAGE, false))
@@ -208,7 +219,7 @@ class BestFitChunksTest {
 
     @Test
     void newChunksTakeWhatTheBoundLeaves() {
-        Block block = chunks.addNew(source.allocate(100 * PAGE), 100 * PAGE);
+        Block block = chunks.addNew(rounding, source.allocate(100 * PAGE), 100 * PAGE);
         block.requestedBytes = 100 * PAGE;
         assertThat(chunks.capacityForNew(rounding, PAGE, false))
                 .as("of 1.1495 times 101 pages, 100 are taken")
@@ -240,10 +251,11 @@ class BestFitChunksTest {
     @Test
     void emptyChunksStayIfTheBoundLeavesExactlyEnough() {
         chunks.free(request(PAGE), false);
-        assertThat(chunks.removeObstacles(rounding, 128_279))
+        assertThat(chunks.isObstructed(rounding, 128_279))
                 .as("1.1495 times this are nine pages")
-                .isEmpty();
-        assertThat(chunks.removeObstacles(rounding, 128_278)).hasSize(1);
+                .isFalse();
+        assertThat(chunks.isObstructed(rounding, 128_278)).isTrue();
+        assertThat(removeObstacles(128_278)).hasSize(1);
     }
 
     @Test

@@ -13,7 +13,7 @@ class BlockTest {
     private final Block block = Block.whole(source.allocate(1024));
 
     private static Block range(FakeMemorySource source, long offset, long capacity) {
-        Block range = new Block(source.allocate(FakeMemorySource.PAGE), null);
+        Block range = new Block(source.allocate(FakeMemorySource.PAGE), (Chunk) null);
         range.setBounds(offset, capacity);
         return range;
     }

@@ -1,5 +1,6 @@
 package dev.mlxnative.internal.pool;
 
+import static dev.mlxnative.internal.pool.PoolSetup.PAGE;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mlxnative.PoolStats;
@@ -7,25 +8,42 @@ import dev.mlxnative.internal.device.DeviceMemory;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** Eviction from three free buffers of 1024, 2048 and 4096 bytes, which became free in this order. */
+/** Eviction from three free buffers of one, two and four pages, which became free in this order. */
 class EvictionTest {
-    private static final long TOTAL = 1024 + 2048 + 4096;
+    private static final long TOTAL = 7 * PAGE;
 
     private final FakeMemorySource source = new FakeMemorySource();
     private final LimitSettings limits = PoolSetup.NO_LIMITS.withMemoryLimit(TOTAL);
-    private final SegregatedFreeLists free = new SegregatedFreeLists();
+    private final SegregatedFreeLists free = new SegregatedFreeLists(PAGE);
     private final MemoryBudget budget = new MemoryBudget(limits);
     private final PoolCounters counters = new PoolCounters();
-    private final Eviction eviction = new Eviction(free, budget, counters);
+    private final Backlog backlog = new Backlog();
+    private final Eviction eviction = new Eviction(free, budget, counters, backlog);
+    private final SizeRounding rounding =
+            new SizeRounding(256, Long.MAX_VALUE, PAGE, FakeMemorySource.MAX_BUFFER_LENGTH);
 
     EvictionTest() {
-        for (long capacity : new long[] {1024, 2048, 4096}) {
+        for (long capacity : new long[] {PAGE, 2 * PAGE, 4 * PAGE}) {
             budget.reserve(capacity);
-            free.free(Block.whole(source.allocate(capacity)), false);
+            free.free(free.addNew(rounding, source.allocate(capacity), capacity), false);
         }
     }
 
-    private void assertEvicted(List<DeviceMemory> evicted, Long... capacities) {
+    private List<DeviceMemory> evicted(TrimCause cause) {
+        Leftover leftover = Leftover.takenFrom(backlog);
+        if (!leftover.equals(Leftover.NOTHING)) {
+            assertThat(leftover.freeing()).containsOnlyKeys(cause);
+        }
+        return leftover.memories();
+    }
+
+    private void assertNothingEvicted() {
+        assertThat(Leftover.takenFrom(backlog)).isEqualTo(Leftover.NOTHING);
+    }
+
+    /** Checks which of the three buffers were evicted, and that they are counted. */
+    private void assertEvicted(TrimCause cause, Long... capacities) {
+        List<DeviceMemory> evicted = evicted(cause);
         assertThat(StateSetup.capacities(evicted)).containsExactly(capacities);
         long bytes = evicted.stream().mapToLong(DeviceMemory::capacity).sum();
         assertThat(budget.freeingBytes()).as("counted as being freed").isEqualTo(bytes);
@@ -37,84 +55,103 @@ class EvictionTest {
     @Test
     void nothingIsSurplusWithinTheLimits() {
         budget.setLimits(limits.withCacheLimit(TOTAL));
-        assertEvicted(eviction.evictSurplus(false));
+        eviction.evictSurplus(false, TrimCause.LIMIT);
+        assertEvicted(TrimCause.LIMIT);
     }
 
     @Test
     void freeMemoryAboveTheCacheLimitIsSurplus() {
         budget.setLimits(limits.withCacheLimit(TOTAL - 1));
-        assertEvicted(eviction.evictSurplus(false), 1024L);
+        eviction.evictSurplus(false, TrimCause.LIMIT);
+        assertEvicted(TrimCause.LIMIT, PAGE);
     }
 
     @Test
     void freeMemoryAboveTheMemoryLimitIsSurplus() {
-        budget.setLimits(limits.withMemoryLimit(TOTAL - 1025));
-        assertEvicted(eviction.evictSurplus(false), 1024L, 2048L);
+        budget.setLimits(limits.withMemoryLimit(TOTAL - PAGE - 1));
+        eviction.evictSurplus(false, TrimCause.LIMIT);
+        assertEvicted(TrimCause.LIMIT, PAGE, 2 * PAGE);
     }
 
     @Test
     void allFreeMemoryCanBeSurplus() {
-        assertEvicted(eviction.evictSurplus(true), 1024L, 2048L, 4096L);
-        assertThat(eviction.evictSurplus(true)).isEmpty();
+        eviction.evictSurplus(true, TrimCause.CLOSED);
+        assertEvicted(TrimCause.CLOSED, PAGE, 2 * PAGE, 4 * PAGE);
+        eviction.evictSurplus(true, TrimCause.CLOSED);
+        assertNothingEvicted();
     }
 
     @Test
     void evictionEndsWhereNothingIsFree() {
         budget.setLimits(limits.withMemoryLimit(0));
         budget.reserve(0);
-        eviction.evictSurplus(true);
-        assertThat(eviction.evictSurplus(false)).isEmpty();
-        assertThat(eviction.evictUntilFits(1)).isEmpty();
-        assertThat(eviction.evictDownTo(-1)).isEmpty();
-        assertThat(eviction.evictUnusedSince(Long.MAX_VALUE)).isEmpty();
+        eviction.evictSurplus(true, TrimCause.LIMIT);
+        assertThat(evicted(TrimCause.LIMIT)).hasSize(3);
+        eviction.evictSurplus(false, TrimCause.LIMIT);
+        assertThat(eviction.evictUntilFits(1)).isFalse();
+        assertThat(eviction.evictDownTo(-1, TrimCause.REQUESTED)).isZero();
+        eviction.evictUnusedSince(Long.MAX_VALUE);
+        assertNothingEvicted();
     }
 
     @Test
     void memoryIsEvictedUntilARequestFits() {
-        assertEvicted(eviction.evictUntilFits(1024), 1024L);
-        assertThat(eviction.evictUntilFits(1024))
+        assertThat(eviction.evictUntilFits(PAGE)).isTrue();
+        assertEvicted(TrimCause.LIMIT, PAGE);
+        assertThat(eviction.evictUntilFits(PAGE))
                 .as("it fits once that is freed")
-                .isEmpty();
-        assertThat(StateSetup.capacities(eviction.evictUntilFits(1025))).containsExactly(2048L);
+                .isFalse();
+        assertNothingEvicted();
+        assertThat(eviction.evictUntilFits(PAGE + 1)).isTrue();
+        assertThat(StateSetup.capacities(evicted(TrimCause.LIMIT))).containsExactly(2 * PAGE);
     }
 
     @Test
     void memoryIsEvictedDownToASize() {
-        assertEvicted(eviction.evictDownTo(TOTAL));
-        assertEvicted(eviction.evictDownTo(TOTAL - 1), 1024L);
+        assertThat(eviction.evictDownTo(TOTAL, TrimCause.REQUESTED)).isZero();
+        assertEvicted(TrimCause.REQUESTED);
+        assertThat(eviction.evictDownTo(TOTAL - 1, TrimCause.REFUSED)).isEqualTo(PAGE);
+        assertEvicted(TrimCause.REFUSED, PAGE);
     }
 
     @Test
     void memoryIsEvictedThatHasBeenUnusedSinceACountOfFrees() {
-        assertEvicted(eviction.evictUnusedSince(0));
-        assertEvicted(eviction.evictUnusedSince(2), 1024L, 2048L);
+        eviction.evictUnusedSince(0);
+        assertEvicted(TrimCause.IDLE);
+        eviction.evictUnusedSince(2);
+        assertEvicted(TrimCause.IDLE, PAGE, 2 * PAGE);
     }
 
     @Test
     void aDrainedChunkIsSurplus() {
         var chunks = new BestFitChunks(source.traits());
-        var evictionOfChunks = new Eviction(chunks, budget, counters);
+        var evictionOfChunks = new Eviction(chunks, budget, counters, backlog);
         budget.setLimits(PoolSetup.NO_LIMITS);
-        Block leaked = chunks.addNew(source.allocate(FakeMemorySource.PAGE), 4096);
-        var rounding = new SizeRounding(256, 0, FakeMemorySource.PAGE, FakeMemorySource.MAX_BUFFER_LENGTH);
+        Block leaked = chunks.addNew(rounding, source.allocate(PAGE), 4096);
         Block other = chunks.take(rounding, 256, false);
         assertThat(other).isNotNull();
         chunks.quarantine(leaked);
-        assertThat(evictionOfChunks.evictSurplus(false)).isEmpty();
+        evictionOfChunks.evictSurplus(false, TrimCause.LIMIT);
+        assertNothingEvicted();
         chunks.free(other, false);
-        assertThat(evictionOfChunks.evictSurplus(false)).containsExactly(leaked.memory());
+        evictionOfChunks.evictSurplus(false, TrimCause.LIMIT);
+        assertThat(evicted(TrimCause.LIMIT)).containsExactly(leaked.memory());
     }
 
     @Test
     void obstaclesOfALargerChunkCountAsBeingFreed() {
         var chunks = new BestFitChunks(source.traits());
-        var evictionOfChunks = new Eviction(chunks, budget, counters);
-        long page = FakeMemorySource.PAGE;
-        var rounding = new SizeRounding(256, 0, page, FakeMemorySource.MAX_BUFFER_LENGTH);
-        Block block = chunks.addNew(source.allocate(page), page);
-        block.requestedBytes = page;
+        var evictionOfChunks = new Eviction(chunks, budget, counters, backlog);
+        assertThat(evictionOfChunks.evictObstacles(rounding, 4 * PAGE))
+                .as("there is no chunk")
+                .isFalse();
+        Block block = chunks.addNew(rounding, source.allocate(PAGE), PAGE);
+        block.requestedBytes = PAGE;
         chunks.free(block, false);
-        assertThat(evictionOfChunks.evictObstacles(rounding, 4 * page)).hasSize(1);
-        assertThat(budget.freeingBytes()).isEqualTo(page);
+        assertThat(evictionOfChunks.evictObstacles(rounding, 128_279)).isFalse();
+        assertNothingEvicted();
+        assertThat(evictionOfChunks.evictObstacles(rounding, 4 * PAGE)).isTrue();
+        assertThat(evicted(TrimCause.REPLACED)).containsExactly(block.memory());
+        assertThat(budget.freeingBytes()).isEqualTo(PAGE);
     }
 }

@@ -4,6 +4,7 @@ import dev.mlxnative.BufferAllocationException;
 import dev.mlxnative.internal.device.Backing;
 import dev.mlxnative.internal.device.BufferObject;
 import dev.mlxnative.internal.device.DeviceMemory;
+import dev.mlxnative.internal.device.DeviceMemoryList;
 import dev.mlxnative.internal.device.DeviceTraits;
 import dev.mlxnative.internal.device.MemorySource;
 import java.lang.foreign.Arena;
@@ -11,6 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.function.Consumer;
 
@@ -47,6 +49,9 @@ final class FakeMemorySource implements MemorySource {
 
     /** Runs in each call of {@link #allocate}, before the device serves or refuses it. */
     volatile Runnable duringAllocation = () -> {};
+
+    /** Runs before each memory is taken from the list of those to free. */
+    volatile Runnable duringFreeing = () -> {};
 
     private final List<Runnable> delayed = new ArrayList<>();
     private long nextAddress = 1L << 40;
@@ -113,8 +118,10 @@ final class FakeMemorySource implements MemorySource {
     }
 
     @Override
-    public void free(List<DeviceMemory> memories, Consumer<DeviceMemory> freed) {
-        for (DeviceMemory memory : memories) {
+    public void free(DeviceMemoryList memories, Consumer<DeviceMemory> freed) {
+        while (!memories.isEmpty()) {
+            duringFreeing.run();
+            DeviceMemory memory = Objects.requireNonNull(memories.poll());
             if (delaysFreeing) {
                 delay(() -> free(memory, freed));
             } else {

@@ -109,25 +109,28 @@ class IdleTrimmerTest {
         volatile int failures;
 
         final IdleTrimmer trimmer;
+        final Reclaimer reclaimer;
 
         Trimming() {
             var observer = new PoolObserver(setup.config());
-            var reclaimer = new Reclaimer(setup.source, pool.state, observer, new Reclaimer.Maintenance() {
+            var timer = new DaemonTimer(this::start);
+            var maintenance = new Reclaimer.Maintenance() {
                 @Override
-                public void schedule(Deferred.Sweep sweep) {
+                public void schedule(long ticket, long delayNanos) {
                     if (failures > 0) {
                         failures--;
                         throw new StackOverflowError("before the sweep is scheduled");
                     }
-                    trimmer.schedule(sweep);
+                    trimmer.schedule(ticket, delayNanos);
                 }
 
                 @Override
                 public void watchFences() {}
-            });
+            };
+            reclaimer = new Reclaimer(setup.source, pool.state, observer, maintenance, timer);
             var retirement = new Retirement(false, pool.shards, pool.releases, observer, reclaimer);
             var reaper = new FenceReaper(pool.state, pool.allocations, retirement);
-            trimmer = new IdleTrimmer("pool", pool.state, reaper, reclaimer, new DaemonTimer(this::start));
+            trimmer = new IdleTrimmer("pool", pool.state, reaper, reclaimer, timer);
         }
 
         private void start(Runnable code) {
@@ -139,9 +142,14 @@ class IdleTrimmerTest {
 
         /** Makes memory free, and schedules the sweep that this plans. */
         void free(Block block) {
-            Deferred.Sweep sweep = pool.free(block).sweep();
-            assertThat(sweep).as("the planned sweep").isNotNull();
-            trimmer.schedule(sweep);
+            assertThat(pool.releases.endAndFree(block, block.generation())).isTrue();
+            reclaimer.run();
+        }
+
+        /** Schedules the sweep that a transaction has planned. */
+        void schedule(Leftover leftover) {
+            assertThat(leftover.hasSweep()).as("a sweep is planned").isTrue();
+            trimmer.schedule(leftover.sweepTicket(), leftover.sweepDelayNanos());
         }
     }
 
@@ -170,12 +178,8 @@ class IdleTrimmerTest {
         var trimming = new Trimming();
         trimming.failures = 2;
         // A fence that is not complete keeps sweeps planned.
-        Block parked = trimming.pool.retire(trimming.pool.lease(PAGE));
         var fence = new FakeFence();
-        Deferred.Sweep sweep =
-                trimming.pool.releases.park(List.of(parked), fence).sweep();
-        assertThat(sweep).isNotNull();
-        trimming.trimmer.schedule(sweep);
+        trimming.schedule(trimming.pool.park(trimming.pool.lease(PAGE), fence));
         Waiting.until("two sweeps have failed", () -> trimming.failures == 0);
         fence.complete();
         Waiting.until("all memory is freed", () -> setup.source.allocatedBytes() == 0);

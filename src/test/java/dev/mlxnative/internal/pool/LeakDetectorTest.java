@@ -48,7 +48,7 @@ class LeakDetectorTest {
         }
 
         @Override
-        public List<Block> end() {
+        public Block end() {
             throw new AssertionError("the detector ends nothing itself");
         }
 

@@ -31,8 +31,8 @@ class LeaseRefTest {
 
     @Test
     void theBlockOfItsEndedLeaseIsReturned() {
-        assertThat(lease.end()).containsExactly(block);
-        assertThat(lease.end()).isEmpty();
+        assertThat(Chain.blocks(lease.end())).containsExactly(block);
+        assertThat(lease.end()).isNull();
         lease.complete();
     }
 

@@ -2,6 +2,7 @@ package dev.mlxnative.internal.pool;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.mlxnative.MlxFence;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -26,8 +27,18 @@ class PendingReleasesTest {
 
     private Block parked(FakeFence withFence, long capacity) {
         Block block = block(capacity);
-        pending.add(block, withFence);
+        park(block, withFence);
         return block;
+    }
+
+    private void park(Block block, MlxFence withFence) {
+        pending.reserve(withFence);
+        pending.add(block, withFence);
+        pending.unreserve(withFence);
+    }
+
+    private List<Block> take(MlxFence fenceOfBlocks) {
+        return Chain.blocks(pending.take(fenceOfBlocks));
     }
 
     @Test
@@ -48,10 +59,11 @@ class PendingReleasesTest {
         Block second = parked(fence, 512);
         Block other = parked(otherFence, 1024);
         assertThat(pending.fences()).containsExactlyInAnyOrder(fence, otherFence);
-        assertThat(pending.take(fence)).containsExactly(first, second);
+        assertThat(take(fence)).containsExactly(first, second);
         assertThat(pending.fences()).containsExactly(otherFence);
-        assertThat(pending.take(otherFence)).containsExactly(other);
+        assertThat(take(otherFence)).containsExactly(other);
         assertThat(pending.isEmpty()).isTrue();
+        assertThat(pending.fences()).isEmpty();
     }
 
     @Test
@@ -89,7 +101,7 @@ class PendingReleasesTest {
     @Test
     void blocksDoNotCompleteByThemselvesWhileTheirScopeIsOpen() {
         var scoped = new ScopedFence();
-        pending.add(block(256), scoped);
+        park(block(256), scoped);
         assertThat(pending.completeByThemselves()).isFalse();
         assertThat(pending.watchOldest()).isNull();
         scoped.scopeEnded = true;

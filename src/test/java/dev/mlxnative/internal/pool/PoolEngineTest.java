@@ -52,9 +52,20 @@ class PoolEngineTest {
     }
 
     @Test
-    void leasesAreAlignedToPagesOrToOffsetsOfTheDevice() {
-        assertThat(pool.alignment()).isEqualTo(PAGE);
-        assertThat(new PoolSetup().sizing(Sizing.COMPACT).engine().alignment()).isEqualTo(256);
+    void aRangeOfAnyAlignmentLiesWithinALease() {
+        assertThat(pool.bytesFor(100, 256)).isEqualTo(100);
+        assertThat(pool.bytesFor(100, 512))
+                .as("a bucket is aligned to its size")
+                .isEqualTo(512);
+        assertThat(pool.bytesFor(1000, 512)).isEqualTo(1000);
+        assertThat(pool.bytesFor(100, PAGE)).isEqualTo(PAGE);
+        assertThat(pool.bytesFor(100, 2 * PAGE))
+                .as("native buffers are aligned to pages")
+                .isEqualTo(100 + 2 * PAGE);
+        assertThat(pool.bytesFor(Long.MAX_VALUE, 2 * PAGE)).as("too many").isNegative();
+        PoolEngine compact = new PoolSetup().sizing(Sizing.COMPACT).engine();
+        assertThat(compact.bytesFor(100, 256)).isEqualTo(100);
+        assertThat(compact.bytesFor(100, 512)).isEqualTo(612);
     }
 
     @Test

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import dev.mlxnative.Sizing;
 import java.util.List;
+import java.util.Map;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -28,31 +30,42 @@ class PoolStateTest {
         return pool.state.cachedCapacity(2 * PAGE + 1) == SizeRounding.NONE;
     }
 
-    private static Deferred.Sweep sweepOf(Deferred deferred) {
-        assertThat(deferred.sweep()).as("a sweep").isNotNull();
-        return deferred.sweep();
+    /** Runs a sweep; returns what it leaves to be done. */
+    private Leftover sweep(Leftover planned) {
+        assertThat(planned.hasSweep()).as("a sweep is planned").isTrue();
+        pool.state.sweep(planned.sweepTicket());
+        return pool.leftover();
+    }
+
+    private Leftover close() {
+        assertThat(pool.state.close()).isTrue();
+        return pool.leftover();
+    }
+
+    private Leftover adjust(UnaryOperator<LimitSettings> change, boolean restartSweep) {
+        pool.state.adjust(change, restartSweep);
+        return pool.leftover();
     }
 
     @Test
     void aPoolIsOpenUntilItIsClosed() {
         pool.state.requireOpen();
         assertThat(pool.state.isClosed()).isFalse();
-        assertThat(pool.state.close()).isEqualTo(Deferred.NOTHING);
+        assertThat(close()).isEqualTo(Leftover.NOTHING);
         assertThat(pool.state.isClosed()).isTrue();
         assertThatIllegalStateException().isThrownBy(pool.state::requireOpen).withMessage("the pool is closed");
-        assertThat(pool.state.close()).as("it is closed already").isNull();
+        assertThat(pool.state.close()).as("it is closed already").isFalse();
     }
 
     @Test
     void closingFreesAllFreeMemory() {
-        Block free = pool.lease(1024);
-        Block cached = pool.lease(2048);
-        pool.lease(4096);
+        Block free = pool.lease(PAGE);
+        Block cached = pool.lease(2 * PAGE);
+        pool.lease(4 * PAGE);
         pool.free(free);
         pool.cache(cached);
         long changes = pool.allocations.changes();
-        assertThat(pool.state.close())
-                .isEqualTo(new Deferred(List.of(free.memory(), cached.memory()), TrimCause.CLOSED, null, false));
+        assertThat(close()).isEqualTo(Leftover.of(TrimCause.CLOSED, free.memory(), cached.memory()));
         assertThat(pool.allocations.changes()).isEqualTo(changes + 1);
     }
 
@@ -69,9 +82,9 @@ class PoolStateTest {
 
     @Test
     void theShardsOfAClosedPoolDoNotCache() {
-        Block first = pool.lease(1024);
-        Block second = pool.lease(1024);
-        pool.free(pool.lease(1024));
+        Block first = pool.lease(PAGE);
+        Block second = pool.lease(PAGE);
+        pool.free(pool.lease(PAGE));
         pool.state.close();
         pool.free(first);
         assertThat(pool.shard.end(second, second.generation(), true)).isEqualTo(LeaseEnd.RETIRING);
@@ -80,48 +93,45 @@ class PoolStateTest {
     @Test
     void closingSweepsParkedMemoryMoreOften() {
         sweepAfter(IDLE_NANOS);
-        Deferred.Sweep earlier = sweepOf(pool.releases.park(List.of(pool.retire(pool.lease(1024))), fence));
-        Deferred.Sweep sweep = sweepOf(pool.state.close());
-        assertThat(sweep.delayNanos()).isEqualTo(1_000_000_000);
-        assertThat(pool.state.sweep(earlier.ticket())).as("void").isSameAs(Deferred.NOTHING);
-        Deferred.Sweep next = sweepOf(pool.state.sweep(sweep.ticket()));
-        assertThat(next.delayNanos()).isEqualTo(1_000_000_000);
+        Leftover earlier = pool.park(pool.lease(PAGE), fence);
+        Leftover planned = close();
+        assertThat(planned.sweepDelayNanos()).isEqualTo(1_000_000_000);
+        assertThat(sweep(earlier)).as("void").isEqualTo(Leftover.NOTHING);
+        Leftover next = sweep(planned);
+        assertThat(next.hasSweep()).isTrue();
+        assertThat(next.sweepDelayNanos()).isEqualTo(1_000_000_000);
     }
 
     @Test
     void aSweepFreesWhatHasBeenUnusedSinceItWasPlanned() {
         sweepAfter(IDLE_NANOS);
-        Block idle = pool.lease(1024);
-        Block used = pool.lease(2048);
-        Deferred.Sweep first = sweepOf(pool.free(idle));
+        Block idle = pool.lease(PAGE);
+        Block used = pool.lease(2 * PAGE);
+        Leftover first = pool.free(idle);
         pool.free(used);
-        Deferred deferred = pool.state.sweep(first.ticket());
-        assertThat(deferred.freeing()).containsExactly(idle.memory());
-        assertThat(deferred.cause()).isEqualTo(TrimCause.IDLE);
-        Deferred.Sweep second = sweepOf(deferred);
-        assertThat(second.delayNanos()).isEqualTo(IDLE_NANOS);
-        assertThat(pool.state.sweep(first.ticket())).as("void").isSameAs(Deferred.NOTHING);
-        Deferred last = pool.state.sweep(second.ticket());
-        assertThat(last.freeing()).containsExactly(used.memory());
-        assertThat(last.sweep()).as("nothing is left").isNull();
+        Leftover second = sweep(first);
+        assertThat(second.freeing()).isEqualTo(Map.of(TrimCause.IDLE, List.of(idle.memory())));
+        assertThat(second.sweepDelayNanos()).isEqualTo(IDLE_NANOS);
+        assertThat(sweep(first)).as("void").isEqualTo(Leftover.NOTHING);
+        assertThat(sweep(second)).as("nothing is left").isEqualTo(Leftover.of(TrimCause.IDLE, used.memory()));
     }
 
     @Test
     void aSweepFindsWhatTheShardsCache() {
         sweepAfter(IDLE_NANOS);
-        Deferred.Sweep sweep = sweepOf(pool.free(pool.lease(1024)));
-        Block cached = pool.lease(2048);
+        Leftover planned = pool.free(pool.lease(PAGE));
+        Block cached = pool.lease(2 * PAGE);
         pool.cache(cached);
-        Deferred.Sweep next = sweepOf(pool.state.sweep(sweep.ticket()));
-        assertThat(pool.state.sweep(next.ticket()).freeing()).containsExactly(cached.memory());
+        Leftover next = sweep(planned);
+        assertThat(sweep(next).memories()).containsExactly(cached.memory());
     }
 
     @Test
     void afterTheLastSweepTheShardsDoNotCache() {
         sweepAfter(IDLE_NANOS);
-        Deferred.Sweep sweep = sweepOf(pool.free(pool.lease(1024)));
-        Block block = pool.lease(2048);
-        assertThat(pool.state.sweep(sweep.ticket()).sweep()).isNull();
+        Leftover planned = pool.free(pool.lease(PAGE));
+        Block block = pool.lease(2 * PAGE);
+        assertThat(sweep(planned).hasSweep()).isFalse();
         assertThat(pool.shard.end(block, block.generation(), true))
                 .as("no sweep would find it")
                 .isEqualTo(LeaseEnd.RETIRING);
@@ -131,23 +141,26 @@ class PoolStateTest {
     void aSweepEndsThePressureOfCachedBlocks() {
         pool = new StateSetup(new PoolSetup()
                 .limits(limits -> limits.withMemoryLimit(8 * PAGE).withTrimIdleNanos(IDLE_NANOS)));
-        Deferred.Sweep sweep = sweepOf(pool.free(pool.lease(256)));
+        Leftover planned = pool.free(pool.lease(256));
         pool.lease(512);
         pool.cache(pool.lease(4 * PAGE));
         assertThat(publishesPressure()).isTrue();
-        pool.state.sweep(sweep.ticket());
+        sweep(planned);
         assertThat(publishesPressure()).isFalse();
     }
 
     @Test
     void trimmingFreesDownToASize() {
-        Block first = pool.lease(1024);
-        Block second = pool.lease(2048);
+        Block first = pool.lease(PAGE);
+        Block second = pool.lease(2 * PAGE);
         pool.free(first);
         pool.cache(second);
-        assertThat(pool.state.trim(2048, TrimCause.REQUESTED))
-                .isEqualTo(new Deferred(List.of(first.memory()), TrimCause.REQUESTED, null, false));
-        assertThat(pool.state.trim(2048, TrimCause.REQUESTED)).isSameAs(Deferred.NOTHING);
+        assertThat(pool.state.trim(2 * PAGE, TrimCause.REQUESTED))
+                .as("bytes that are freed")
+                .isEqualTo(PAGE);
+        assertThat(pool.leftover()).isEqualTo(Leftover.of(TrimCause.REQUESTED, first.memory()));
+        assertThat(pool.state.trim(2 * PAGE, TrimCause.REQUESTED)).isZero();
+        assertThat(pool.leftover()).isEqualTo(Leftover.NOTHING);
     }
 
     @Test
@@ -165,24 +178,24 @@ class PoolStateTest {
     void memoryThatHasBeenFreedIsAChangeThatCouldHelp() {
         pool = new StateSetup(new PoolSetup().limits(limits -> limits.withMemoryLimit(PAGE)));
         pool.free(pool.lease(PAGE));
-        Deferred deferred = pool.state.trim(0, TrimCause.REQUESTED);
+        pool.state.trim(0, TrimCause.REQUESTED);
         assertThat(pool.allocations.reserve(PAGE, false, Reservation.ANY)).isInstanceOf(Reservation.Denied.class);
         long changes = pool.allocations.changes();
-        pool.carryOut(deferred);
+        pool.carryOut(pool.leftover());
         assertThat(pool.allocations.changes()).isEqualTo(changes + 1);
         assertThat(pool.allocations.reserve(PAGE, false, Reservation.ANY)).isInstanceOf(Reservation.Granted.class);
     }
 
     @Test
     void loweredLimitsEvictWhatTheyDoNotAllow() {
-        Block first = pool.lease(1024);
-        Block second = pool.lease(2048);
+        Block first = pool.lease(PAGE);
+        Block second = pool.lease(2 * PAGE);
         pool.free(first);
         pool.cache(second);
         long changes = pool.allocations.changes();
-        Deferred deferred = pool.state.adjust(limits -> limits.withCacheLimit(2048), false);
-        assertThat(deferred).isEqualTo(new Deferred(List.of(first.memory()), TrimCause.LIMIT, null, false));
-        assertThat(pool.state.limits().cacheLimit()).isEqualTo(2048);
+        assertThat(adjust(limits -> limits.withCacheLimit(2 * PAGE), false))
+                .isEqualTo(Leftover.of(TrimCause.LIMIT, first.memory()));
+        assertThat(pool.state.limits().cacheLimit()).isEqualTo(2 * PAGE);
         assertThat(pool.allocations.changes()).isEqualTo(changes + 1);
     }
 
@@ -204,32 +217,30 @@ class PoolStateTest {
 
     @Test
     void theShardsMayCacheAfterAChange() {
-        Block block = pool.lease(1024);
+        Block block = pool.lease(PAGE);
         pool.state.adjust(limits -> limits.withCacheLimit(1 << 20), false);
         assertThat(pool.shard.end(block, block.generation(), true)).isEqualTo(LeaseEnd.CACHED);
     }
 
     @Test
     void anIdleTimeWithoutFreeMemoryPlansNoSweepAndAllowsNoCaching() {
-        Block block = pool.lease(1024);
-        assertThat(pool.state
-                        .adjust(limits -> limits.withTrimIdleNanos(IDLE_NANOS), true)
-                        .sweep())
-                .isNull();
+        Block block = pool.lease(PAGE);
+        assertThat(adjust(limits -> limits.withTrimIdleNanos(IDLE_NANOS), true).hasSweep())
+                .isFalse();
         assertThat(pool.shard.end(block, block.generation(), true)).isEqualTo(LeaseEnd.RETIRING);
     }
 
     @Test
     void anIdleTimeCanBeginAnew() {
         sweepAfter(IDLE_NANOS);
-        Deferred.Sweep sweep = sweepOf(pool.free(pool.lease(1024)));
-        assertThat(pool.state.adjust(limits -> limits, false).sweep())
+        Leftover planned = pool.free(pool.lease(PAGE));
+        assertThat(adjust(limits -> limits, false).hasSweep())
                 .as("a sweep is planned")
-                .isNull();
-        Deferred.Sweep later = sweepOf(pool.state.adjust(limits -> limits.withTrimIdleNanos(7), true));
-        assertThat(later.delayNanos()).isEqualTo(7);
-        assertThat(pool.state.sweep(sweep.ticket())).as("void").isSameAs(Deferred.NOTHING);
-        assertThat(pool.state.sweep(later.ticket()).freeing()).hasSize(1);
+                .isFalse();
+        Leftover later = adjust(limits -> limits.withTrimIdleNanos(7), true);
+        assertThat(later.sweepDelayNanos()).isEqualTo(7);
+        assertThat(sweep(planned)).as("void").isEqualTo(Leftover.NOTHING);
+        assertThat(sweep(later).memories()).hasSize(1);
     }
 
     @Test
@@ -241,14 +252,14 @@ class PoolStateTest {
 
     @Test
     void theFiguresAreThoseOfAllParts() {
-        pool.free(pool.lease(1024));
-        pool.lease(2048);
-        pool.releases.park(List.of(pool.retire(pool.lease(4096))), fence);
+        pool.free(pool.lease(PAGE));
+        pool.lease(2 * PAGE);
+        pool.park(pool.lease(4 * PAGE), fence);
         assertThat(pool.stats())
-                .returns(2048L, stats -> stats.activeBytes())
-                .returns(1024L, stats -> stats.cachedBytes())
-                .returns(4096L, stats -> stats.parkedBytes())
-                .returns(7168L, stats -> stats.deviceAllocatedBytes());
+                .returns(2 * PAGE, stats -> stats.activeBytes())
+                .returns(PAGE, stats -> stats.cachedBytes())
+                .returns(4 * PAGE, stats -> stats.parkedBytes())
+                .returns(7 * PAGE, stats -> stats.deviceAllocatedBytes());
         assertThat(pool.state.leakedCount()).isZero();
     }
 }

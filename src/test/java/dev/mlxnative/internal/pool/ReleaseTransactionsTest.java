@@ -4,7 +4,6 @@ import static dev.mlxnative.internal.pool.PoolSetup.PAGE;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mlxnative.Sizing;
-import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -31,8 +30,24 @@ class ReleaseTransactionsTest {
         pool = new StateSetup(new PoolSetup().limits(limits -> limits.withTrimIdleNanos(idleNanos)));
     }
 
-    private Deferred park(Block block) {
-        return pool.releases.park(List.of(pool.retire(block)), fence);
+    private Leftover park(Block block) {
+        return pool.park(block, fence);
+    }
+
+    private Leftover freeRetiring(Block... blocks) {
+        pool.releases.freeRetiring(Chain.of(blocks));
+        return pool.leftover();
+    }
+
+    private Leftover freeParked() {
+        pool.releases.freeParked(pool.state.pending.take(fence));
+        return pool.leftover();
+    }
+
+    private ReleaseTransactions.Disposal dispose(Block... blocks) {
+        var disposal = new ReleaseTransactions.Disposal();
+        pool.releases.dispose(Chain.of(blocks), disposal);
+        return disposal;
     }
 
     private boolean publishesPressure() {
@@ -43,56 +58,60 @@ class ReleaseTransactionsTest {
         Block block = pool.lease(256);
         LeaseEnd end = pool.shard.end(block, block.generation(), true);
         if (end == LeaseEnd.RETIRING) {
-            pool.shard.remove(block);
+            pool.shard.remove(block, new BlockList());
         }
         return end == LeaseEnd.CACHED;
     }
 
     @Test
     void theMemoryOfAnEndedLeaseIsFree() {
-        Block block = pool.lease(1024);
-        assertThat(pool.free(block)).isEqualTo(Deferred.NOTHING);
+        Block block = pool.lease(PAGE);
+        assertThat(pool.free(block)).isEqualTo(Leftover.NOTHING);
         assertThat(pool.stats())
                 .returns(0, stats -> stats.activeCount())
                 .returns(1, stats -> stats.cachedCount())
-                .returns(1024L, stats -> stats.cachedBytes());
+                .returns(PAGE, stats -> stats.cachedBytes());
     }
 
     @Test
     void aLeaseThatHasEndedIsNotFreedAgain() {
-        Block block = pool.lease(1024);
+        Block block = pool.lease(PAGE);
         long generation = block.generation();
         pool.free(block);
-        assertThat(pool.releases.endAndFree(block, generation)).isNull();
+        assertThat(pool.releases.endAndFree(block, generation)).isFalse();
         assertThat(pool.stats().cachedCount()).isEqualTo(1);
     }
 
     @Test
     void retiringBlocksBecomeFree() {
-        Block first = pool.retire(pool.lease(1024));
-        Block second = pool.retire(pool.lease(2048));
+        Block first = pool.retire(pool.lease(PAGE));
+        Block second = pool.retire(pool.lease(2 * PAGE));
         assertThat(pool.stats().activeCount()).isEqualTo(2);
-        pool.releases.freeRetiring(List.of(first, second));
-        assertThat(pool.stats()).returns(0, stats -> stats.activeCount()).returns(3072L, stats -> stats.cachedBytes());
+        assertThat(freeRetiring(first, second)).isEqualTo(Leftover.NOTHING);
+        assertThat(pool.stats())
+                .returns(0, stats -> stats.activeCount())
+                .returns(3 * PAGE, stats -> stats.cachedBytes());
+        assertThat(first.next).as("they are in no chain").isNull();
     }
 
     @Test
     void blocksAreParkedWithAFenceAndBecomeFree() {
-        Block first = pool.retire(pool.lease(1024));
-        Block second = pool.retire(pool.lease(2048));
-        assertThat(pool.releases.park(List.of(first, second), fence))
-                .isEqualTo(new Deferred(List.of(), null, null, false));
+        Block first = pool.retire(pool.lease(PAGE));
+        Block second = pool.retire(pool.lease(2 * PAGE));
+        assertThat(pool.parkRetiring(Chain.of(first, second), fence)).isEqualTo(Leftover.NOTHING);
         assertThat(pool.stats())
                 .returns(0, stats -> stats.activeCount())
                 .returns(2, stats -> stats.parkedCount())
-                .returns(3072L, stats -> stats.parkedBytes());
-        List<Block> taken = pool.state.pending.take(fence);
-        assertThat(taken).containsExactly(first, second);
+                .returns(3 * PAGE, stats -> stats.parkedBytes());
+        Block taken = pool.state.pending.take(fence);
+        assertThat(Chain.blocks(taken)).containsExactly(first, second);
         pool.releases.freeParked(taken);
+        assertThat(pool.leftover()).isEqualTo(Leftover.NOTHING);
         assertThat(pool.stats())
                 .returns(0, stats -> stats.parkedCount())
                 .returns(0L, stats -> stats.parkedBytes())
-                .returns(3072L, stats -> stats.cachedBytes());
+                .returns(3 * PAGE, stats -> stats.cachedBytes());
+        assertThat(first.next).as("they are in no chain").isNull();
     }
 
     @Test
@@ -101,9 +120,9 @@ class ReleaseTransactionsTest {
         Block first = pool.lease(2 * PAGE);
         Block second = pool.lease(2 * PAGE);
         Block third = pool.lease(PAGE);
-        assertThat(pool.free(first).freeing()).isEmpty();
-        assertThat(pool.free(second).freeing()).isEmpty();
-        assertThat(pool.free(third)).isEqualTo(new Deferred(List.of(first.memory()), TrimCause.LIMIT, null, false));
+        assertThat(pool.free(first)).isEqualTo(Leftover.NOTHING);
+        assertThat(pool.free(second)).isEqualTo(Leftover.NOTHING);
+        assertThat(pool.free(third)).isEqualTo(Leftover.of(TrimCause.LIMIT, first.memory()));
     }
 
     @Test
@@ -112,7 +131,7 @@ class ReleaseTransactionsTest {
         Block small = pool.lease(PAGE);
         Block large = pool.lease(8 * PAGE);
         pool.free(small);
-        assertThat(pool.free(large).freeing()).containsExactly(large.memory());
+        assertThat(pool.free(large).memories()).containsExactly(large.memory());
     }
 
     @Test
@@ -121,58 +140,55 @@ class ReleaseTransactionsTest {
         Block small = pool.lease(PAGE);
         Block large = pool.lease(4 * PAGE);
         pool.free(small);
-        assertThat(pool.free(large).freeing()).containsExactly(small.memory());
+        assertThat(pool.free(large).memories()).containsExactly(small.memory());
     }
 
     @Test
     void aClosedPoolKeepsNoFreeMemory() {
-        Block block = pool.lease(1024);
-        Block parked = pool.lease(2048);
-        Block other = pool.lease(4096);
+        Block block = pool.lease(PAGE);
+        Block parked = pool.lease(2 * PAGE);
+        Block other = pool.lease(4 * PAGE);
         park(parked);
         pool.state.close();
-        assertThat(pool.free(block).freeing()).containsExactly(block.memory());
-        pool.retire(other);
-        assertThat(pool.releases.freeRetiring(List.of(other)).freeing()).containsExactly(other.memory());
-        assertThat(pool.releases.freeParked(pool.state.pending.take(fence)).freeing())
-                .containsExactly(parked.memory());
+        assertThat(pool.leftover().memories()).isEmpty();
+        assertThat(pool.free(block).memories()).containsExactly(block.memory());
+        assertThat(freeRetiring(pool.retire(other)).memories()).containsExactly(other.memory());
+        assertThat(freeParked().memories()).containsExactly(parked.memory());
     }
 
     @Test
     void theParkedMemoryOfAClosedPoolIsWatchedAndSweptEverySecond() {
-        Block block = pool.lease(1024);
-        assertThat(park(pool.lease(1024)).watchFences()).isFalse();
+        Block block = pool.lease(PAGE);
+        assertThat(park(pool.lease(PAGE)).watchesFences()).isFalse();
         pool.state.pending.take(fence);
         pool.state.close();
-        Deferred deferred = park(block);
-        assertThat(deferred.watchFences()).isTrue();
-        assertThat(deferred.sweep())
-                .isNotNull()
-                .extracting(Deferred.Sweep::delayNanos)
-                .isEqualTo(1_000_000_000L);
+        pool.leftover();
+        Leftover leftover = park(block);
+        assertThat(leftover.watchesFences()).isTrue();
+        assertThat(leftover.hasSweep()).isTrue();
+        assertThat(leftover.sweepDelayNanos()).isEqualTo(1_000_000_000L);
     }
 
     @Test
     void freeAndParkedMemoryIsSweptAfterTheIdleTime() {
         sweepAfter(IDLE_NANOS);
-        Block first = pool.lease(1024);
-        Block second = pool.lease(1024);
-        assertThat(pool.free(first).sweep())
-                .isNotNull()
-                .extracting(Deferred.Sweep::delayNanos)
-                .isEqualTo(IDLE_NANOS);
-        assertThat(pool.free(second).sweep()).as("a sweep is planned").isNull();
+        Block first = pool.lease(PAGE);
+        Block second = pool.lease(PAGE);
+        Leftover leftover = pool.free(first);
+        assertThat(leftover.hasSweep()).isTrue();
+        assertThat(leftover.sweepDelayNanos()).isEqualTo(IDLE_NANOS);
+        assertThat(pool.free(second).hasSweep()).as("a sweep is planned").isFalse();
         sweepAfter(IDLE_NANOS);
-        assertThat(park(pool.lease(1024)).sweep()).isNotNull();
+        assertThat(park(pool.lease(PAGE)).hasSweep()).isTrue();
     }
 
     @Test
     void theShardsMayCacheOnceMemoryIsFree() {
         assertThat(mayCache()).isFalse();
-        pool.free(pool.lease(1024));
+        pool.free(pool.lease(PAGE));
         assertThat(mayCache()).isTrue();
         sweepAfter(IDLE_NANOS);
-        pool.free(pool.lease(1024));
+        pool.free(pool.lease(PAGE));
         assertThat(mayCache()).as("a sweep will find what they cache").isTrue();
     }
 
@@ -180,7 +196,7 @@ class ReleaseTransactionsTest {
     void theShardsStopCachingWhenFreeMemoryIsCrowded() {
         limitCache(4 * PAGE);
         Block large = pool.lease(2 * PAGE);
-        pool.free(pool.lease(1024));
+        pool.free(pool.lease(PAGE));
         assertThat(mayCache()).isTrue();
         pool.free(large);
         assertThat(mayCache()).isFalse();
@@ -188,17 +204,17 @@ class ReleaseTransactionsTest {
 
     @Test
     void everyReleaseIsAChangeThatCouldHelpARequest() {
-        Block freed = pool.lease(1024);
-        Block retired = pool.retire(pool.lease(1024));
-        Block parked = pool.lease(1024);
+        Block freed = pool.lease(PAGE);
+        Block retired = pool.retire(pool.lease(PAGE));
+        Block parked = pool.lease(PAGE);
         long changes = pool.allocations.changes();
         pool.free(freed);
         assertThat(pool.allocations.changes()).isEqualTo(changes + 1);
-        pool.releases.freeRetiring(List.of(retired));
+        freeRetiring(retired);
         assertThat(pool.allocations.changes()).isEqualTo(changes + 2);
         park(parked);
         assertThat(pool.allocations.changes()).isEqualTo(changes + 3);
-        pool.releases.freeParked(pool.state.pending.take(fence));
+        freeParked();
         assertThat(pool.allocations.changes()).isEqualTo(changes + 4);
     }
 
@@ -219,8 +235,11 @@ class ReleaseTransactionsTest {
     void theMemoryOfALeakedLeaseIsFreedAndNotReused() {
         limitMemory(8 * PAGE);
         Block leaked = pool.retire(pool.lease(5 * PAGE));
-        ReleaseTransactions.Disposal disposal = pool.releases.dispose(List.of(leaked));
-        assertThat(disposal.deferred()).isEqualTo(new Deferred(List.of(leaked.memory()), null, null, false));
+        ReleaseTransactions.Disposal disposal = dispose(leaked);
+        Leftover leftover = pool.leftover();
+        assertThat(leftover).isEqualTo(Leftover.of(TrimCause.DISCARDED, leaked.memory()));
+        assertThat(disposal.freedCount()).isEqualTo(1);
+        assertThat(disposal.freedBytes()).isEqualTo(5 * PAGE);
         assertThat(disposal.quarantinedCount()).isZero();
         assertThat(disposal.quarantinedBytes()).isZero();
         assertThat(publishesPressure()).isFalse();
@@ -228,7 +247,7 @@ class ReleaseTransactionsTest {
         assertThat(pool.allocations.deny(0).freeingBytes())
                 .as("counted as being freed")
                 .isEqualTo(5 * PAGE);
-        pool.carryOut(disposal.deferred());
+        pool.carryOut(leftover);
         assertThat(pool.allocations.deny(0).freeingBytes()).isZero();
         assertThat(pool.stats().footprintBytes()).isZero();
     }
@@ -240,8 +259,10 @@ class ReleaseTransactionsTest {
         Block first = pool.retire(pool.lease(4096));
         Block second = pool.retire(pool.lease(2048));
         pool.lease(1024);
-        ReleaseTransactions.Disposal disposal = pool.releases.dispose(List.of(first, second));
-        assertThat(disposal.deferred().freeing()).isEmpty();
+        ReleaseTransactions.Disposal disposal = dispose(first, second);
+        assertThat(pool.leftover()).isEqualTo(Leftover.NOTHING);
+        assertThat(disposal.freedCount()).isZero();
+        assertThat(disposal.freedBytes()).isZero();
         assertThat(disposal.quarantinedCount()).isEqualTo(2);
         assertThat(disposal.quarantinedBytes()).isEqualTo(6144);
         assertThat(pool.state.leakedCount()).isEqualTo(2);

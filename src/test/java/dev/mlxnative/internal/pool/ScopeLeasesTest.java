@@ -42,12 +42,12 @@ class ScopeLeasesTest {
     @Test
     void aScopeEndsOnce() {
         Block block = lease();
-        assertThat(leases.end()).containsExactly(block);
+        assertThat(Chain.blocks(leases.end())).containsExactly(block);
         pool.abandon(block);
         Block next = pool.acquire(1000, null, false);
         long generation = next.issue();
         assertThat(next).isSameAs(block);
-        assertThat(leases.end()).isEmpty();
+        assertThat(leases.end()).isNull();
         leases.endAll();
         assertThat(next.isActive(generation)).isTrue();
     }
@@ -182,16 +182,16 @@ class ScopeLeasesTest {
         Block used = lease(inUse);
         inUse.inUse = true;
         Block last = lease(new FakeArena());
-        assertThat(leases.end()).containsExactly(first, last);
+        assertThat(Chain.blocks(leases.end())).containsExactly(first, last);
         assertThat(leases.areActive()).isTrue();
         assertThatIllegalStateException()
                 .isThrownBy(leases::end)
                 .withMessage("1 buffer(s) of a scope cannot be released yet");
         assertThat(isLeased(used)).isTrue();
         inUse.inUse = false;
-        assertThat(leases.end()).containsExactly(used);
+        assertThat(Chain.blocks(leases.end())).containsExactly(used);
         assertThat(leases.areActive()).isFalse();
-        assertThat(leases.end()).isEmpty();
+        assertThat(leases.end()).isNull();
     }
 
     @Test
@@ -200,7 +200,7 @@ class ScopeLeasesTest {
         Block left = lease(confined);
         confined.ofAnotherThread = true;
         Block last = lease(new FakeArena());
-        assertThat(leases.end()).containsExactly(last);
+        assertThat(Chain.blocks(leases.end())).containsExactly(last);
         assertThat(leases.areActive()).isFalse();
         assertThat(isLeased(left)).isTrue();
     }

@@ -8,7 +8,7 @@ class SegregatedFreeListsTest {
     private static final long PAGE = FakeMemorySource.PAGE;
 
     private final FakeMemorySource source = new FakeMemorySource();
-    private final SegregatedFreeLists lists = new SegregatedFreeLists();
+    private final SegregatedFreeLists lists = new SegregatedFreeLists(PAGE);
     /** Powers of two up to four pages, whole pages above. */
     private final SizeRounding rounding = new SizeRounding(256, 4 * PAGE, PAGE, FakeMemorySource.MAX_BUFFER_LENGTH);
 
@@ -17,7 +17,7 @@ class SegregatedFreeListsTest {
     }
 
     private Block free(long capacity, boolean evictFirst) {
-        Block block = lists.addNew(source.allocate(capacity), capacity);
+        Block block = lists.addNew(rounding, source.allocate(capacity), capacity);
         lists.free(block, evictFirst);
         return block;
     }
@@ -37,7 +37,7 @@ class SegregatedFreeListsTest {
 
     @Test
     void newMemoryIsOneBlock() {
-        Block block = lists.addNew(source.allocate(1024), 1000);
+        Block block = lists.addNew(rounding, source.allocate(2 * PAGE), 2 * PAGE - 1);
         assertThat(block.capacity()).isEqualTo(1024);
         assertThat(block.offset()).isZero();
         assertThat(lists.count()).as("it is leased, not free").isZero();
@@ -45,19 +45,19 @@ class SegregatedFreeListsTest {
 
     @Test
     void aRequestIsServedByItsBucketAlone() {
-        free(512);
-        Block fitting = free(1024);
-        free(2048);
-        assertThat(take(1000)).isSameAs(fitting);
-        assertThat(take(1000)).isNull();
+        free(PAGE);
+        Block fitting = free(2 * PAGE);
+        free(4 * PAGE);
+        assertThat(take(2 * PAGE - 1)).isSameAs(fitting);
+        assertThat(take(2 * PAGE - 1)).isNull();
     }
 
     @Test
     void theBlockThatBecameFreeLastIsTakenFirst() {
-        Block first = free(1024);
-        Block second = free(1024);
-        assertThat(take(1024)).isSameAs(second);
-        assertThat(take(1024)).isSameAs(first);
+        Block first = free(2 * PAGE);
+        Block second = free(2 * PAGE);
+        assertThat(take(2 * PAGE)).isSameAs(second);
+        assertThat(take(2 * PAGE)).isSameAs(first);
     }
 
     @Test
@@ -98,9 +98,9 @@ class SegregatedFreeListsTest {
 
     @Test
     void evictionGoesByTheOrderOfBecomingFreeOverAllBuckets() {
-        Block first = free(2048);
-        Block second = free(1024);
-        Block third = free(2048);
+        Block first = free(4 * PAGE);
+        Block second = free(2 * PAGE);
+        Block third = free(4 * PAGE);
         assertThat(lists.evictableSince()).isEqualTo(1);
         assertThat(lists.evict()).isSameAs(first.memory());
         assertThat(lists.evictableSince()).isEqualTo(2);
@@ -111,9 +111,9 @@ class SegregatedFreeListsTest {
 
     @Test
     void aBlockCanBeMarkedForEvictionBeforeAllOthers() {
-        Block first = free(1024);
-        Block marked = free(2048, true);
-        Block alsoMarked = free(2048, true);
+        Block first = free(2 * PAGE);
+        Block marked = free(4 * PAGE, true);
+        Block alsoMarked = free(4 * PAGE, true);
         assertThat(lists.evictableSince()).isZero();
         assertThat(lists.frees()).as("the marked ones do not count").isEqualTo(1);
         assertThat(lists.evict()).isSameAs(alsoMarked.memory());
@@ -124,18 +124,18 @@ class SegregatedFreeListsTest {
 
     @Test
     void aMarkedBlockCanBeTheOnlyOne() {
-        Block marked = free(2048, true);
-        Block next = free(1024);
+        Block marked = free(4 * PAGE, true);
+        Block next = free(2 * PAGE);
         assertThat(lists.evict()).isSameAs(marked.memory());
         assertThat(lists.evict()).isSameAs(next.memory());
     }
 
     @Test
     void takingABlockFromTheMiddleKeepsTheOrderOfEviction() {
-        Block first = free(1024);
-        Block middle = free(2048);
-        Block last = free(4096);
-        assertThat(take(2048)).isSameAs(middle);
+        Block first = free(2 * PAGE);
+        Block middle = free(4 * PAGE);
+        Block last = free(8 * PAGE);
+        assertThat(take(4 * PAGE)).isSameAs(middle);
         assertThat(lists.evict()).isSameAs(first.memory());
         assertThat(lists.evict()).isSameAs(last.memory());
         assertThat(lists.evict()).isNull();
@@ -143,21 +143,21 @@ class SegregatedFreeListsTest {
 
     @Test
     void takingTheEndsKeepsTheOrderOfEviction() {
-        Block first = free(1024);
-        Block middle = free(2048);
-        Block last = free(4096);
-        assertThat(take(1024)).isSameAs(first);
-        assertThat(take(4096)).isSameAs(last);
-        Block next = free(4096);
+        Block first = free(2 * PAGE);
+        Block middle = free(4 * PAGE);
+        Block last = free(8 * PAGE);
+        assertThat(take(2 * PAGE)).isSameAs(first);
+        assertThat(take(8 * PAGE)).isSameAs(last);
+        Block next = free(8 * PAGE);
         assertThat(lists.evict()).isSameAs(middle.memory());
         assertThat(lists.evict()).isSameAs(next.memory());
     }
 
     @Test
     void aBlockThatIsTakenAndFreedAgainIsTheNewest() {
-        Block first = free(1024);
-        Block second = free(2048);
-        lists.free(take(1024), false);
+        Block first = free(2 * PAGE);
+        Block second = free(4 * PAGE);
+        lists.free(take(2 * PAGE), false);
         assertThat(lists.frees()).isEqualTo(3);
         assertThat(lists.evict()).isSameAs(second.memory());
         assertThat(lists.evictableSince()).isEqualTo(3);
@@ -166,13 +166,13 @@ class SegregatedFreeListsTest {
 
     @Test
     void allFreeMemoryIsCountedAndEvictable() {
-        free(1024);
+        free(2 * PAGE);
         free(3 * PAGE);
         assertThat(lists.count()).isEqualTo(2);
-        assertThat(lists.bytes()).isEqualTo(1024 + 3 * PAGE);
+        assertThat(lists.bytes()).isEqualTo(5 * PAGE);
         assertThat(lists.evictableCount()).isEqualTo(2);
-        assertThat(lists.evictableBytes()).isEqualTo(1024 + 3 * PAGE);
-        take(1024);
+        assertThat(lists.evictableBytes()).isEqualTo(5 * PAGE);
+        take(2 * PAGE);
         assertThat(lists.count()).isEqualTo(1);
         assertThat(lists.bytes()).isEqualTo(3 * PAGE);
         lists.evict();
@@ -195,9 +195,9 @@ class SegregatedFreeListsTest {
 
     @Test
     void aBlockIsNeverQuarantinedWithOthers() {
-        Block leaked = lists.addNew(source.allocate(1024), 1000);
+        Block leaked = lists.addNew(rounding, source.allocate(2 * PAGE), 2 * PAGE - 1);
         assertThat(lists.quarantine(leaked)).isSameAs(leaked.memory());
         assertThat(lists.hasDrained()).isFalse();
-        assertThat(lists.removeObstacles(rounding, 1 << 20)).isEmpty();
+        assertThat(lists.isObstructed(rounding, 1 << 20)).isFalse();
     }
 }

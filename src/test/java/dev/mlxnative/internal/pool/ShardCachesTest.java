@@ -1,22 +1,25 @@
 package dev.mlxnative.internal.pool;
 
+import static dev.mlxnative.internal.pool.PoolSetup.PAGE;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import org.junit.jupiter.api.Test;
 
 class ShardCachesTest {
-    private static final long CACHE_LIMIT = 1 << 20;
+    private static final long CACHE_LIMIT = 1024 * PAGE;
 
     private final FakeMemorySource source = new FakeMemorySource();
     private final LimitSettings limits = PoolSetup.NO_LIMITS.withCacheLimit(CACHE_LIMIT);
     private final Shards shards = new Shards();
     private final Shard shard = shards.get(0);
-    private final SegregatedFreeLists free = new SegregatedFreeLists();
+    private final SegregatedFreeLists free = new SegregatedFreeLists(PAGE);
     private final MemoryBudget budget = new MemoryBudget(limits);
+    private final SizeRounding rounding =
+            new SizeRounding(256, Long.MAX_VALUE, PAGE, FakeMemorySource.MAX_BUFFER_LENGTH);
     private final ShardCaches caches = new ShardCaches(shards, free, budget);
 
     private Block leased(Shard inShard, long capacity) {
-        Block block = Block.whole(source.allocate(capacity));
+        Block block = free.addNew(rounding, source.allocate(capacity), capacity);
         budget.reserve(capacity);
         inShard.reserveSlot();
         caches.lease(block, inShard, capacity, null, true, false);
@@ -44,14 +47,14 @@ class ShardCachesTest {
 
     private void fillFreeSpace(long bytes) {
         budget.reserve(bytes);
-        free.free(Block.whole(source.allocate(bytes)), false);
+        free.free(free.addNew(rounding, source.allocate(bytes), bytes), false);
     }
 
     private boolean mayCache() {
-        Block block = leased(256);
+        Block block = leased(PAGE);
         boolean isCached = end(block) == LeaseEnd.CACHED;
         if (isCached) {
-            assertThat(caches.take(256)).isSameAs(block);
+            assertThat(caches.take(PAGE)).isSameAs(block);
         } else {
             caches.remove(block);
         }
@@ -70,7 +73,7 @@ class ShardCachesTest {
         caches.allow();
         long each = CACHE_LIMIT / 2 / shards.count();
         assertThat(end(leased(each))).isEqualTo(LeaseEnd.CACHED);
-        assertThat(end(leased(256))).isEqualTo(LeaseEnd.RETIRING);
+        assertThat(end(leased(PAGE))).isEqualTo(LeaseEnd.RETIRING);
         assertThat(end(leased(shards.get(1), each))).isEqualTo(LeaseEnd.CACHED);
         assertThat(end(leased(shards.get(shards.count() - 1), each))).isEqualTo(LeaseEnd.CACHED);
     }
@@ -79,43 +82,43 @@ class ShardCachesTest {
     void blocksInShardsCountAsLeasedUntilTheyLeave() {
         caches.allow();
         assertThat(caches.leasedBytes()).isZero();
-        Block block = leased(1024);
-        cached(2048);
-        assertThat(caches.leasedBytes()).isEqualTo(3072);
+        Block block = leased(PAGE);
+        cached(2 * PAGE);
+        assertThat(caches.leasedBytes()).isEqualTo(3 * PAGE);
         shard.end(block, block.generation(), false);
         caches.remove(block);
-        assertThat(caches.leasedBytes()).isEqualTo(2048);
+        assertThat(caches.leasedBytes()).isEqualTo(2 * PAGE);
         caches.flush();
         assertThat(caches.leasedBytes()).isZero();
     }
 
     @Test
     void anEndedLeaseCountsNoMore() {
-        Block block = leased(1024);
-        leased(512);
+        Block block = leased(PAGE);
+        leased(2 * PAGE);
         assertThat(caches.endAndRemove(block, block.generation() + 2)).isFalse();
-        assertThat(caches.leasedBytes()).isEqualTo(1536);
+        assertThat(caches.leasedBytes()).isEqualTo(3 * PAGE);
         assertThat(caches.endAndRemove(block, block.generation())).isTrue();
-        assertThat(caches.leasedBytes()).isEqualTo(512);
+        assertThat(caches.leasedBytes()).isEqualTo(2 * PAGE);
     }
 
     @Test
     void aCachedBlockOfAnyShardServesARequest() {
         caches.allow();
-        Block block = cached(shards.get(shards.count() - 1), 1024);
-        assertThat(caches.take(512)).isNull();
-        assertThat(caches.take(1024)).isSameAs(block);
+        Block block = cached(shards.get(shards.count() - 1), PAGE);
+        assertThat(caches.take(2 * PAGE)).isNull();
+        assertThat(caches.take(PAGE)).isSameAs(block);
         assertThat(caches.leasedBytes()).isZero();
-        assertThat(caches.take(1024)).isNull();
+        assertThat(caches.take(PAGE)).isNull();
     }
 
     @Test
     void theFirstShardIsAskedFirst() {
         caches.allow();
-        Block first = cached(1024);
-        Block second = cached(shards.get(1), 1024);
-        assertThat(caches.take(1024)).isSameAs(first);
-        assertThat(caches.take(1024)).isSameAs(second);
+        Block first = cached(PAGE);
+        Block second = cached(shards.get(1), PAGE);
+        assertThat(caches.take(PAGE)).isSameAs(first);
+        assertThat(caches.take(PAGE)).isSameAs(second);
     }
 
     @Test
@@ -128,10 +131,10 @@ class ShardCachesTest {
     void flushingMovesCachedBlocksToTheFreeSpace() {
         caches.allow();
         caches.flush();
-        cached(1024);
-        cached(shards.get(1), 2048);
+        cached(PAGE);
+        cached(shards.get(1), 2 * PAGE);
         caches.flush();
-        assertThat(free.bytes()).isEqualTo(3072);
+        assertThat(free.bytes()).isEqualTo(3 * PAGE);
         caches.flush();
         assertThat(mayCache()).as("the shards go on to cache").isTrue();
     }
@@ -140,13 +143,13 @@ class ShardCachesTest {
     void stoppingMovesCachedBlocksToTheFreeSpaceAndForbidsMore() {
         caches.stop();
         caches.allow();
-        cached(1024);
-        cached(shards.get(1), 2048);
+        cached(PAGE);
+        cached(shards.get(1), 2 * PAGE);
         caches.stop();
-        assertThat(free.bytes()).isEqualTo(3072);
+        assertThat(free.bytes()).isEqualTo(3 * PAGE);
         caches.stop();
         assertThat(mayCache()).isFalse();
-        assertThat(end(leased(shards.get(1), 256))).isEqualTo(LeaseEnd.RETIRING);
+        assertThat(end(leased(shards.get(1), PAGE))).isEqualTo(LeaseEnd.RETIRING);
     }
 
     @Test
@@ -154,7 +157,7 @@ class ShardCachesTest {
         caches.allow();
         long each = CACHE_LIMIT / 2 / shards.count();
         cached(each);
-        Block block = leased(256);
+        Block block = leased(PAGE);
         end(block);
         caches.remove(block);
         assertThat(free.bytes()).isEqualTo(each);
@@ -163,7 +166,7 @@ class ShardCachesTest {
 
     @Test
     void theShardsMayNotCacheWhileTheFreeSpaceIsCrowded() {
-        fillFreeSpace(CACHE_LIMIT / 2 + 256);
+        fillFreeSpace(CACHE_LIMIT / 2 + PAGE);
         caches.allow();
         assertThat(mayCache()).isFalse();
         free.evict();
@@ -178,15 +181,15 @@ class ShardCachesTest {
         fillFreeSpace(CACHE_LIMIT / 2);
         caches.stopIfCrowded();
         assertThat(mayCache()).isTrue();
-        fillFreeSpace(256);
+        fillFreeSpace(PAGE);
         caches.stopIfCrowded();
         assertThat(mayCache()).isFalse();
     }
 
     @Test
     void theShardsMayNotCacheWhileALimitIsExceeded() {
-        leased(1024);
-        budget.setLimits(limits.withMemoryLimit(1023));
+        leased(PAGE);
+        budget.setLimits(limits.withMemoryLimit(PAGE - 1));
         caches.allow();
         assertThat(mayCache()).isFalse();
     }
@@ -194,10 +197,10 @@ class ShardCachesTest {
     @Test
     void theShardsMayNotCacheWhileARequestIsStarved() {
         caches.allow();
-        cached(1024);
+        cached(PAGE);
         caches.beginStarvation();
         caches.beginStarvation();
-        assertThat(free.bytes()).isEqualTo(1024);
+        assertThat(free.bytes()).isEqualTo(PAGE);
         caches.allow();
         assertThat(mayCache()).isFalse();
         caches.endStarvation();
@@ -218,9 +221,9 @@ class ShardCachesTest {
 
     @Test
     void leasesPutThePoolUnderPressure() {
-        budget.setLimits(limits.withMemoryLimit(2048));
-        leased(512);
-        assertThat(caches.isUnderPressureWith(512)).isFalse();
-        assertThat(caches.isUnderPressureWith(513)).isTrue();
+        budget.setLimits(limits.withMemoryLimit(4 * PAGE));
+        leased(PAGE);
+        assertThat(caches.isUnderPressureWith(PAGE)).isFalse();
+        assertThat(caches.isUnderPressureWith(PAGE + 1)).isTrue();
     }
 }

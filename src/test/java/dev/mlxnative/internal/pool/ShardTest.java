@@ -6,6 +6,7 @@ import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -57,6 +58,25 @@ class ShardTest {
         return shard.leaseCached(capacity, capacity, null, true);
     }
 
+    /** Removes a retiring block; returns the cached blocks that go with it. */
+    private List<Block> remove(Block block) {
+        var drained = new BlockList();
+        shard.remove(block, drained);
+        return Chain.blocks(drained.first());
+    }
+
+    private List<Block> drainCache() {
+        var drained = new BlockList();
+        shard.drainCache(drained);
+        return Chain.blocks(drained.first());
+    }
+
+    private List<Block> stopCaching() {
+        var drained = new BlockList();
+        shard.stopCaching(drained);
+        return Chain.blocks(drained.first());
+    }
+
     private ShardTotals totals() {
         var totals = new ShardTotals();
         shard.addTo(totals);
@@ -70,7 +90,7 @@ class ShardTest {
         assertThat(totals().activeCount)
                 .as("it counts as active until it is removed")
                 .isEqualTo(1);
-        assertThat(shard.remove(block)).isEmpty();
+        assertThat(remove(block)).isEmpty();
         assertThat(totals()).returns(0, figures -> figures.activeCount).returns(0L, figures -> figures.activeBytes);
         assertThat(leased(1024).slot).as("its slot is free").isEqualTo(block.slot);
     }
@@ -167,7 +187,7 @@ class ShardTest {
         end(second);
         Block tooMuch = leased(1024);
         end(tooMuch);
-        assertThat(shard.remove(tooMuch)).containsExactly(first, second);
+        assertThat(remove(tooMuch)).containsExactly(first, second);
         assertThat(totals()).returns(0, figures -> figures.cachedCount).returns(0L, figures -> figures.cachedBytes);
     }
 
@@ -177,7 +197,7 @@ class ShardTest {
         end(leased(1024));
         Block fitting = leased(1024);
         shard.end(fitting, fitting.generation(), false);
-        assertThat(shard.remove(fitting)).isEmpty();
+        assertThat(remove(fitting)).isEmpty();
         assertThat(totals().cachedCount).isEqualTo(1);
     }
 
@@ -187,19 +207,19 @@ class ShardTest {
         end(leased(1024));
         Block large = leased(4096);
         end(large);
-        assertThat(shard.remove(large)).isEmpty();
+        assertThat(remove(large)).isEmpty();
         Block asLargeAsTheCache = leased(2048);
         end(asLargeAsTheCache);
-        assertThat(shard.remove(asLargeAsTheCache)).hasSize(1);
+        assertThat(remove(asLargeAsTheCache)).hasSize(1);
     }
 
     @Test
     void aShardThatMayNotCacheAnyMoreTakesNothingWithABlock() {
         allowCaching(2048);
         Block block = leased(1024);
-        shard.stopCaching();
+        stopCaching();
         end(block);
-        assertThat(shard.remove(block)).isEmpty();
+        assertThat(remove(block)).isEmpty();
     }
 
     @Test
@@ -256,14 +276,14 @@ class ShardTest {
         Block second = cached(256);
         Block third = cached(1L << 33);
         Block fourth = cached(256);
-        assertThat(shard.drainCache()).containsExactly(first, second, third, fourth);
-        assertThat(shard.drainCache()).isEmpty();
+        assertThat(drainCache()).containsExactly(first, second, third, fourth);
+        assertThat(drainCache()).isEmpty();
         assertThat(leaseCached(256)).isNull();
         assertThat(leaseCached(4096)).isNull();
         assertThat(totals()).returns(0, figures -> figures.cachedCount).returns(0L, figures -> figures.cachedBytes);
         assertThat(leased(256).slot).as("the slots are free").isEqualTo(fourth.slot);
         Block next = cached(256);
-        assertThat(shard.drainCache()).as("the shard caches again").containsExactly(next);
+        assertThat(drainCache()).as("the shard caches again").containsExactly(next);
     }
 
     @Test
@@ -271,14 +291,14 @@ class ShardTest {
         cached(256);
         Block other = cached(1024);
         leaseCached(256);
-        assertThat(shard.drainCache()).containsExactly(other);
+        assertThat(drainCache()).containsExactly(other);
     }
 
     @Test
     void cachingCanBeStopped() {
         Block block = cached(1024);
         Block active = leased(1024);
-        assertThat(shard.stopCaching()).containsExactly(block);
+        assertThat(stopCaching()).containsExactly(block);
         assertThat(end(active)).isEqualTo(LeaseEnd.RETIRING);
     }
 
@@ -311,7 +331,8 @@ class ShardTest {
         shard.add(other, 256, null, false, false);
         other.issue();
         cached(256);
-        assertThat(shard.resettable()).containsExactly(resettable);
+        assertThat(IntStream.range(0, shard.usedSlots()).mapToObj(shard::resettableAt))
+                .containsExactly(resettable, null, null);
     }
 
     @Test
@@ -363,11 +384,11 @@ class ShardTest {
                 operation("add", shard -> shard.add(unused(), 256, null, true, false)),
                 operation("end", shard -> shard.end(unused(), 1, true)),
                 operation("endAndRemove", shard -> shard.endAndRemove(unused(), 1)),
-                operation("remove", shard -> shard.remove(unused())),
+                operation("remove", shard -> shard.remove(unused(), new BlockList())),
                 operation("takeCached", shard -> shard.takeCached(256)),
-                operation("drainCache", Shard::drainCache),
+                operation("drainCache", shard -> shard.drainCache(new BlockList())),
                 operation("allowCaching", shard -> shard.allowCaching(1)),
-                operation("stopCaching", Shard::stopCaching));
+                operation("stopCaching", shard -> shard.stopCaching(new BlockList())));
     }
 
     private static Arguments operation(String name, Consumer<Shard> operation) {

@@ -8,7 +8,7 @@ import java.util.List;
 
 /**
  * The state of a pool with its transactions, on a fake memory source. Nothing carries out what the transactions leave
- * to be done: a test sees it, and can do it with {@link #carryOut}.
+ * to be done: a test sees it with {@link #leftover}, and can do it with {@link #carryOut}.
  */
 final class StateSetup {
     final FakeMemorySource source;
@@ -55,11 +55,25 @@ final class StateSetup {
         return block;
     }
 
-    /** Ends a lease and frees its block. */
-    Deferred free(Block block) {
-        Deferred deferred = releases.endAndFree(block, block.generation());
-        assertThat(deferred).as("the lease was active").isNotNull();
-        return deferred;
+    /** Ends a lease and frees its block; returns what that leaves to be done. */
+    Leftover free(Block block) {
+        assertThat(releases.endAndFree(block, block.generation()))
+                .as("the lease was active")
+                .isTrue();
+        return leftover();
+    }
+
+    /** Retires a block and parks it with a fence; returns what that leaves to be done. */
+    Leftover park(Block block, FakeFence fence) {
+        return parkRetiring(retire(block), fence);
+    }
+
+    /** Parks a chain of retiring blocks with a fence; returns what that leaves to be done. */
+    Leftover parkRetiring(Block first, FakeFence fence) {
+        releases.reserve(fence);
+        releases.park(first, fence);
+        releases.unreserve(fence);
+        return leftover();
     }
 
     /** Ends a lease in its shard, which caches the block. */
@@ -67,9 +81,19 @@ final class StateSetup {
         assertThat(block.shard().end(block, block.generation(), true)).isEqualTo(LeaseEnd.CACHED);
     }
 
+    /** Takes what the transactions have left to be done, and checks that they have said so. */
+    Leftover leftover() {
+        boolean published = state.hasBacklog();
+        var taken = new Backlog();
+        state.takeBacklog(taken);
+        assertThat(published).as("the backlog is published").isEqualTo(!taken.isEmpty());
+        assertThat(state.hasBacklog()).as("there is more").isFalse();
+        return Leftover.takenFrom(taken);
+    }
+
     /** Frees native buffers as a transaction asks for it. */
-    void carryOut(Deferred deferred) {
-        source.free(deferred.freeing(), memory -> state.freed(memory.capacity()));
+    void carryOut(Leftover leftover) {
+        source.free(leftover.list(), memory -> state.freed(memory.capacity()));
     }
 
     PoolStats stats() {

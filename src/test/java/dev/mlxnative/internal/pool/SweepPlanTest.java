@@ -13,36 +13,28 @@ class SweepPlanTest {
     }
 
     @Test
-    void aDelayOfZeroPlansNothing() {
-        assertThat(plan.plan(0, 5)).isNull();
-        assertThat(plan.isPlanned()).isFalse();
-    }
-
-    @Test
-    void aPlanKnowsItsDelayAndTheCountOfFrees() {
-        Deferred.Sweep sweep = plan.plan(1000, 5);
-        assertThat(sweep).isNotNull().extracting(Deferred.Sweep::delayNanos).isEqualTo(1000L);
+    void aPlanKnowsTheCountOfFrees() {
+        long ticket = plan.plan(5);
+        assertThat(ticket).isNotEqualTo(SweepPlan.NONE);
         assertThat(plan.isPlanned()).isTrue();
         assertThat(plan.freesWhenPlanned()).isEqualTo(5);
-        assertThat(plan.isDue(sweep.ticket())).isTrue();
+        assertThat(plan.isDue(ticket)).isTrue();
     }
 
     @Test
     void aLaterPlanMakesAnEarlierOneVoid() {
-        Deferred.Sweep earlier = plan.plan(1000, 5);
-        Deferred.Sweep later = plan.plan(1000, 6);
-        assertThat(earlier).isNotNull();
-        assertThat(later).isNotNull();
-        assertThat(plan.isDue(earlier.ticket())).isFalse();
-        assertThat(plan.isDue(later.ticket())).isTrue();
+        long earlier = plan.plan(5);
+        long later = plan.plan(6);
+        assertThat(later).as("a backlog keeps the greater ticket").isGreaterThan(earlier);
+        assertThat(plan.isDue(earlier)).isFalse();
+        assertThat(plan.isDue(later)).isTrue();
     }
 
     @Test
     void aCancelledPlanIsNotDue() {
-        Deferred.Sweep sweep = plan.plan(1000, 5);
-        assertThat(sweep).isNotNull();
+        long ticket = plan.plan(5);
         plan.cancel();
         assertThat(plan.isPlanned()).isFalse();
-        assertThat(plan.isDue(sweep.ticket())).isFalse();
+        assertThat(plan.isDue(ticket)).isFalse();
     }
 }
