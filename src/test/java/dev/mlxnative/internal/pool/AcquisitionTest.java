@@ -82,17 +82,17 @@ class AcquisitionTest {
 
     @Test
     void freeMemoryServesWithoutTheDevice() {
-        free(1000);
-        lease(1024);
+        free(PAGE - 1);
+        lease(PAGE);
         assertThat(source.takeSteps()).isEmpty();
         assertThat(pool.snapshot().hits()).isEqualTo(1);
     }
 
     @Test
     void memoryWhoseFenceIsCompleteServesWithoutTheDevice() {
-        Block block = parked(1000);
+        Block block = parked(PAGE - 1);
         fence.complete();
-        assertThat(lease(1024).block()).isSameAs(block);
+        assertThat(lease(PAGE).block()).isSameAs(block);
         assertThat(source.takeSteps()).isEmpty();
         assertThat(pool.snapshot().hits()).isEqualTo(1);
         assertThat(fence.retains()).isZero();
@@ -100,17 +100,17 @@ class AcquisitionTest {
 
     @Test
     void memoryWhoseFenceIsNotCompleteDoesNotServe() {
-        Block block = parked(1000);
-        assertThat(lease(1024).block()).isNotSameAs(block);
-        assertThat(source.takeSteps()).containsExactly("allocate 1024");
+        Block block = parked(PAGE - 1);
+        assertThat(lease(PAGE).block()).isNotSameAs(block);
+        assertThat(source.takeSteps()).containsExactly("allocate 16384");
     }
 
     @Test
     void theDeviceServesWhatNoFreeMemoryDoes() {
-        free(512);
-        Lease lease = lease(1000);
-        assertThat(lease.capacity()).isEqualTo(1024);
-        assertThat(source.takeSteps()).containsExactly("allocate 1024");
+        free(2 * PAGE);
+        Lease lease = lease(PAGE - 1);
+        assertThat(lease.capacity()).isEqualTo(PAGE);
+        assertThat(source.takeSteps()).containsExactly("allocate 16384");
         assertThat(pool.snapshot())
                 .returns(2L, stats -> stats.nativeAllocations())
                 .returns(0L, stats -> stats.hits());
@@ -245,8 +245,8 @@ class AcquisitionTest {
     @Test
     void aRequestOfAPoolThatIsClosedMeanwhileFails() {
         duringCall(1, pool::close);
-        assertThatIllegalStateException().isThrownBy(() -> lease(1000)).withMessage("the pool is closed");
-        assertThat(source.takeSteps()).as("its memory is freed").containsExactly("allocate 1024", "free 1024");
+        assertThatIllegalStateException().isThrownBy(() -> lease(PAGE - 1)).withMessage("the pool is closed");
+        assertThat(source.takeSteps()).as("its memory is freed").containsExactly("allocate 16384", "free 16384");
         assertThat(pool.snapshot().activeCount()).isZero();
     }
 
@@ -267,7 +267,7 @@ class AcquisitionTest {
     @Test
     void aRequestOfAClosedDeviceFails() {
         source.open = false;
-        assertThatIllegalStateException().isThrownBy(() -> lease(1000)).withMessage("the device is closed");
+        assertThatIllegalStateException().isThrownBy(() -> lease(PAGE - 1)).withMessage("the device is closed");
     }
 
     @Test
@@ -276,9 +276,9 @@ class AcquisitionTest {
         source.duringAllocation = () -> {
             throw new IllegalStateException("the device fails");
         };
-        assertThatIllegalStateException().isThrownBy(() -> lease(1000)).withMessage("the device fails");
+        assertThatIllegalStateException().isThrownBy(() -> lease(PAGE - 1)).withMessage("the device fails");
         source.duringAllocation = () -> {};
-        assertThat(lease(1000).capacity()).isEqualTo(1024);
+        assertThat(lease(PAGE - 1).capacity()).isEqualTo(PAGE);
     }
 
     @Test
@@ -305,7 +305,7 @@ class AcquisitionTest {
         active(PAGE);
         assertThat(denied(100))
                 .hasMessageStartingWith(
-                        "no memory for 100 bytes: a native buffer of 256 was refused by the limit on the"
+                        "no memory for 100 bytes: a native buffer of 16384 was refused by the limit on the"
                                 + " number of buffers. The pool pool has 16384 bytes in 1 active buffers, 0 cached and 0 parked;"
                                 + " its limits are unlimited bytes and 1 buffers;")
                 .hasMessageEndingWith(" Release buffers earlier, or raise bufferLimit");

@@ -205,7 +205,7 @@ class PoolEngineTest {
                 .containsExactly("still active when pool pool was closed: a buffer of 1000 bytes");
         assertThat(log.origins("still active")).hasSize(1);
         assertThat(other.end()).isTrue();
-        assertThat(source.allocatedBytes()).as("it is freed at its end").isEqualTo(1024);
+        assertThat(source.allocatedBytes()).as("it is freed at its end").isEqualTo(PAGE);
         watched.end();
         assertThat(source.allocatedBytes()).isZero();
         pool.close();
@@ -218,12 +218,12 @@ class PoolEngineTest {
         drop(lease);
         assertThat(log.with("leak"))
                 .containsExactly("leak in pool pool: a buffer of 1000 bytes became garbage and had never been closed; 1"
-                        + " native buffer(s) of 1024 bytes were freed");
+                        + " native buffer(s) of 16384 bytes were freed");
         assertThat(log.origins()).first().extracting(Throwable::getMessage).isEqualTo("allocated here");
         assertThat(lease.isActive()).isFalse();
         assertThat(pool.leakedCount()).isEqualTo(1);
         assertThat(lease.block().watch).isNull();
-        assertThat(source.takeSteps()).as("it is not reused").containsExactly("allocate 1024", "free 1024");
+        assertThat(source.takeSteps()).as("it is not reused").containsExactly("allocate 16384", "free 16384");
     }
 
     @Test
@@ -261,10 +261,10 @@ class PoolEngineTest {
     void aDroppedScopeIsEndedAndReported() {
         pool = setup.leakDetection(LeakDetection.FULL).engine();
         ScopeLeases scope = pool.newScopeLeases();
-        Block block = pool.acquire(1000, null, false);
+        Block block = pool.acquire(PAGE, null, false);
         block.issue();
         scope.add(block);
-        Block early = pool.acquire(2000, null, false);
+        Block early = pool.acquire(2 * PAGE, null, false);
         early.issue();
         scope.add(early);
         pool.end(null, early, early.generation(), scope.endedWith(null));

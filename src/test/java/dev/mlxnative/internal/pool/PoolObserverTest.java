@@ -120,16 +120,16 @@ class PoolObserverTest {
         }
         assertThat(RecordingFile.readAllEvents(file).stream().map(PoolObserverTest::describe))
                 .containsExactlyInAnyOrder(
-                        "NativeAllocated 1024",
+                        "NativeAllocated 16384",
                         "BufferAllocated 1000 1024 false",
                         "BufferReleased 1000 1024",
                         "BufferAllocated 1001 1024 true",
                         "BufferParked 1001 1024",
-                        "NativeAllocated 2048",
+                        "NativeAllocated 16384",
                         "BufferAllocated 2000 2048 false",
                         "BufferLeaked 1 2000",
                         "AllocationFailed 81920 the memory limit 65536",
-                        "Trimmed trim or clear 1 1024");
+                        "Trimmed trim or clear 1 16384");
     }
 
     private static String describe(RecordedEvent event) {

@@ -31,7 +31,7 @@ class RetirementTest {
 
     /** Lets the shards cache: they may after memory has become free. */
     private void allowCaching() {
-        lease(512).end();
+        lease(2 * PAGE).end();
     }
 
     private static boolean isCached(Block block) {
@@ -44,7 +44,7 @@ class RetirementTest {
 
     @Test
     void aLeaseEndsOnce() {
-        Lease lease = lease(1024);
+        Lease lease = lease(PAGE);
         assertThat(lease.end()).isTrue();
         assertThat(lease.isActive()).isFalse();
         assertThat(lease.end()).isFalse();
@@ -191,7 +191,7 @@ class RetirementTest {
 
     @Test
     void memoryIsParkedUntilItsFenceIsComplete() {
-        Lease lease = lease(1024);
+        Lease lease = lease(PAGE);
         assertThat(lease.endWith(fence)).isTrue();
         assertThat(pool.stats()).returns(1, stats -> stats.parkedCount()).returns(0, stats -> stats.activeCount());
         assertThat(fence.retains()).isEqualTo(1);
@@ -203,14 +203,14 @@ class RetirementTest {
     @Test
     void aFenceThatIsCompleteParksNothing() {
         fence.complete();
-        lease(1024).endWith(fence);
+        lease(PAGE).endWith(fence);
         assertThat(pool.snapshot()).returns(0, stats -> stats.parkedCount()).returns(1, stats -> stats.cachedCount());
         assertThat(fence.retains()).isZero();
     }
 
     @Test
     void aBlockThatWasNotIssuedCanBeAbandoned() {
-        Block block = pool.acquire(1024, null, true);
+        Block block = pool.acquire(PAGE, null, true);
         pool.abandon(block);
         assertThat(pool.snapshot()).returns(0, stats -> stats.activeCount()).returns(1, stats -> stats.cachedCount());
     }
@@ -254,9 +254,9 @@ class RetirementTest {
     @Test
     void aResetOfACheckedPoolEndsLeasesOneByOne() {
         checked();
-        Lease first = lease(256);
+        Lease first = lease(PAGE);
         var arena = new FakeArena();
-        Block second = pool.acquire(256, arena, true);
+        Block second = pool.acquire(PAGE, arena, true);
         long generation = second.issue();
         pool.reset(null);
         assertThat(first.isActive()).isFalse();
@@ -296,7 +296,7 @@ class RetirementTest {
         ScopeLeases scope = pool.newScopeLeases();
         List<Block> blocks = new ArrayList<>();
         for (int i = 0; i < 200; i++) {
-            Block block = pool.acquire(i % 3 == 0 ? 65 * PAGE : 256, null, false);
+            Block block = pool.acquire(i % 3 == 0 ? 65 * PAGE : PAGE, null, false);
             block.issue();
             scope.add(block);
             blocks.add(block);

@@ -1,5 +1,6 @@
 package dev.mlxnative.internal.pool;
 
+import static dev.mlxnative.internal.pool.PoolSetup.PAGE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
@@ -17,7 +18,7 @@ class ScopeLeasesTest {
     private final List<Block> blocks = new ArrayList<>();
 
     private Block lease(@Nullable Arena leaseArena) {
-        Block block = pool.acquire(1000, leaseArena, false);
+        Block block = pool.acquire(PAGE, leaseArena, false);
         block.issue();
         leases.reserveRoom();
         leases.add(block);
@@ -44,7 +45,7 @@ class ScopeLeasesTest {
         Block block = lease();
         assertThat(Chain.blocks(leases.end())).containsExactly(block);
         pool.abandon(block);
-        Block next = pool.acquire(1000, null, false);
+        Block next = pool.acquire(PAGE, null, false);
         long generation = next.issue();
         assertThat(next).isSameAs(block);
         assertThat(leases.end()).isNull();
