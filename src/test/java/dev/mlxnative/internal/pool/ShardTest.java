@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -284,6 +285,35 @@ class ShardTest {
         assertThat(leased(256).slot).as("the slots are free").isEqualTo(fourth.slot);
         Block next = cached(256);
         assertThat(drainCache()).as("the shard caches again").containsExactly(next);
+    }
+
+    @Test
+    void theCacheIsDrainedInTheOrderOfCachingWhateverWasTaken() {
+        var random = new Random(7);
+        for (int round = 0; round < 50; round++) {
+            List<Block> expected = new ArrayList<>();
+            for (int i = 0; i < 40; i++) {
+                long capacity = 256L << random.nextInt(4);
+                Block taken = random.nextInt(3) == 0 ? shard.takeCached(capacity) : null;
+                if (taken != null) {
+                    expected.remove(taken);
+                } else {
+                    expected.add(cached(capacity));
+                }
+            }
+            assertThat(drainCache()).containsExactlyElementsOf(expected);
+        }
+    }
+
+    @Test
+    void drainedBlocksFollowThoseThatTheListHas() {
+        Block earlier = Block.whole(source.allocate(256));
+        Block first = cached(1024);
+        Block second = cached(256);
+        BlockList drained = BlockList.of(earlier);
+        shard.drainCache(drained);
+        assertThat(Chain.blocks(drained.first())).containsExactly(earlier, first, second);
+        assertThat(drained.count()).isEqualTo(3);
     }
 
     @Test
