@@ -244,6 +244,20 @@ class PoolStateTest {
     }
 
     @Test
+    void aBacklogThatIsReturnedIsStillLeft() {
+        pool.free(pool.lease(PAGE));
+        pool.state.trim(0, TrimCause.REQUESTED);
+        var taken = new Backlog();
+        pool.state.takeBacklog(taken);
+        assertThat(pool.state.hasBacklog()).isFalse();
+        pool.state.returnBacklog(taken);
+        assertThat(taken.isEmpty()).isTrue();
+        Leftover leftover = pool.leftover();
+        assertThat(leftover.freeing()).containsOnlyKeys(TrimCause.REQUESTED);
+        assertThat(StateSetup.capacities(leftover.memories())).containsExactly(PAGE);
+    }
+
+    @Test
     void compactPoolsUseNoShardCaches() {
         assertThat(pool.state.cachedCapacity(1000)).isEqualTo(1024);
         pool = new StateSetup(new PoolSetup().sizing(Sizing.COMPACT));
