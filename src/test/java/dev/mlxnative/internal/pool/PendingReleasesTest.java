@@ -1,6 +1,7 @@
 package dev.mlxnative.internal.pool;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.mlxnative.MlxFence;
 import java.util.List;
@@ -128,6 +129,81 @@ class PendingReleasesTest {
             assertThat(pending.watchOldest()).isSameAs(expected);
         }
         assertThat(pending.watchOldest()).isNull();
+    }
+
+    @Test
+    void aBlockIsParkedWithAReservationAlone() {
+        Block block = block(256);
+        assertThatThrownBy(() -> pending.add(block, fence))
+                .isInstanceOf(AssertionError.class)
+                .hasMessageContaining("no reservation");
+        assertThat(pending.count()).isZero();
+    }
+
+    @Test
+    void aReservationIsNoParkedBlock() {
+        pending.reserve(fence);
+        assertThat(pending.isEmpty()).isTrue();
+        assertThat(pending.count()).isZero();
+        assertThat(pending.completeByThemselves()).isFalse();
+        assertThat(pending.watchOldest()).isNull();
+        assertThat(pending.take(fence)).isNull();
+        assertThat(pending.fences()).as("blocks may follow").containsExactly(fence);
+    }
+
+    @Test
+    void aReservationThatWasNotUsedReleasesTheFenceOnce() {
+        pending.reserve(fence);
+        pending.reserve(fence);
+        assertThat(fence.retains()).isEqualTo(1);
+        pending.unreserve(fence);
+        assertThat(fence.retains()).as("another reservation is left").isEqualTo(1);
+        assertThat(pending.fences()).containsExactly(fence);
+        pending.unreserve(fence);
+        assertThat(fence.retains()).isZero();
+        assertThat(pending.fences()).isEmpty();
+        pending.unreserve(fence);
+        assertThat(fence.retains()).isZero();
+    }
+
+    @Test
+    void parkedBlocksStayWhenTheReservationEnds() {
+        pending.reserve(fence);
+        Block block = block(256);
+        pending.add(block, fence);
+        pending.unreserve(fence);
+        assertThat(fence.retains()).isEqualTo(1);
+        assertThat(take(fence)).containsExactly(block);
+        assertThat(fence.retains()).isZero();
+    }
+
+    @Test
+    void aReservationStaysWhenBlocksAreTaken() {
+        pending.reserve(fence);
+        Block first = block(256);
+        pending.add(first, fence);
+        assertThat(pending.watchOldest()).isSameAs(fence);
+        assertThat(take(fence)).containsExactly(first);
+        assertThat(fence.retains()).as("for the blocks that may follow").isEqualTo(1);
+        pending.completed(first);
+        Block second = block(512);
+        pending.add(second, fence);
+        assertThat(pending.count()).isEqualTo(1);
+        assertThat(pending.bytes()).isEqualTo(512);
+        assertThat(pending.watchOldest()).as("no thread waits for it any more").isSameAs(fence);
+        assertThat(take(fence)).containsExactly(second);
+        pending.unreserve(fence);
+        assertThat(fence.retains()).isZero();
+        assertThat(pending.fences()).isEmpty();
+    }
+
+    @Test
+    void theReservationsOfFencesAreTheirOwn() {
+        pending.reserve(fence);
+        pending.reserve(otherFence);
+        pending.unreserve(fence);
+        assertThat(pending.fences()).containsExactly(otherFence);
+        assertThat(otherFence.retains()).isEqualTo(1);
     }
 
     @Test
