@@ -117,6 +117,30 @@ class AcquisitionTest {
     }
 
     @Test
+    void requestsBelowAPageShareANativeBuffer() {
+        limits(limits -> limits.withMemoryLimit(PAGE).withBufferLimit(1));
+        List<Lease> leases = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            leases.add(lease(PAGE / 4 - i));
+        }
+        assertThat(source.takeSteps()).containsExactly("allocate 16384");
+        assertThat(leases)
+                .extracting(lease -> lease.block().memory())
+                .containsOnly(leases.get(0).block().memory());
+        assertThat(pool.snapshot())
+                .returns(1L, stats -> stats.nativeAllocations())
+                .returns(3L, stats -> stats.hits())
+                .returns(PAGE, stats -> stats.activeBytes())
+                .returns(0, stats -> stats.cachedCount());
+        assertThat(denied(PAGE / 4)).hasMessageContaining("a native buffer of 16384 was refused by");
+        leases.forEach(Lease::end);
+        assertThat(lease(PAGE).capacity())
+                .as("the page is replaced when no lease is left")
+                .isEqualTo(PAGE);
+        assertThat(source.takeSteps()).containsExactly("free 16384", "allocate 16384");
+    }
+
+    @Test
     void freeMemoryIsEvictedAsFarAsALimitAsksForIt() {
         limits(limits -> limits.withMemoryLimit(8 * PAGE));
         free(PAGE);

@@ -258,6 +258,23 @@ class PoolEngineTest {
     }
 
     @Test
+    void theMemoryOfADroppedLeaseBelowAPageIsQuarantinedWhileOthersShareItsPage() {
+        pool = setup.leakDetection(LeakDetection.FULL).engine();
+        Lease other = lease(1000);
+        Lease dropped = watched(1000);
+        drop(dropped);
+        assertThat(log.with("leak"))
+                .containsExactly("leak in pool pool: a buffer of 1000 bytes became garbage and had never been closed; 0"
+                        + " native buffer(s) of 0 bytes were freed, and 1024 bytes are in quarantine until the rest of"
+                        + " their native buffer is free");
+        assertThat(lease(1000).block()).isNotSameAs(dropped.block());
+        pool.reset(null);
+        assertThat(other.isActive()).isFalse();
+        pool.trim(0);
+        assertThat(source.allocatedBytes()).isZero();
+    }
+
+    @Test
     void aDroppedScopeIsEndedAndReported() {
         pool = setup.leakDetection(LeakDetection.FULL).engine();
         ScopeLeases scope = pool.newScopeLeases();

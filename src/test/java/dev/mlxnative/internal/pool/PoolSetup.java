@@ -23,6 +23,7 @@ final class PoolSetup {
 
     final FakeMemorySource source = new FakeMemorySource();
     private LimitSettings limits = NO_LIMITS;
+    private long minBucketBytes = 256;
     private Sizing sizing = Sizing.POWER_OF_TWO;
     private Zeroing zeroing = Zeroing.FRESH;
     private LeakDetection leakDetection = LeakDetection.OFF;
@@ -37,6 +38,11 @@ final class PoolSetup {
     /** No memory is cached: each release frees its native buffer. */
     PoolSetup withoutCache() {
         return limits(settings -> settings.withCacheLimit(0));
+    }
+
+    PoolSetup minBucketBytes(long bytes) {
+        minBucketBytes = bytes;
+        return this;
     }
 
     PoolSetup sizing(Sizing newSizing) {
@@ -67,7 +73,8 @@ final class PoolSetup {
     }
 
     PoolConfig config() {
-        return new PoolConfig("pool", source, sizing, 256, limits, zeroing, leakDetection, checked, allocationLog);
+        return new PoolConfig(
+                "pool", source, sizing, minBucketBytes, limits, zeroing, leakDetection, checked, allocationLog);
     }
 
     PoolEngine engine() {

@@ -253,6 +253,31 @@ class ReleaseTransactionsTest {
     }
 
     @Test
+    void aPageWhoseLeasesHaveAllLeakedIsFreed() {
+        Block first = pool.retire(pool.lease(PAGE / 2));
+        Block last = pool.retire(pool.lease(PAGE / 2));
+        assertThat(last.memory()).isSameAs(first.memory());
+        ReleaseTransactions.Disposal disposal = dispose(first, last);
+        assertThat(pool.leftover()).isEqualTo(Leftover.of(TrimCause.DISCARDED, first.memory()));
+        assertThat(disposal.freedCount()).isEqualTo(1);
+        assertThat(disposal.freedBytes()).isEqualTo(PAGE);
+        assertThat(disposal.quarantinedCount()).as("of the first range").isZero();
+        assertThat(disposal.quarantinedBytes()).isZero();
+        assertThat(pool.state.leakedCount()).isEqualTo(2);
+        assertThat(first.next).as("they are in no chain").isNull();
+    }
+
+    @Test
+    void aPageWithAQuarantinedBlockIsFreedWithItsLastLease() {
+        Block leaked = pool.retire(pool.lease(PAGE / 2));
+        Block other = pool.lease(PAGE / 2);
+        assertThat(dispose(leaked).quarantinedCount()).isEqualTo(1);
+        assertThat(pool.leftover()).isEqualTo(Leftover.NOTHING);
+        assertThat(pool.free(other)).isEqualTo(Leftover.of(TrimCause.LIMIT, other.memory()));
+        assertThat(pool.stats().footprintBytes()).isZero();
+    }
+
+    @Test
     void theMemoryOfALeakedLeaseIsQuarantinedIfOthersShareItsBuffer() {
         pool = new StateSetup(new PoolSetup().sizing(Sizing.COMPACT));
         pool.free(pool.lease(PAGE));

@@ -2,6 +2,8 @@ package dev.mlxnative.internal.pool;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.lang.ref.Reference;
+import java.lang.ref.WeakReference;
 import org.junit.jupiter.api.Test;
 
 class SegregatedFreeListsTest {
@@ -191,6 +193,28 @@ class SegregatedFreeListsTest {
         assertThat(take(21 * PAGE + 1)).isNull();
         free(22 * PAGE);
         assertThat(take(21 * PAGE + 1)).isNotNull();
+    }
+
+    /** They would add up, one for each length that was ever requested. */
+    @Test
+    void aPageRoundedBucketWithoutMemoryIsRemovedWhenAnotherIsMade() {
+        Reference<Bucket> abandoned = bucketOf(22 * PAGE);
+        Block leased = lists.addNew(rounding, source.allocate(24 * PAGE), 24 * PAGE);
+        assertThat(lists.evict()).isNotNull();
+        Waiting.until("the bucket is garbage", () -> {
+            lists.evict();
+            bucketOf(23 * PAGE);
+            System.gc();
+            return abandoned.refersTo(null);
+        });
+        lists.free(leased, false);
+        assertThat(take(24 * PAGE)).as("its bucket has stayed").isSameAs(leased);
+        Block sameSizeAgain = free(22 * PAGE);
+        assertThat(take(22 * PAGE)).isSameAs(sameSizeAgain);
+    }
+
+    private Reference<Bucket> bucketOf(long capacity) {
+        return new WeakReference<>(free(capacity).slab().bucket());
     }
 
     @Test
