@@ -230,12 +230,19 @@ final class AllocationTransactions {
         }
     }
 
-    /** Whether memory that becomes free without the caller's help could serve a request. */
+    /**
+     * Whether memory that becomes free without the caller's help could serve a request: as it is, or by leaving room
+     * for new memory. All free memory counts, because parked ranges may be what keeps its native buffers in use.
+     */
     @GuardedBy("state.lock")
     private boolean couldServeLater(long byteLength) {
-        return (state.budget.freeingBytes() > 0 || state.pending.completeByThemselves())
-                && state.budget.fitsWithout(
-                        state.free.evictableBytes() + state.pending.bytes(),
+        if (state.budget.freeingBytes() == 0 && !state.pending.completeByThemselves()) {
+            return false;
+        }
+        long freeLater = state.free.bytes() + state.pending.bytes();
+        return byteLength <= freeLater
+                || state.budget.fitsWithout(
+                        freeLater,
                         (long) state.free.evictableCount() + state.pending.count(),
                         state.free.leastCapacityForNew(state.rounding(), byteLength));
     }

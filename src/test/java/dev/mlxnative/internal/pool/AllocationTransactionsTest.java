@@ -388,6 +388,54 @@ class AllocationTransactionsTest {
     }
 
     @Test
+    void aParkedBlockOfAFullPageIsWaitedFor() {
+        limitMemory(PAGE, HOUR);
+        park(pool.lease(PAGE / 2));
+        pool.lease(PAGE / 2);
+        assertThat(pool.allocations.canWait(PAGE / 2, System.nanoTime())).isTrue();
+        assertThat(pool.allocations.canWait(PAGE, System.nanoTime()))
+                .as("half of the page is leased")
+                .isFalse();
+    }
+
+    @Test
+    void aParkedBlockIsWaitedForIfTheRestOfItsPageIsFree() {
+        limitMemory(PAGE, HOUR);
+        park(pool.lease(256));
+        assertThat(pool.allocations.canWait(256, System.nanoTime())).isTrue();
+        assertThat(pool.allocations.canWait(PAGE, System.nanoTime()))
+                .as("the page will be free")
+                .isTrue();
+    }
+
+    @Test
+    void aParkedRangeOfAChunkIsWaitedFor() {
+        pool = new StateSetup(new PoolSetup()
+                .sizing(Sizing.COMPACT)
+                .limits(limits -> limits.withMemoryLimit(PAGE).withWaitNanos(HOUR)));
+        park(pool.lease(PAGE / 2));
+        pool.lease(PAGE / 2);
+        assertThat(pool.allocations.canWait(PAGE / 2, System.nanoTime())).isTrue();
+        assertThat(pool.allocations.canWait(PAGE, System.nanoTime()))
+                .as("half of the chunk is leased")
+                .isFalse();
+    }
+
+    @Test
+    void aParkedRangeIsWaitedForTogetherWithItsFreeNeighbour() {
+        pool = new StateSetup(new PoolSetup()
+                .sizing(Sizing.COMPACT)
+                .limits(limits -> limits.withMemoryLimit(PAGE).withWaitNanos(HOUR)));
+        Block parked = pool.lease(PAGE / 4);
+        Block neighbour = pool.lease(PAGE / 4);
+        pool.lease(PAGE / 2);
+        park(parked);
+        pool.free(neighbour);
+        assertThat(pool.allocations.canWait(PAGE / 2, System.nanoTime())).isTrue();
+        assertThat(pool.allocations.canWait(PAGE / 2 + 1, System.nanoTime())).isFalse();
+    }
+
+    @Test
     void activeBuffersAreNotWaitedFor() {
         pool = new StateSetup(
                 new PoolSetup().limits(limits -> limits.withBufferLimit(1).withWaitNanos(HOUR)));
