@@ -2,6 +2,7 @@ package dev.mlxnative.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.mlxnative.MlxFence;
+import dev.mlxnative.internal.background.Log;
 import dev.mlxnative.internal.device.RetainedFence;
 import java.util.IdentityHashMap;
 import java.util.List;
@@ -94,7 +95,7 @@ final class PendingReleases {
             lock.unlock();
         }
         if (isUnused) {
-            RetainedFence.release(fence);
+            release(fence);
         }
     }
 
@@ -138,9 +139,20 @@ final class PendingReleases {
             lock.unlock();
         }
         if (isUnused) {
-            RetainedFence.release(fence);
+            release(fence);
         }
         return first;
+    }
+
+    /**
+     * Ends the batch's use of a fence. That destroys an event which the program has closed: if it fails, it is lost.
+     */
+    private static void release(MlxFence fence) {
+        try {
+            RetainedFence.release(fence);
+        } catch (Throwable e) {
+            Log.warn("a fence could not be released", e);
+        }
     }
 
     /** A block that was taken is about to be free. The caller holds the pool's lock. */

@@ -152,7 +152,9 @@ final class PoolState {
     @GuardedBy("lock")
     void planSweep() {
         long delayNanos = sweepNanos();
-        if (delayNanos != 0 && !sweeps.isPlanned() && (free.count() > 0 || !pending.isEmpty())) {
+        // The free blocks of a closed pool are those that share a native buffer with an active lease.
+        boolean hasFree = closed ? free.evictableCount() > 0 : free.count() > 0;
+        if (delayNanos != 0 && !sweeps.isPlanned() && (hasFree || !pending.isEmpty())) {
             backlog.schedule(sweeps.plan(free.frees()), delayNanos);
         }
     }
