@@ -1,5 +1,6 @@
 package dev.mlxnative;
 
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -8,22 +9,30 @@ import java.util.List;
  * fail. Prints how many calls had to fail, for each pool.
  */
 final class HeapExhaustion {
-    private static final int LARGE = 1 << 16;
-    private static final int SMALLEST = 16;
-    private static final int MOST_LEFT = 24 << 10;
+    private static final int BALLAST = 256 << 10;
+    /** How many pieces of ballast are left for the calls. */
+    private static final int KEPT_FREE = 8;
+
+    private static final int LARGEST = 4096;
+    private static final int MOST_LEFT = 3 << 10;
 
     private HeapExhaustion() {}
 
     public static void main(String[] arguments) throws Exception {
         int step = Integer.parseInt(arguments[0]);
+        List<VmErrors> pools = VmErrors.all();
         Filler filler = new Filler();
-        for (VmErrors pool : VmErrors.all()) {
+        filler.fillMost();
+        for (VmErrors pool : pools) {
             long failures = 0;
             List<VmErrors.Step> calls = pool.steps();
             for (int number = 0; number < calls.size(); number++) {
                 VmErrors.Step call = calls.get(number);
-                call.run();
-                for (int left = 0; left < MOST_LEFT; left += step) {
+                for (int i = 0; i < 20; i++) {
+                    call.run();
+                }
+                // Other numbers for each call, since every allocation is to be the first that fails.
+                for (int left = 16 * number % step; left < MOST_LEFT; left += step) {
                     if (fails(filler, call, left)) {
                         failures++;
                     }
@@ -48,28 +57,42 @@ final class HeapExhaustion {
         }
     }
 
-    /** Fills the heap with arrays, each of which refers to the one before. */
+    /** Fills the heap: most of it once, the rest for each call. */
     private static final class Filler {
-        private Object[] last;
+        /** Large and without references, so that a collection is fast. */
+        private final List<byte[]> ballast = new ArrayList<>();
+
         private byte[] reserve;
+        private Object[] last;
+
+        void fillMost() {
+            try {
+                while (true) {
+                    ballast.add(new byte[BALLAST]);
+                }
+            } catch (OutOfMemoryError full) {
+                ballast.subList(ballast.size() - KEPT_FREE, ballast.size()).clear();
+            }
+        }
 
         void fillAllBut(int left) {
-            reserve = left == 0 ? null : new byte[left];
-            for (int bytes = LARGE; bytes >= SMALLEST; bytes /= 2) {
-                fill(bytes);
+            reserve = new byte[left];
+            for (int length = LARGEST; length > 0; length /= 64) {
+                fill(length);
             }
             reserve = null;
         }
 
-        private void fill(int bytes) {
+        /** Adds arrays of references, each of which refers to the one before. */
+        private void fill(int length) {
             try {
                 while (true) {
-                    Object[] next = new Object[Math.max(1, bytes / 4 - 4)];
+                    Object[] next = new Object[length];
                     next[0] = last;
                     last = next;
                 }
             } catch (OutOfMemoryError full) {
-                // Not for smaller ones.
+                // Not for shorter ones.
             }
         }
 

@@ -12,9 +12,8 @@ final class StackExhaustion {
     private StackExhaustion() {}
 
     public static void main(String[] arguments) throws Exception {
-        int rounds = Integer.parseInt(arguments[0]);
         for (VmErrors pool : VmErrors.all()) {
-            Walker walker = new Walker(pool, rounds);
+            Walker walker = new Walker(pool);
             Thread thread = new Thread(null, walker, "walker", STACK_BYTES);
             thread.start();
             thread.join();
@@ -28,26 +27,22 @@ final class StackExhaustion {
 
     private static final class Walker implements Runnable {
         private final VmErrors pool;
-        private final int rounds;
         private int deepest;
         private long overflows;
         private Throwable failure;
 
-        Walker(VmErrors pool, int rounds) {
+        Walker(VmErrors pool) {
             this.pool = pool;
-            this.rounds = rounds;
         }
 
         @Override
         public void run() {
             try {
-                for (int round = 0; round < rounds; round++) {
-                    int step = 0;
-                    for (VmErrors.Step call : pool.steps()) {
-                        walk(call, "step " + step++ + " of round " + round);
-                    }
-                    pool.checkEmptied("round " + round);
+                int step = 0;
+                for (VmErrors.Step call : pool.steps()) {
+                    walk(call, "step " + step++);
                 }
+                pool.checkEmptied("at the end");
             } catch (Throwable e) {
                 failure = e;
             }
@@ -63,8 +58,8 @@ final class StackExhaustion {
                 } catch (StackOverflowError expected) {
                     overflows++;
                     successes = 0;
+                    pool.check(situation + " at depth " + depth);
                 }
-                pool.check(situation + " at depth " + depth);
             }
             if (depth == 0) {
                 throw new AssertionError(situation + " never has room");

