@@ -109,7 +109,7 @@ class ArchitectureTest {
                 .definedBy(VOCABULARY)
                 .ensureAllClassesAreContainedInArchitecture()
                 .whereLayer("API")
-                .mayOnlyAccessLayers("pool", "device", "shim", "observe", "vocabulary")
+                .mayOnlyAccessLayers("pool", "device", "shim", "observe", "background", "vocabulary")
                 .whereLayer("pool")
                 .mayOnlyAccessLayers("device", "observe", "background", "vocabulary")
                 .whereLayer("device")

@@ -58,7 +58,10 @@ final class VmErrors implements AutoCloseable {
         return List.of(
                 () -> pool.alloc(nextSize(), DType.U8).close(),
                 () -> pool.release(pool.alloc(nextSize(), DType.U8)),
-                () -> pool.release(pool.alloc(nextSize(), DType.U8), event.at(signalled + 1)),
+                () -> {
+                    pool.release(pool.alloc(nextSize(), DType.U8), event.at(signalled + 1));
+                    event.signal(++signalled);
+                },
                 () -> pool.release(pool.alloc(nextSize(), DType.U8), event.at(signalled)),
                 () -> {
                     pool.alloc(nextSize(), DType.U8);
@@ -68,6 +71,7 @@ final class VmErrors implements AutoCloseable {
                 () -> {
                     pool.alloc(nextSize(), DType.U8);
                     pool.reset(event.at(signalled + 1));
+                    event.signal(++signalled);
                 },
                 () -> useScope(pool.scope()),
                 () -> useScope(pool.confinedScope()),

@@ -125,19 +125,17 @@ final class Acquisition {
         refusal = null;
         long wanted = Reservation.ANY;
         while (true) {
-            switch (tools.allocations().reserve(byteLength, least, wanted)) {
-                case Reservation.Granted granted -> {
-                    return allocate(granted.capacity());
-                }
-                case Reservation.EvictFirst evictFirst -> {
-                    tools.reclaimer().run();
-                    wanted = evictFirst.capacity();
-                }
-                case Reservation.Denied denial -> {
-                    denied = denial;
-                    return null;
-                }
+            // No switch over patterns: the JVM would link it after the reservation, and could fail.
+            Reservation reservation = tools.allocations().reserve(byteLength, least, wanted);
+            if (reservation instanceof Reservation.Granted granted) {
+                return allocate(granted.capacity());
             }
+            if (reservation instanceof Reservation.Denied denial) {
+                denied = denial;
+                return null;
+            }
+            tools.reclaimer().run();
+            wanted = ((Reservation.EvictFirst) reservation).capacity();
         }
     }
 

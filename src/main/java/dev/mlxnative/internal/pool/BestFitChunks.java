@@ -138,7 +138,7 @@ final class BestFitChunks implements FreeSpace {
 
     @Override
     public void free(Block block, boolean evictFirst) {
-        Chunk chunk = block.chunk();
+        Chunk chunk = (Chunk) block.division();
         frees++;
         uncount(chunk);
         liveBytes -= block.requestedBytes;
@@ -151,7 +151,7 @@ final class BestFitChunks implements FreeSpace {
 
     @Override
     public @Nullable DeviceMemory quarantine(Block block) {
-        Chunk chunk = block.chunk();
+        Chunk chunk = (Chunk) block.division();
         frees++;
         uncount(chunk);
         liveBytes -= block.requestedBytes;

@@ -13,11 +13,10 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Block extends LeaseState {
     private final DeviceMemory memory;
-    /** The chunk that the block is a range of; null if it is all of its memory. */
-    private final @Nullable Chunk chunk;
-
-    /** The slab that the block is a part of; null in a chunk, and for memory that is in no pool. */
-    private final @Nullable Slab slab;
+    /** Null if the memory is in no pool. */
+    private final @Nullable Division division;
+    /** Whether the bounds change when the block is free, as those of a chunk's ranges do. */
+    private final boolean isRange;
 
     private long offset;
     private long capacity;
@@ -77,25 +76,20 @@ public final class Block extends LeaseState {
     @Nullable
     Block newer;
 
-    /** A range of a chunk that the caller gives its bounds with {@link #setBounds}. */
-    Block(DeviceMemory memory, Chunk chunk) {
-        this(memory, chunk, null);
-    }
-
-    /** A part of a slab that the caller gives its bounds with {@link #setBounds}. */
-    Block(DeviceMemory memory, Slab slab) {
-        this(memory, null, slab);
-    }
-
-    private Block(DeviceMemory memory, @Nullable Chunk chunk, @Nullable Slab slab) {
+    /**
+     * A part of a division, which gives it its bounds with {@link #setBounds}.
+     *
+     * @param isRange whether the bounds may change
+     */
+    Block(DeviceMemory memory, @Nullable Division division, boolean isRange) {
         this.memory = memory;
-        this.chunk = chunk;
-        this.slab = slab;
+        this.division = division;
+        this.isRange = isRange;
     }
 
     /** All of a memory. */
     public static Block whole(DeviceMemory memory) {
-        Block block = new Block(memory, null, null);
+        Block block = new Block(memory, null, false);
         block.setBounds(0, memory.capacity());
         return block;
     }
@@ -106,18 +100,12 @@ public final class Block extends LeaseState {
         this.capacity = capacity;
     }
 
-    Chunk chunk() {
-        if (chunk == null) {
-            throw new AssertionError("a block of " + capacity + " bytes is in no chunk");
+    /** The native buffer that the block is a part of. */
+    Division division() {
+        if (division == null) {
+            throw new AssertionError("a block of " + capacity + " bytes is in no pool");
         }
-        return chunk;
-    }
-
-    Slab slab() {
-        if (slab == null) {
-            throw new AssertionError("a block of " + capacity + " bytes is in no slab");
-        }
-        return slab;
+        return division;
     }
 
     Shard shard() {
@@ -145,12 +133,12 @@ public final class Block extends LeaseState {
 
     /** Whether a shard may cache the block for the next request of this capacity. */
     boolean isCacheable() {
-        return chunk == null && !SizeRounding.isPageRounded(capacity);
+        return !isRange && !SizeRounding.isPageRounded(capacity);
     }
 
     /** The capacity during a lease of this many bytes, also after that lease has ended. */
     public long capacityFor(long byteLength) {
-        return chunk == null ? capacity : Math.min(chunk.granules(byteLength), memory.capacity());
+        return division == null ? capacity : division.capacityFor(byteLength);
     }
 
     long address() {

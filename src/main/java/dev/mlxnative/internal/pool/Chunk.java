@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
  * A native buffer that is divided into blocks. The blocks cover all of it, and free ranges are coalesced: no two are
  * adjacent. Not thread-safe; the pool's lock guards it.
  */
-final class Chunk {
+final class Chunk implements Division {
     private final DeviceMemory memory;
     private final long granule;
     /** The heads of the lists of free ranges, by bin. */
@@ -31,7 +31,7 @@ final class Chunk {
     Chunk(DeviceMemory memory, long granule) {
         this.memory = memory;
         this.granule = granule;
-        Block all = new Block(memory, this);
+        Block all = new Block(memory, this, true);
         all.setBounds(0, memory.capacity());
         addFreeRange(all);
     }
@@ -44,6 +44,11 @@ final class Chunk {
     /** Rounds up to a multiple of a unit, which is a power of two: a hit should not divide. */
     static long roundUp(long byteLength, long unit) {
         return (byteLength + unit - 1) & -unit;
+    }
+
+    @Override
+    public long capacityFor(long byteLength) {
+        return Math.min(granules(byteLength), memory.capacity());
     }
 
     DeviceMemory memory() {
@@ -132,7 +137,7 @@ final class Chunk {
     private Block spareOrNew() {
         Block block = spares;
         if (block == null) {
-            return new Block(memory, this);
+            return new Block(memory, this, true);
         }
         spares = block.older;
         block.older = null;

@@ -148,7 +148,7 @@ final class SegregatedFreeLists implements FreeSpace {
 
     @Override
     public void free(Block block, boolean evictFirst) {
-        Slab slab = block.slab();
+        Slab slab = (Slab) block.division();
         Bucket bucket = slab.bucket();
         frees++;
         count++;
@@ -251,7 +251,7 @@ final class SegregatedFreeLists implements FreeSpace {
 
     @Override
     public @Nullable DeviceMemory quarantine(Block block) {
-        Slab slab = block.slab();
+        Slab slab = (Slab) block.division();
         count++;
         bytes += slab.bucket().capacity();
         boolean wasLinked = slab.hasFreeBlock();

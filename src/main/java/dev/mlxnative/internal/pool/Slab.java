@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
  * A native buffer of {@link SegregatedFreeLists}, divided into blocks of one bucket: many in a page that small buckets
  * share, otherwise one. Not thread-safe; the pool's lock guards it.
  */
-final class Slab {
+final class Slab implements Division {
     private final DeviceMemory memory;
     private final Bucket bucket;
     private final int blockCount;
@@ -44,7 +44,7 @@ final class Slab {
         long capacity = bucket.capacity();
         blockCount = (int) (memory.capacity() / capacity);
         for (int i = blockCount - 1; i >= 0; i--) {
-            Block block = new Block(memory, this);
+            Block block = new Block(memory, this, false);
             block.setBounds(i * capacity, capacity);
             push(block);
         }
@@ -56,6 +56,11 @@ final class Slab {
 
     Bucket bucket() {
         return bucket;
+    }
+
+    @Override
+    public long capacityFor(long byteLength) {
+        return bucket.capacity();
     }
 
     private void push(Block block) {

@@ -214,7 +214,7 @@ class SegregatedFreeListsTest {
     }
 
     private Reference<Bucket> bucketOf(long capacity) {
-        return new WeakReference<>(free(capacity).slab().bucket());
+        return new WeakReference<>(((Slab) free(capacity).division()).bucket());
     }
 
     @Test

@@ -23,7 +23,7 @@ class SlabTest {
             assertThat(block.offset()).isEqualTo(256L * i);
             assertThat(block.capacity()).isEqualTo(256);
             assertThat(block.memory()).isSameAs(memory);
-            assertThat(block.slab()).isSameAs(slabOfSmallest);
+            assertThat(block.division()).isSameAs(slabOfSmallest);
             assertThat(block.older).as("it leads to no other").isNull();
         }
         assertThat(slabOfSmallest.hasFreeBlock()).isFalse();
