@@ -12,7 +12,7 @@ import dev.mlxnative.internal.background.Log;
  */
 final class IdleTrimmer {
     private final String pool;
-    private final PoolState state;
+    private final MaintenanceTransactions maintenance;
     private final FenceReaper reaper;
     private final Reclaimer reclaimer;
     private final DaemonTimer.Task task;
@@ -24,9 +24,14 @@ final class IdleTrimmer {
     @GuardedBy("this")
     private long delayNanos;
 
-    IdleTrimmer(String pool, PoolState state, FenceReaper reaper, Reclaimer reclaimer, DaemonTimer timer) {
+    IdleTrimmer(
+            String pool,
+            MaintenanceTransactions maintenance,
+            FenceReaper reaper,
+            Reclaimer reclaimer,
+            DaemonTimer timer) {
         this.pool = pool;
-        this.state = state;
+        this.maintenance = maintenance;
         this.reaper = reaper;
         this.reclaimer = reclaimer;
         task = timer.task(this::run);
@@ -42,7 +47,7 @@ final class IdleTrimmer {
             scheduled = scheduleLatest(sweepTicket, sweepDelayNanos);
         } finally {
             if (!scheduled) {
-                state.sweepNotScheduled(sweepTicket);
+                maintenance.sweepNotScheduled(sweepTicket);
             }
             cancelIfVoid();
         }
@@ -59,7 +64,7 @@ final class IdleTrimmer {
 
     /** Cancels the sweep that is scheduled unless the state still plans it. */
     synchronized void cancelIfVoid() {
-        if (state.plannedSweep() != ticket) {
+        if (maintenance.plannedSweep() != ticket) {
             task.cancel();
         }
     }
@@ -77,7 +82,7 @@ final class IdleTrimmer {
         try {
             reaper.reap();
         } finally {
-            state.sweep(ticket());
+            maintenance.sweep(ticket());
             reclaimer.run();
         }
     }
@@ -91,7 +96,7 @@ final class IdleTrimmer {
      * Allocates nothing, because the heap may have no room.
      */
     private synchronized void repeat() {
-        long planned = state.plannedSweep();
+        long planned = maintenance.plannedSweep();
         if (planned != SweepPlan.NONE) {
             ticket = planned;
             task.schedule(delayNanos);

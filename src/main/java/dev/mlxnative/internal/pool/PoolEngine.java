@@ -43,12 +43,13 @@ public final class PoolEngine {
         observer = new PoolObserver(config);
         preparesAll = config.zeroing() == Zeroing.ALWAYS || observer.isLogging();
         state = new PoolState(config, shards);
-        reclaimer = new Reclaimer(source, state, observer, new BackgroundMaintenance(), DaemonTimer.shared());
+        var maintenance = new MaintenanceTransactions(state);
+        reclaimer = new Reclaimer(source, maintenance, observer, new BackgroundMaintenance(), DaemonTimer.shared());
         retirement = new Retirement(config.checked(), shards, new ReleaseTransactions(state), observer, reclaimer);
         leaseStart = new LeaseStart(config.zeroing(), observer, retirement);
         AllocationTransactions allocations = new AllocationTransactions(state);
         reaper = new FenceReaper(state, allocations, retirement);
-        idleTrimmer = new IdleTrimmer(config.name(), state, reaper, reclaimer, DaemonTimer.shared());
+        idleTrimmer = new IdleTrimmer(config.name(), maintenance, reaper, reclaimer, DaemonTimer.shared());
         tools = new Acquisition.Tools(config.name(), source, allocations, reaper, reclaimer, observer, leaseStart);
         leaks = new LeakDetector(config.leakDetection(), this::endLeaked);
     }

@@ -61,7 +61,7 @@ final class PoolState {
     private volatile boolean hasBacklog;
 
     @GuardedBy("lock")
-    private final SweepPlan sweeps = new SweepPlan();
+    final SweepPlan sweeps = new SweepPlan();
 
     /** Counts the changes that could help a request. */
     @GuardedBy("lock")
@@ -176,102 +176,6 @@ final class PoolState {
     /** Whether there may be a backlog. Takes no lock. */
     boolean hasBacklog() {
         return hasBacklog;
-    }
-
-    /** Moves the backlog to the caller, who carries it out. */
-    void takeBacklog(Backlog taken) {
-        lock.lock();
-        try {
-            backlog.moveTo(taken);
-            publishBacklog();
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** Takes back what the caller could not carry out. */
-    void returnBacklog(Backlog taken) {
-        lock.lock();
-        try {
-            taken.moveTo(backlog);
-            publishBacklog();
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** The ticket of the planned sweep, or {@link SweepPlan#NONE}. */
-    long plannedSweep() {
-        lock.lock();
-        try {
-            return sweeps.ticket();
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** The sweep with this ticket will not run: the next release plans another one. */
-    void sweepNotScheduled(long ticket) {
-        lock.lock();
-        try {
-            if (sweeps.isDue(ticket)) {
-                sweeps.cancel();
-                // No sweep would find what the shards cache.
-                caches.stop();
-                publishPressure();
-            }
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** Frees memory that has been unused since the sweep with this ticket was planned, and plans the next one. */
-    void sweep(long ticket) {
-        lock.lock();
-        try {
-            if (!sweeps.isDue(ticket)) {
-                return;
-            }
-            caches.flush();
-            publishPressure();
-            eviction.evictUnusedSince(sweeps.freesWhenPlanned());
-            sweeps.cancel();
-            planSweep();
-            if (!sweeps.isPlanned()) {
-                // The shards may have cached blocks since the flush: stop them, and sweep what they had.
-                caches.stop();
-                publishPressure();
-                planSweep();
-            }
-            publishBacklog();
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** Frees memory until at most this many bytes are free; returns the bytes that it frees. */
-    long trim(long maxFreeBytes, TrimCause cause) {
-        lock.lock();
-        try {
-            caches.flush();
-            publishPressure();
-            long bytes = eviction.evictDownTo(maxFreeBytes, cause);
-            publishBacklog();
-            return bytes;
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** A native buffer has been freed. */
-    void freed(long capacity) {
-        lock.lock();
-        try {
-            budget.freed(capacity);
-            signalChange();
-        } finally {
-            lock.unlock();
-        }
     }
 
     /**

@@ -23,14 +23,19 @@ final class Reclaimer {
     }
 
     private final MemorySource source;
-    private final PoolState state;
+    private final MaintenanceTransactions transactions;
     private final PoolObserver observer;
     private final Maintenance maintenance;
     private final DaemonTimer.Task retry;
 
-    Reclaimer(MemorySource source, PoolState state, PoolObserver observer, Maintenance maintenance, DaemonTimer timer) {
+    Reclaimer(
+            MemorySource source,
+            MaintenanceTransactions transactions,
+            PoolObserver observer,
+            Maintenance maintenance,
+            DaemonTimer timer) {
         this.source = source;
-        this.state = state;
+        this.transactions = transactions;
         this.observer = observer;
         this.maintenance = maintenance;
         retry = timer.task(this::run);
@@ -41,7 +46,7 @@ final class Reclaimer {
      * The caller holds no lock of the pool.
      */
     void run() {
-        if (!state.hasBacklog()) {
+        if (!transactions.hasBacklog()) {
             return;
         }
         boolean done = false;
@@ -58,13 +63,13 @@ final class Reclaimer {
     private void takeAndCarryOut() {
         Backlog taken = new Backlog();
         boolean done = false;
-        state.takeBacklog(taken);
+        transactions.takeBacklog(taken);
         try {
             carryOut(taken);
             done = true;
         } finally {
             if (!done) {
-                state.returnBacklog(taken);
+                transactions.returnBacklog(taken);
             }
         }
     }
@@ -90,12 +95,12 @@ final class Reclaimer {
     }
 
     private void freed(DeviceMemory memory) {
-        state.freed(memory.capacity());
+        transactions.freed(memory.capacity());
     }
 
     /** Frees free memory until at most this many bytes are left; returns the bytes that were freed. */
     long trim(long maxFreeBytes, TrimCause cause) {
-        long bytes = state.trim(maxFreeBytes, cause);
+        long bytes = transactions.trim(maxFreeBytes, cause);
         run();
         return bytes;
     }

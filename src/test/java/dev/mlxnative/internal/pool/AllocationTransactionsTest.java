@@ -83,7 +83,7 @@ class AllocationTransactionsTest {
     /** Ends a lease so that its native buffer is being freed. */
     private Leftover startFreeing(Block block) {
         pool.free(block);
-        pool.state.trim(0, TrimCause.REQUESTED);
+        pool.maintenance.trim(0, TrimCause.REQUESTED);
         return pool.leftover();
     }
 

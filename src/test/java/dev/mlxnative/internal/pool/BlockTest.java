@@ -13,7 +13,7 @@ class BlockTest {
     private final Block block = Block.whole(source.allocate(1024));
 
     private static Block range(FakeMemorySource source, long offset, long capacity) {
-        Block range = new Block(source.allocate(FakeMemorySource.PAGE), (Chunk) null);
+        Block range = new Block(source.allocate(FakeMemorySource.PAGE), null, true);
         range.setBounds(offset, capacity);
         return range;
     }
@@ -73,7 +73,7 @@ class BlockTest {
     @Test
     void aRangeOfAChunkHasTheCapacityOfWholeGranules() {
         var chunk = new Chunk(source.allocate(1000), 256);
-        Block range = new Block(chunk.memory(), chunk);
+        Block range = new Block(chunk.memory(), chunk, true);
         assertThat(range.capacityFor(1)).isEqualTo(256);
         assertThat(range.capacityFor(257)).isEqualTo(512);
         assertThat(range.capacityFor(1000)).as("not more than the memory").isEqualTo(1000);
@@ -84,7 +84,7 @@ class BlockTest {
         assertThat(block.isCacheable()).isTrue();
         assertThat(Block.whole(source.allocate(768)).isCacheable()).isFalse();
         var chunk = new Chunk(source.allocate(1024), 256);
-        Block range = new Block(chunk.memory(), chunk);
+        Block range = new Block(chunk.memory(), chunk, true);
         range.setBounds(0, 1024);
         assertThat(range.isCacheable()).isFalse();
     }
@@ -141,9 +141,9 @@ class BlockTest {
         assertThatThrownBy(block::shard)
                 .isInstanceOf(AssertionError.class)
                 .hasMessage("a block of 1024 bytes was never leased");
-        assertThatThrownBy(block::chunk)
+        assertThatThrownBy(block::division)
                 .isInstanceOf(AssertionError.class)
-                .hasMessage("a block of 1024 bytes is in no chunk");
+                .hasMessage("a block of 1024 bytes is in no pool");
         var shard = new Shard();
         block.shard = shard;
         assertThat(block.shard()).isSameAs(shard);

@@ -127,10 +127,10 @@ class IdleTrimmerTest {
                 @Override
                 public void watchFences() {}
             };
-            reclaimer = new Reclaimer(setup.source, pool.state, observer, maintenance, timer);
+            reclaimer = new Reclaimer(setup.source, pool.maintenance, observer, maintenance, timer);
             var retirement = new Retirement(false, pool.shards, pool.releases, observer, reclaimer);
             var reaper = new FenceReaper(pool.state, pool.allocations, retirement);
-            trimmer = new IdleTrimmer("pool", pool.state, reaper, reclaimer, timer);
+            trimmer = new IdleTrimmer("pool", pool.maintenance, reaper, reclaimer, timer);
         }
 
         private void start(Runnable code) {
@@ -161,12 +161,12 @@ class IdleTrimmerTest {
         Block third = trimming.pool.lease(3 * PAGE);
         trimming.noThreads = true;
         trimming.free(first);
-        assertThat(trimming.pool.state.plannedSweep()).isEqualTo(SweepPlan.NONE);
+        assertThat(trimming.pool.maintenance.plannedSweep()).isEqualTo(SweepPlan.NONE);
         trimming.free(second);
-        assertThat(trimming.pool.state.plannedSweep()).isEqualTo(SweepPlan.NONE);
+        assertThat(trimming.pool.maintenance.plannedSweep()).isEqualTo(SweepPlan.NONE);
         trimming.noThreads = false;
         Waiting.until("the process is asked for a thread again", () -> {
-            if (trimming.pool.state.plannedSweep() == SweepPlan.NONE) {
+            if (trimming.pool.maintenance.plannedSweep() == SweepPlan.NONE) {
                 trimming.free(trimming.pool.lease(PAGE));
             }
             return setup.source.allocatedBytes() == third.capacity();

@@ -33,7 +33,7 @@ class PoolStateTest {
     /** Runs a sweep; returns what it leaves to be done. */
     private Leftover sweep(Leftover planned) {
         assertThat(planned.hasSweep()).as("a sweep is planned").isTrue();
-        pool.state.sweep(planned.sweepTicket());
+        pool.maintenance.sweep(planned.sweepTicket());
         return pool.leftover();
     }
 
@@ -155,11 +155,11 @@ class PoolStateTest {
         Block second = pool.lease(2 * PAGE);
         pool.free(first);
         pool.cache(second);
-        assertThat(pool.state.trim(2 * PAGE, TrimCause.REQUESTED))
+        assertThat(pool.maintenance.trim(2 * PAGE, TrimCause.REQUESTED))
                 .as("bytes that are freed")
                 .isEqualTo(PAGE);
         assertThat(pool.leftover()).isEqualTo(Leftover.of(TrimCause.REQUESTED, first.memory()));
-        assertThat(pool.state.trim(2 * PAGE, TrimCause.REQUESTED)).isZero();
+        assertThat(pool.maintenance.trim(2 * PAGE, TrimCause.REQUESTED)).isZero();
         assertThat(pool.leftover()).isEqualTo(Leftover.NOTHING);
     }
 
@@ -170,7 +170,7 @@ class PoolStateTest {
         pool.lease(512);
         pool.cache(pool.lease(4 * PAGE));
         assertThat(publishesPressure()).isTrue();
-        pool.state.trim(Long.MAX_VALUE, TrimCause.REQUESTED);
+        pool.maintenance.trim(Long.MAX_VALUE, TrimCause.REQUESTED);
         assertThat(publishesPressure()).isFalse();
     }
 
@@ -178,7 +178,7 @@ class PoolStateTest {
     void memoryThatHasBeenFreedIsAChangeThatCouldHelp() {
         pool = new StateSetup(new PoolSetup().limits(limits -> limits.withMemoryLimit(PAGE)));
         pool.free(pool.lease(PAGE));
-        pool.state.trim(0, TrimCause.REQUESTED);
+        pool.maintenance.trim(0, TrimCause.REQUESTED);
         assertThat(pool.allocations.reserve(PAGE, false, Reservation.ANY)).isInstanceOf(Reservation.Denied.class);
         long changes = pool.allocations.changes();
         pool.carryOut(pool.leftover());
@@ -246,11 +246,11 @@ class PoolStateTest {
     @Test
     void aBacklogThatIsReturnedIsStillLeft() {
         pool.free(pool.lease(PAGE));
-        pool.state.trim(0, TrimCause.REQUESTED);
+        pool.maintenance.trim(0, TrimCause.REQUESTED);
         var taken = new Backlog();
-        pool.state.takeBacklog(taken);
+        pool.maintenance.takeBacklog(taken);
         assertThat(pool.state.hasBacklog()).isFalse();
-        pool.state.returnBacklog(taken);
+        pool.maintenance.returnBacklog(taken);
         assertThat(taken.isEmpty()).isTrue();
         Leftover leftover = pool.leftover();
         assertThat(leftover.freeing()).containsOnlyKeys(TrimCause.REQUESTED);

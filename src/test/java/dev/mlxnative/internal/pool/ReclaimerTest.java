@@ -63,7 +63,7 @@ class ReclaimerTest {
     }
 
     private Reclaimer reclaimer(Reclaimer.Maintenance ofPool, DaemonTimer timer) {
-        return new Reclaimer(source, pool.state, new PoolObserver(setup.config()), ofPool, timer);
+        return new Reclaimer(source, pool.maintenance, new PoolObserver(setup.config()), ofPool, timer);
     }
 
     @AfterEach

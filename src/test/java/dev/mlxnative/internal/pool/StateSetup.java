@@ -17,12 +17,14 @@ final class StateSetup {
     final PoolState state;
     final AllocationTransactions allocations;
     final ReleaseTransactions releases;
+    final MaintenanceTransactions maintenance;
 
     StateSetup(PoolSetup setup) {
         source = setup.source;
         state = new PoolState(setup.config(), shards);
         allocations = new AllocationTransactions(state);
         releases = new ReleaseTransactions(state);
+        maintenance = new MaintenanceTransactions(state);
     }
 
     /** Leases free memory, or else new memory, which the limits must allow. */
@@ -85,7 +87,7 @@ final class StateSetup {
     Leftover leftover() {
         boolean published = state.hasBacklog();
         var taken = new Backlog();
-        state.takeBacklog(taken);
+        maintenance.takeBacklog(taken);
         assertThat(published).as("the backlog is published").isEqualTo(!taken.isEmpty());
         assertThat(state.hasBacklog()).as("there is more").isFalse();
         return Leftover.takenFrom(taken);
@@ -93,7 +95,7 @@ final class StateSetup {
 
     /** Frees native buffers as a transaction asks for it. */
     void carryOut(Leftover leftover) {
-        source.free(leftover.list(), memory -> state.freed(memory.capacity()));
+        source.free(leftover.list(), memory -> maintenance.freed(memory.capacity()));
     }
 
     PoolStats stats() {
