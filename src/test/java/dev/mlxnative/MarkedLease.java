@@ -3,6 +3,7 @@ package dev.mlxnative;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 
+import dev.mlxnative.internal.device.DeviceMemory;
 import java.lang.foreign.MemorySegment;
 
 /** A lease that its holder has marked at both ends. While the lease is active, no other thread may change the marks. */
@@ -13,6 +14,8 @@ final class MarkedLease {
     private static final MemorySegment ZEROES = MemorySegment.ofArray(new byte[4096]);
 
     final MlxBuffer buffer;
+    /** The native buffer that the lease is a part of. */
+    final DeviceMemory nativeBuffer;
     /** The memory of the lease. It stays readable when the lease has ended, even in a checked pool. */
     private final MemorySegment memory;
 
@@ -21,6 +24,7 @@ final class MarkedLease {
 
     MarkedLease(MlxBuffer buffer, long number) {
         this.buffer = buffer;
+        this.nativeBuffer = buffer.block().memory();
         this.memory = buffer.block().segment();
         this.length = buffer.byteLength();
         this.mark = number * MULTIPLIER;

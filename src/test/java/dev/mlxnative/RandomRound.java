@@ -3,9 +3,12 @@ package dev.mlxnative;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import dev.mlxnative.internal.device.DeviceMemory;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.atomic.AtomicReference;
@@ -24,14 +27,15 @@ final class RandomRound {
 
     private static final Duration FOR_THREADS = Duration.ofSeconds(60);
     private static final int PROBES = 10;
+    /** Blocks of compact pools start at multiples of this. */
+    private static final int GRANULE = 256;
 
     /**
      * The configuration of a round.
      *
      * @param configuration of the pool
-     * @param compact whether leases share native buffers
+     * @param compact whether the pool is compact
      * @param zeroed whether every lease of the pool begins zeroed
-     * @param hard whether the memory limit also bounds what the device counts, since all buffers are whole pages
      * @param watched whether the pool watches every lease for being dropped
      * @param resets whether threads reset the pool, which ends leases of other threads
      * @param changesSettings whether threads change the settings of the pool
@@ -42,7 +46,6 @@ final class RandomRound {
             Consumer<MlxBufferPool.Builder> configuration,
             boolean compact,
             boolean zeroed,
-            boolean hard,
             boolean watched,
             int threads,
             boolean virtual,
@@ -233,13 +236,25 @@ final class RandomRound {
         if (plan.changesSettings()) {
             return;
         }
-        if (stats.footprintBytes() > memoryLimit
-                || stats.activeCount() + stats.cachedCount() + stats.parkedCount() > bufferLimit) {
-            throw new AssertionError("above " + memoryLimit + " bytes or " + bufferLimit + " buffers: " + stats);
+        if (stats.footprintBytes() > memoryLimit || stats.deviceAllocatedBytes() - bytesBefore > memoryLimit) {
+            throw new AssertionError("above " + memoryLimit + " bytes, after " + bytesBefore + ": " + stats);
         }
-        if (plan.hard() && stats.deviceAllocatedBytes() - bytesBefore > memoryLimit) {
-            throw new AssertionError("the device has more than " + memoryLimit + " bytes of the pool's: " + stats);
+        long buffers = ownBuffers();
+        if (buffers > bufferLimit) {
+            throw new AssertionError(buffers + " native buffers, above " + bufferLimit + ": " + stats);
         }
+    }
+
+    /** Whether a lease of this capacity may start at an offset of its native buffer. */
+    boolean isPlace(long offset, long capacity) {
+        return plan.compact()
+                ? offset % GRANULE == 0
+                : offset % capacity == 0 && offset + capacity <= nativeBytes(capacity);
+    }
+
+    /** Bytes of the native buffer of a block, in a pool with a bucket for each power of two. */
+    private long nativeBytes(long capacity) {
+        return Math.max(capacity, page);
     }
 
     /** Compares the pool's statistics with the users' model, and returns the leases that a reset would end. */
@@ -265,10 +280,7 @@ final class RandomRound {
         }
         List<MarkedLease> live =
                 held.stream().filter(lease -> !lease.buffer.isReleased()).toList();
-        List<MarkedLease> ofScope =
-                users.stream().flatMap(user -> user.ofSharedScope.stream()).toList();
-        List<MarkedLease> active =
-                Stream.concat(live.stream(), ofScope.stream()).toList();
+        List<MarkedLease> active = Stream.concat(live.stream(), ofSharedScope()).toList();
         active.forEach(MarkedLease::requireUntouched);
 
         assertThat(stats.hits() + stats.nativeAllocations()).as("leases").isEqualTo(granted);
@@ -295,25 +307,40 @@ final class RandomRound {
             assertThat(granted - ended).as("leases that did not end").isEqualTo(active.size());
             assertThat(stats.parkedBytes()).as("parked bytes").isEqualTo(parkedBytes);
         }
-        if (plan.compact()) {
-            Async.await(
-                    () -> device.allocatedBytes() - bytesBefore == pool.stats().footprintBytes(),
-                    () -> device.allocatedBytes() + " bytes after " + bytesBefore + " in " + pool.stats());
-        } else {
-            Async.await(
-                    () -> ownBuffers() == footprintCount(),
-                    () -> "native buffers " + ownBuffers() + " in " + pool.stats());
-        }
+        requireFootprintOnDevice();
         return live;
+    }
+
+    private Stream<MarkedLease> ofSharedScope() {
+        return users.stream().flatMap(user -> user.ofSharedScope.stream());
+    }
+
+    /** Checks that every byte of the pool's native buffers is active, cached or parked. */
+    private void requireFootprintOnDevice() {
+        Async.await(
+                () -> device.allocatedBytes() - bytesBefore == pool.stats().footprintBytes(),
+                () -> device.allocatedBytes() + " bytes after " + bytesBefore + " in " + pool.stats());
+    }
+
+    /** Frees what it can, and checks that the native buffers of these blocks are left, and no other. */
+    private void requireNoOtherBuffers(List<MarkedLease> blocks) {
+        pool.clear();
+        Map<DeviceMemory, Long> bytes = new IdentityHashMap<>();
+        blocks.forEach(lease -> bytes.put(lease.nativeBuffer, nativeBytes(lease.buffer.capacity())));
+        Async.await(
+                () -> ownBuffers() == bytes.size(),
+                () -> ownBuffers() + " native buffers of " + blocks + " in " + pool.stats());
+        requireFootprintOnDevice();
+        if (!plan.compact()) {
+            assertThat(pool.stats().footprintBytes())
+                    .as("bytes of native buffers")
+                    .isEqualTo(
+                            bytes.values().stream().mapToLong(Long::longValue).sum());
+        }
     }
 
     private long ownBuffers() {
         return NativeFaults.liveBuffers() - buffersBefore;
-    }
-
-    private long footprintCount() {
-        PoolStats stats = pool.stats();
-        return stats.activeCount() + stats.cachedCount() + stats.parkedCount();
     }
 
     /** Checks that the pool leases no memory that a reset has parked until the fence is complete. */
@@ -324,6 +351,7 @@ final class RandomRound {
         last.reset(pool);
         assertThat(pool.stats().parkedCount()).as("parked by a reset").isEqualTo(live.size());
         live.forEach(lease -> assertThat(lease.buffer.isReleased()).isTrue());
+        requireNoOtherBuffers(Stream.concat(live.stream(), ofSharedScope()).toList());
         if (!plan.closes()) {
             pool.limits().setMemoryLimit(MlxBufferPool.UNLIMITED);
             pool.limits().setBufferLimit(MlxBufferPool.UNLIMITED);

@@ -327,8 +327,8 @@ final class RandomUser {
         }
         try {
             long start = buffer.handleOffset();
-            if (buffer.handle().address() == 0 || (round.plan.compact() ? start % 256 != 0 : start != 0)) {
-                throw new AssertionError(buffer + " has no handle");
+            if (buffer.handle().address() == 0 || !round.isPlace(start, buffer.capacity())) {
+                throw new AssertionError(buffer + " has no handle, or is at " + start + " of it");
             }
             buffer.label("lease of " + index);
             long length = 1 + random.nextLong(buffer.byteLength());

@@ -57,8 +57,7 @@ class RandomisedPoolTest {
         LIMITED(
                 builder -> {
                     long page = Shim.pageSize();
-                    builder.minBucketBytes(page)
-                            .memoryLimit(64 * page)
+                    builder.memoryLimit(64 * page)
                             .cacheLimit(32 * page)
                             .bufferLimit(50)
                             .trimIdleAfter(Duration.ofMillis(10));
@@ -129,7 +128,6 @@ class RandomisedPoolTest {
                 kind.configuration,
                 kind.name().startsWith("COMPACT"),
                 kind == Kind.ZEROED,
-                kind == Kind.LIMITED,
                 kind == Kind.WATCHED || kind == Kind.COMPACT_WATCHED,
                 threads,
                 virtual,
