@@ -138,6 +138,7 @@ class EveryNativeCallTest {
         private final List<MlxBufferPool> pools = new ArrayList<>();
         private Optional<MlxSharedEvent> event = Optional.empty();
         private Optional<MlxResidencySet> set = Optional.empty();
+        private long directBytes;
         private int refusedDirectly;
         private int refusedToPools;
         private int refusedByLimits;
@@ -189,9 +190,11 @@ class EveryNativeCallTest {
         }
 
         private void makeDirectBuffers() throws Exception {
+            long before = witness.allocatedBytes();
             directly(() -> device.allocBuffer(DType.U8, 5000)).ifPresent(direct::add);
             directly(() -> device.wrap(pages, DType.U8, 10)).ifPresent(direct::add);
             directly(() -> device.map(file, page + 1, DType.U8, 100)).ifPresent(direct::add);
+            directBytes += witness.allocatedBytes() - before;
         }
 
         /** Requests memory in every way, and ends the leases in every way. */
@@ -253,7 +256,7 @@ class EveryNativeCallTest {
         }
 
         private void balance() {
-            long alive = direct.size();
+            long alive = directBytes;
             long failed = 0;
             for (MlxBufferPool pool : pools) {
                 PoolStats stats = pool.stats();
@@ -263,10 +266,10 @@ class EveryNativeCallTest {
                         .returns(0, PoolStats::activeCount)
                         .returns(0L, PoolStats::activeBytes)
                         .returns(0L, PoolStats::requestedBytes);
-                alive += stats.cachedCount() + stats.parkedCount();
+                alive += stats.footprintBytes();
                 failed += stats.failedAllocations();
             }
-            assertThat(NativeFaults.liveBuffers()).isEqualTo(alive);
+            AllocatedBytes.assertBackTo(witness, bytesBefore + alive);
             assertThat(failed).isEqualTo(refusedToPools + refusedByLimits);
         }
 
@@ -279,6 +282,7 @@ class EveryNativeCallTest {
             }
             pools.forEach(MlxBufferPool::clear);
             balance();
+            assertThat(NativeFaults.liveBuffers()).isEqualTo(direct.size());
             MlxBufferPool limited = pools.get(1);
             limited.alloc(LIMIT_IN_PAGES * page, DType.U8).close();
             for (int i = 0; i < BUFFER_LIMIT; i++) {
