@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
 import dev.mlxnative.LogRecords;
 import dev.mlxnative.NativeFaults;
+import dev.mlxnative.internal.shim.NativeLibrary;
 import dev.mlxnative.internal.shim.Shim;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -33,13 +34,18 @@ class MappingBackingTest {
     @TempDir
     Path folder;
 
-    private final NativeDevice device = NativeDevice.open();
+    private final NativeDevice device = open();
     private final int page = Math.toIntExact(device.traits().pageSize());
     private final FileMappings mappings = new FileMappings(MappingLimit.OF_PROCESS);
     private final Arena access = Arena.ofShared();
     private Path path;
     private byte[] content;
     private MappingBacking backing;
+
+    private static NativeDevice open() {
+        NativeLibrary.load(null);
+        return NativeDevice.open();
+    }
 
     @BeforeEach
     void mapPartOfAFile() throws Exception {
