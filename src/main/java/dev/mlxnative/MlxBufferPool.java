@@ -23,19 +23,18 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Buckets.</b> A request takes a buffer from the free list of its bucket: the next power of two, at least the
  * minimum bucket and at most the device's {@link DeviceInfo#maxBufferLength}. A miss allocates a native buffer of the
- * bucket's whole size, which serves every later request of the bucket. Since a device takes whole pages, buckets below
- * a page share them: a miss allocates a page, for this and later requests of the bucket. Requests above
- * {@link Builder#roundToPagesAbove} are rounded to whole pages instead, so that large tensors waste little; free memory
- * of such a size serves a request that is at most an eighth smaller. This is {@link Sizing#POWER_OF_TWO}. A
- * {@link Sizing#COMPACT} pool cuts its leases from few large native buffers, and holds little more than is live.
+ * bucket's whole size, which serves every later request of the bucket. Buffers of a bucket below a page share pages,
+ * since a device takes whole ones. Requests above {@link Builder#roundToPagesAbove} are rounded to whole pages, so that
+ * large tensors waste little; free memory of such a size serves a request that is at most an eighth smaller. This is
+ * {@link Sizing#POWER_OF_TWO}. A {@link Sizing#COMPACT} pool cuts its leases from few large native buffers, and holds
+ * little more than is live.
  *
  * <p><b>Leases.</b> Each lease ends exactly once: by {@link #release}, {@link MlxBuffer#close}, {@link #reset}, or the
  * end of its {@link MlxScope}. These mix freely. Ending a lease twice, or with a pool that did not make it, throws and
  * changes nothing; only {@code close} may be repeated. Keep a buffer reachable as long as its memory is used, even if a
  * segment uses it: {@link LeakDetection} ends the lease of a buffer that is unreachable.
  *
- * <p><b>In flight.</b> Memory that the GPU still reads is released with a fence. It is parked, and not reused before
- * the fence is complete.
+ * <p><b>In flight.</b> Memory that the GPU still reads is released with a fence: parked until the fence is complete.
  *
  * <p><b>Limits.</b> {@link #limits()} has the bounds on native memory, on free memory, and on the time that it stays
  * idle. They can be changed while the pool is used.
@@ -51,8 +50,8 @@ import org.jspecify.annotations.Nullable;
  *   <li>Parked memory, for which the request waits {@link Builder#waitForParked} at most.
  * </ol>
  *
- * Then {@link BufferAllocationException} names the limit, with all the figures. The failed request loses nothing, and
- * the next request that fits succeeds.
+ * Then {@link BufferAllocationException} names the limit, with all the figures. A request that fails, also by a stack
+ * or a heap without room, loses nothing, and the next one that fits succeeds.
  *
  * <p>Any number of threads may use a pool. What they release is cached in shards, over which the threads are spread, so
  * that their hits rarely contend. No thread owns a shard, and every request takes cached memory of any shard before it

@@ -14,8 +14,8 @@ package dev.mlxnative;
  * @param activeCount leases that have not ended
  * @param activeBytes bytes of the blocks behind them
  * @param requestedBytes bytes that those leases asked for
- * @param cachedCount free blocks: native buffers or, in a {@link Sizing#COMPACT} pool, ranges of them, those that are
- *     in quarantine after a leak included
+ * @param cachedCount free blocks: native buffers, or parts of them that a pool leases one by one, those that are in
+ *     quarantine after a leak included
  * @param cachedBytes their bytes
  * @param parkedCount blocks whose lease has ended, and which wait for a fence or the end of a scope
  * @param parkedBytes their bytes
@@ -24,8 +24,8 @@ package dev.mlxnative;
  * @param peakFootprintBytes the highest value of {@link #footprintBytes()} so far
  * @param trimmedBytes bytes of free memory that were freed so far, for any reason
  * @param failedAllocations requests that were denied with a {@link BufferAllocationException}
- * @param deviceAllocatedBytes bytes that the device counts for all code of this process, in whole pages: more than the
- *     footprint, even if this is the only pool; 0 once the device is closed and unused
+ * @param deviceAllocatedBytes bytes that the device counts for all code of this process, in whole pages: the footprints
+ *     of all pools, and what is allocated without a pool; 0 once the device is closed and unused
  */
 public record PoolStats(
         long requests,

@@ -3,8 +3,9 @@ package dev.mlxnative;
 /** How a pool sizes its native buffers. */
 public enum Sizing {
     /**
-     * One native buffer for each lease, of the next power of two. The fastest and the simplest. Holds about twice the
-     * bytes that are live at once if sizes repeat, and up to four times if they vary.
+     * Leases of the next power of two: a native buffer for each or, below a page, a part of a page that leases of one
+     * size share, so that {@link MlxBuffer#handleOffset} may be more than 0. The fastest. Holds about twice the bytes
+     * that are live at once if sizes repeat, and up to four times if they vary.
      */
     POWER_OF_TWO,
     /**

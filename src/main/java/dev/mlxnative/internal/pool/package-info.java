@@ -4,10 +4,10 @@
  * Only this package may change a block.
  *
  * <p><b>Glossary.</b> A <i>block</i> is a range of device memory that is leased as a whole: a native buffer, or a range
- * of a <i>chunk</i>. A <i>lease</i> lasts from its issue to its end; the block's <i>generation</i> numbers it. A
- * <i>bucket</i> is a capacity that requests are rounded to; a <i>bin</i> is a range of capacities with one list. A
- * <i>shard</i> holds a part of the leases, and a <i>cache</i> of blocks for the next ones. <i>Parked</i> memory waits
- * for a fence. <i>Quarantined</i> ranges belonged to leaked leases and wait for the end of their chunk.
+ * of a <i>chunk</i> or <i>slab</i>. A <i>lease</i> lasts from its issue to its end; the block's <i>generation</i>
+ * numbers it. A <i>bucket</i> is a capacity that requests are rounded to; a <i>bin</i> is a range of capacities with
+ * one list. A <i>shard</i> holds a part of the leases, and a <i>cache</i> of blocks for the next ones. <i>Parked</i>
+ * memory waits for a fence. <i>Quarantined</i> ranges belonged to leaked leases and wait for the end of their chunk.
  *
  * <p><b>States of a block</b>, and the lock that guards its fields:
  *
@@ -29,7 +29,7 @@
  *
  * <p><b>Lock order.</b> A scope's lock, then the pool's, then the shards' in ascending order or that of the pending
  * releases. No driver call, foreign code (fences, loggers, events, files) or I/O happens under the pool's lock or one
- * below it: transactions return a {@code Deferred} for that.
+ * below it: transactions add it to the {@code Backlog}.
  */
 @NullMarked
 package dev.mlxnative.internal.pool;
