@@ -68,7 +68,9 @@ final class Soak {
     private final Gpu gpu;
     private final Disturber disturber;
     private final long deviceLimitBytes;
+    private final long bufferLimit;
     private long peakDeviceBytes;
+    private long peakBuffers;
     private long nanos;
     private volatile boolean stopping;
 
@@ -102,6 +104,7 @@ final class Soak {
         sharedWatch = new Watch(shared);
         ownWatch = new Watch(own);
         disturber = new Disturber(device, shared, settings.faults(), random.split());
+        bufferLimit = shared.limits().bufferLimit() + own.limits().bufferLimit();
         deviceLimitBytes = bytesBefore + deviceLimit(shared) + deviceLimit(own);
     }
 
@@ -208,8 +211,8 @@ final class Soak {
                 sharedWatch.violations() + ownWatch.violations(),
                 shared.limits().memoryLimit(),
                 sharedWatch.peakFootprintBytes(),
-                shared.limits().bufferLimit(),
-                sharedWatch.peakBuffers(),
+                bufferLimit,
+                peakBuffers,
                 deviceLimitBytes,
                 peakDeviceBytes,
                 lost.bytes(),
@@ -240,6 +243,7 @@ final class Soak {
             sharedWatch.sample();
             ownWatch.sample();
             peakDeviceBytes = Math.max(peakDeviceBytes, device.allocatedBytes());
+            peakBuffers = Math.max(peakBuffers, NativeFaults.liveBuffers());
             disturber.step();
             LockSupport.parkNanos(STEP_NANOS);
             nanos = before + System.nanoTime() - start;

@@ -30,8 +30,8 @@ import java.util.List;
  * @param violations the figures that contradicted each other, the limits, or the counts of the threads
  * @param memoryLimitBytes the memory limit of the shared pool
  * @param peakFootprintBytes the maximum of the bytes that the shared pool held
- * @param bufferLimit the buffer limit of the shared pool
- * @param peakBuffers the maximum of the shared pool's buffers over all samples
+ * @param bufferLimit the buffer limits of both pools
+ * @param peakBuffers the maximum of the device's native buffers over all samples
  * @param deviceLimitBytes the limits of both pools on the device, with its rounding
  * @param peakDeviceBytes the maximum of the device's bytes over all samples
  * @param lostBudgetBytes the bytes that the memory limits allowed at the end, but a pool refused

@@ -18,24 +18,20 @@ final class Watch {
 
     private final MlxBufferPool pool;
     private final long memoryLimit;
-    private final long bufferLimit;
     private final List<String> notes = new ArrayList<>();
     private PoolStats last;
     private long samples;
     private long violations;
     private long peakFootprintBytes;
-    private int peakBuffers;
 
     /**
      * Starts with the pool's limits.
      *
-     * <p>Only the thread that samples may set the limits. The memory limit and the buffer limit must never exceed the
-     * values that they have here. The cache limit may have any value.
+     * <p>Only the thread that samples may set the limits. The memory limit must never exceed the value that it has here.
      */
     Watch(MlxBufferPool pool) {
         this.pool = pool;
         this.memoryLimit = pool.limits().memoryLimit();
-        this.bufferLimit = pool.limits().bufferLimit();
         this.last = pool.stats();
     }
 
@@ -55,16 +51,10 @@ final class Watch {
         return Math.max(peakFootprintBytes, last.peakFootprintBytes());
     }
 
-    int peakBuffers() {
-        return peakBuffers;
-    }
-
     PoolStats sample() {
         PoolStats now = pool.stats();
         samples++;
         peakFootprintBytes = Math.max(peakFootprintBytes, now.footprintBytes());
-        int buffers = now.activeCount() + now.cachedCount() + now.parkedCount();
-        peakBuffers = Math.max(peakBuffers, buffers);
 
         require(now.requests() == now.hits() + now.nativeAllocations() + now.failedAllocations(), "requests", now);
         require(
@@ -85,7 +75,6 @@ final class Watch {
         require(now.footprintBytes() <= now.peakFootprintBytes(), "peak of the footprint", now);
         require(now.peakFootprintBytes() <= memoryLimit, "memory limit", now);
         require(now.cachedBytes() <= pool.limits().cacheLimit(), "cache limit", now);
-        require(buffers <= bufferLimit, "buffer limit", now);
         last = now;
         return now;
     }
