@@ -103,6 +103,8 @@ public final class NativeFaults {
     private static Object call(MethodHandle function, Object... arguments) {
         try {
             return function.invokeWithArguments(arguments);
+        } catch (VirtualMachineError e) {
+            throw e;
         } catch (Throwable e) {
             throw new AssertionError(e);
         }

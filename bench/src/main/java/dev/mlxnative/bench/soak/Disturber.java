@@ -75,11 +75,12 @@ final class Disturber {
         }
     }
 
+    /** Ends a disturbance. If this meets an error, it can be repeated. */
     void end() {
-        disturbing = false;
         NativeFaults.clear();
         pool.limits().setMemoryLimit(memoryLimit);
         pool.limits().setCacheLimit(cacheLimit);
         pool.limits().setBufferLimit(bufferLimit);
+        disturbing = false;
     }
 }

@@ -6,12 +6,15 @@ import java.util.List;
 /** The unexpected exceptions of all threads. The first one ends the soak. */
 final class Errors {
 
-    private final List<Throwable> errors = new ArrayList<>();
+    /** The list has room from the start, because the heap may be full. */
+    private static final int ROOM = 100;
+
+    private final List<Throwable> errors = new ArrayList<>(ROOM);
     private volatile boolean any;
 
     synchronized void add(Throwable error) {
-        errors.add(error);
         any = true;
+        errors.add(error);
     }
 
     boolean any() {

@@ -6,7 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
 import java.util.SplittableRandom;
-import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
@@ -26,12 +26,15 @@ final class Gpu implements AutoCloseable {
      */
     private static final int MOST_SUBMITTED = 64;
 
+    /** More than {@link #MOST_SUBMITTED}, because each thread may submit once more. */
+    private static final int ROOM = 64 * MOST_SUBMITTED;
+
     private static final long STEP_NANOS = TimeUnit.MICROSECONDS.toNanos(200);
 
     /** One due fence in this many completes in a step. */
     private static final int LATENESS = 2;
 
-    private final Queue<ParkedLeases> unordered = new ConcurrentLinkedQueue<>();
+    private final Queue<ParkedLeases> unordered = newSubmissions();
     private final List<CommandQueue> queues = new ArrayList<>();
     private final List<ParkedLeases> running = new ArrayList<>();
     private final AtomicInteger submitted = new AtomicInteger();
@@ -40,6 +43,7 @@ final class Gpu implements AutoCloseable {
     private final Thread thread = Thread.ofPlatform().daemon().name("soak-gpu").unstarted(this::run);
     private volatile boolean closing;
     private volatile long overlaps;
+    private volatile long heapErrors;
 
     Gpu(SplittableRandom random, Errors errors) {
         this.random = random;
@@ -69,25 +73,40 @@ final class Gpu implements AutoCloseable {
         return submitted.get() == 0;
     }
 
-    /** Creates an empty group of leases, whose fence completes in no order with any other. */
-    static ParkedLeases unorderedLeases() {
-        var fence = new LatchFence();
-        return new ParkedLeases(fence, fence::complete);
+    /** Creates a queue that allocates nothing when leases are submitted. */
+    private static Queue<ParkedLeases> newSubmissions() {
+        return new ArrayBlockingQueue<>(ROOM);
     }
 
+    /** Creates an empty group of leases, whose fence completes in no order with any other. */
+    static ParkedLeases unorderedLeases(int capacity) {
+        var fence = new LatchFence();
+        return new ParkedLeases(fence, fence::complete, new EndedLeases(capacity));
+    }
+
+    /** Submits leases that have ended. Allocates nothing. */
     void submit(ParkedLeases leases) {
-        submitted.incrementAndGet();
         unordered.add(leases);
+        submitted.incrementAndGet();
     }
 
     long overlaps() {
         return overlaps;
     }
 
+    /** The number of times that this thread found the heap full. */
+    long heapErrors() {
+        return heapErrors;
+    }
+
     private void run() {
         try {
             while (!closing || !isIdle()) {
-                step();
+                try {
+                    step();
+                } catch (OutOfMemoryError e) {
+                    heapErrors++;
+                }
                 LockSupport.parkNanos(STEP_NANOS);
             }
         } catch (Throwable e) {
@@ -95,24 +114,27 @@ final class Gpu implements AutoCloseable {
         }
     }
 
+    /** If this meets an error, the next step completes the fence that this one could not complete. */
     private void step() {
         for (CommandQueue queue : queues) {
             while (random.nextInt(LATENESS) != 0) {
-                ParkedLeases next = queue.submissions.poll();
+                ParkedLeases next = queue.submissions.peek();
                 if (next == null) {
                     break;
                 }
                 complete(next);
+                queue.submissions.remove();
             }
         }
-        for (ParkedLeases next = unordered.poll(); next != null; next = unordered.poll()) {
+        for (ParkedLeases next = unordered.peek(); next != null; next = unordered.peek()) {
             running.add(next);
+            unordered.remove();
         }
         for (int due = running.size() / LATENESS + running.size() % LATENESS; due > 0; due--) {
             int pick = random.nextInt(running.size());
-            ParkedLeases picked = running.set(pick, running.getLast());
+            complete(running.get(pick));
+            running.set(pick, running.getLast());
             running.removeLast();
-            complete(picked);
         }
     }
 
@@ -137,21 +159,22 @@ final class Gpu implements AutoCloseable {
     final class CommandQueue {
 
         private final MlxSharedEvent event;
-        private final Queue<ParkedLeases> submissions = new ConcurrentLinkedQueue<>();
+        private final Queue<ParkedLeases> submissions = newSubmissions();
         private long value;
 
         private CommandQueue(MlxSharedEvent event) {
             this.event = event;
         }
 
-        ParkedLeases leases() {
+        ParkedLeases leases(int capacity) {
             long next = ++value;
-            return new ParkedLeases(event.at(next), () -> event.signal(next));
+            return new ParkedLeases(event.at(next), () -> event.signal(next), new EndedLeases(capacity));
         }
 
+        /** Submits leases that have ended. Allocates nothing. */
         void submit(ParkedLeases leases) {
-            submitted.incrementAndGet();
             submissions.add(leases);
+            submitted.incrementAndGet();
         }
     }
 }

@@ -2,9 +2,11 @@ package dev.mlxnative.bench.soak;
 
 import dev.mlxnative.MlxBuffer;
 import dev.mlxnative.MlxBufferPool;
+import dev.mlxnative.MlxFence;
 import dev.mlxnative.bench.replay.Trace;
 import java.util.SplittableRandom;
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A thread with its own pool. It resets the pool after each step, which ends all leases that the step has not released.
@@ -34,7 +36,7 @@ final class ResettingThread extends TraceThread {
 
     @Override
     protected MlxBuffer allocate(int slot, long size) {
-        if (requests++ == REQUESTS_OF_STEP) {
+        if (requests++ >= REQUESTS_OF_STEP) {
             endAll();
         }
         return allocate(pool, size);
@@ -47,21 +49,42 @@ final class ResettingThread extends TraceThread {
 
     @Override
     protected void endAll() {
-        requests = 0;
         boolean fenced = random.nextBoolean() && !gpu.isBusy();
-        ParkedLeases parked = Gpu.unorderedLeases();
+        ParkedLeases parked = Gpu.unorderedLeases(live.length);
         for (int slot = 0; slot < live.length; slot++) {
             MlxBuffer buffer = live[slot];
-            if (removeIfLive(slot) && buffer != null && !checked) {
-                parked.add(buffer.segment(), stamps[slot]);
+            if (buffer != null) {
+                check(slot, buffer);
+                parked.leases().add(buffer, stampAfterEnd(slot));
+            }
+        }
+        reset(fenced ? parked.fence() : null);
+        for (int slot = 0; slot < live.length; slot++) {
+            if (live[slot] != null) {
+                remove(slot);
             }
         }
         if (fenced) {
-            pool.reset(parked.fence());
             gpu.submit(parked);
-        } else {
-            pool.reset();
         }
+        requests = 0;
         tally.resets++;
+    }
+
+    /** Resets the pool. A reset that met an error is repeated with the same fence, because it may have ended leases. */
+    private void reset(@Nullable MlxFence fence) {
+        boolean done = false;
+        while (!done) {
+            try {
+                if (fence == null) {
+                    pool.reset();
+                } else {
+                    pool.reset(fence);
+                }
+                done = true;
+            } catch (OutOfMemoryError e) {
+                tally.heapErrors++;
+            }
+        }
     }
 }

@@ -4,11 +4,7 @@ import dev.mlxnative.DType;
 import dev.mlxnative.MlxBuffer;
 import dev.mlxnative.MlxBufferPool;
 import dev.mlxnative.MlxScope;
-import dev.mlxnative.bench.replay.Stamp;
 import dev.mlxnative.bench.replay.Trace;
-import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
@@ -39,6 +35,7 @@ final class SharingThread extends TraceThread {
 
     private final Gpu gpu;
     private final Gpu.CommandQueue queue;
+    private final VirtualThreadGate gate;
     private final SplittableRandom random;
 
     private @Nullable ParkedLeases parked;
@@ -48,9 +45,7 @@ final class SharingThread extends TraceThread {
     private int requestsOfScope;
     private final boolean[] scoped;
     /** Leases of the scope that ended before it. The pool must not lease their memory again until the scope closes. */
-    private final List<MemorySegment> endedEarly = new ArrayList<>();
-
-    private final List<Stamp> stampsOfEnded = new ArrayList<>();
+    private final EndedLeases endedEarly = new EndedLeases(REQUESTS_OF_SCOPE);
 
     SharingThread(
             int number,
@@ -59,42 +54,38 @@ final class SharingThread extends TraceThread {
             boolean checked,
             Gpu gpu,
             Gpu.CommandQueue queue,
+            VirtualThreadGate gate,
             SplittableRandom random,
             Errors errors,
             BooleanSupplier stop) {
         super(number, trace, pool, checked, errors, stop);
         this.gpu = gpu;
         this.queue = queue;
+        this.gate = gate;
         this.random = random;
         this.scoped = new boolean[trace.peakLiveCount()];
     }
 
     @Override
     protected MlxBuffer allocate(int slot, long size) {
+        gate.pass();
         if (scope == null && random.nextInt(SCOPED) == 0) {
             scope = random.nextInt(SHARED_SCOPES) == 0 ? pool.scope() : pool.confinedScope();
             requestsOfScope = 0;
             tally.scopes++;
-        } else if (scope != null && requestsOfScope++ == REQUESTS_OF_SCOPE) {
+        }
+        if (scope != null && requestsOfScope++ >= REQUESTS_OF_SCOPE) {
             closeScope();
         }
-        if (scope == null) {
-            return allocate(pool, size);
-        }
-        MlxBuffer buffer = scope.alloc(size, DType.U8, size);
-        scoped[slot] = true;
+        MlxBuffer buffer = scope == null ? allocate(pool, size) : scope.alloc(size, DType.U8, size);
+        scoped[slot] = scope != null;
         return buffer;
     }
 
     @Override
     protected void end(int slot, MlxBuffer buffer) {
         if (scoped[slot]) {
-            scoped[slot] = false;
-            if (!checked) {
-                endedEarly.add(buffer.segment());
-                stampsOfEnded.add(stamps[slot]);
-            }
-            buffer.close();
+            endEarly(slot, buffer);
         } else if (random.nextInt(FENCED) == 0 && !gpu.isBusy()) {
             park(slot, buffer);
         } else {
@@ -102,21 +93,35 @@ final class SharingThread extends TraceThread {
         }
     }
 
+    private void endEarly(int slot, MlxBuffer buffer) {
+        endedEarly.add(buffer, stampAfterEnd(slot));
+        try {
+            buffer.close();
+        } finally {
+            if (!buffer.isReleased()) {
+                endedEarly.removeLast();
+            }
+        }
+    }
+
     private void park(int slot, MlxBuffer buffer) {
-        if (parked == null) {
+        ParkedLeases group = parked;
+        if (group == null) {
             inOrder = random.nextBoolean();
-            parked = inOrder ? queue.leases() : Gpu.unorderedLeases();
+            group = inOrder ? queue.leases(LEASES_OF_FENCE) : Gpu.unorderedLeases(LEASES_OF_FENCE);
+            parked = group;
         }
-        if (checked) {
-            parked.add();
-        } else {
-            parked.add(buffer.segment(), stamps[slot]);
+        group.leases().add(buffer, stampAfterEnd(slot));
+        try {
+            pool.release(buffer, group.fence());
+        } finally {
+            if (!buffer.isReleased()) {
+                group.leases().removeLast();
+            } else if (group.leases().isFull()) {
+                submit();
+            }
         }
-        pool.release(buffer, parked.fence());
         tally.fenced++;
-        if (parked.count() == LEASES_OF_FENCE) {
-            submit();
-        }
     }
 
     private void submit() {
@@ -135,18 +140,15 @@ final class SharingThread extends TraceThread {
             return;
         }
         for (int slot = 0; slot < scoped.length; slot++) {
-            if (scoped[slot]) {
-                scoped[slot] = false;
-                removeIfLive(slot);
+            MlxBuffer buffer = live[slot];
+            if (scoped[slot] && buffer != null) {
+                check(slot, buffer);
+                remove(slot);
             }
+            scoped[slot] = false;
         }
-        for (int i = 0; i < endedEarly.size(); i++) {
-            if (!stampsOfEnded.get(i).hasIntactEnds(endedEarly.get(i))) {
-                tally.overlaps++;
-            }
-        }
+        tally.overlaps += endedEarly.overlaps();
         endedEarly.clear();
-        stampsOfEnded.clear();
         scope.close();
         scope = null;
     }
@@ -155,10 +157,7 @@ final class SharingThread extends TraceThread {
     protected void endAll() {
         closeScope();
         for (int slot = 0; slot < live.length; slot++) {
-            MlxBuffer buffer = live[slot];
-            if (removeIfLive(slot) && buffer != null) {
-                end(slot, buffer);
-            }
+            endIfLive(slot);
         }
         submit();
     }

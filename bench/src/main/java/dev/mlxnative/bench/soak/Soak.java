@@ -44,6 +44,8 @@ final class Soak {
     /** The memory limit is a multiple of this many pages. */
     private static final int LIMIT_PARTS = 64;
 
+    private static final int RECURSING_THREADS = 2;
+
     private static final int CACHED_PART = 2;
 
     /**
@@ -63,14 +65,18 @@ final class Soak {
     private final MlxBufferPool shared;
     private final MlxBufferPool own;
     private final ResettingThread resetting;
+    private final List<RecursingThread> recursing = new ArrayList<>();
     private final Watch sharedWatch;
     private final Watch ownWatch;
     private final Gpu gpu;
+    private final VirtualThreadGate gate;
     private final Disturber disturber;
     private final long deviceLimitBytes;
+    private final SplittableRandom randomOfHeap;
     private final long bufferLimit;
     private long peakDeviceBytes;
     private long peakBuffers;
+    private long heapErrors;
     private long nanos;
     private volatile boolean stopping;
 
@@ -85,6 +91,7 @@ final class Soak {
         Trace last = traceOfThread.getLast();
         shared = pool("soak-shared", traceOfThread.subList(0, settings.threads()));
         own = pool("soak-own", List.of(last));
+        gate = new VirtualThreadGate(settings.threads() / 2);
         gpu = new Gpu(random.split(), errors);
         BooleanSupplier stop = () -> stopping;
         for (int i = 0; i < settings.threads(); i++) {
@@ -95,16 +102,22 @@ final class Soak {
                     settings.checked(),
                     gpu,
                     gpu.newQueue(device),
+                    gate,
                     random.split(),
                     errors,
                     stop));
         }
         resetting = new ResettingThread(
                 settings.threads(), last, own, settings.checked(), gpu, random.split(), errors, stop);
+        for (int i = 0; settings.vmErrors() && i < RECURSING_THREADS; i++) {
+            recursing.add(new RecursingThread(
+                    settings.threads() + 1 + i, shared, settings.checked(), gpu, random.split(), errors, stop));
+        }
         sharedWatch = new Watch(shared);
         ownWatch = new Watch(own);
         disturber = new Disturber(device, shared, settings.faults(), random.split());
         bufferLimit = shared.limits().bufferLimit() + own.limits().bufferLimit();
+        randomOfHeap = random.split();
         deviceLimitBytes = bytesBefore + deviceLimit(shared) + deviceLimit(own);
     }
 
@@ -191,6 +204,7 @@ final class Soak {
                 settings.seed(),
                 settings.threads(),
                 settings.faults(),
+                settings.vmErrors(),
                 settings.checked(),
                 settings.leakDetection().name().toLowerCase(Locale.ROOT),
                 seconds,
@@ -203,6 +217,8 @@ final class Soak {
                 tally.refusedByBufferLimit,
                 tally.refusedByDevice,
                 disturber.faults(),
+                tally.stackOverflows,
+                tally.heapErrors + gpu.heapErrors() + heapErrors,
                 tally.fenced,
                 tally.scopes,
                 tally.resets,
@@ -237,24 +253,40 @@ final class Soak {
             threads.add(thread(i, sharing.get(i)));
         }
         threads.add(thread(0, resetting));
+        recursing.forEach(thread -> threads.add(thread.thread()));
+        var heapFiller = new HeapFiller(randomOfHeap, gate, errors);
         threads.forEach(Thread::start);
+        if (settings.vmErrors()) {
+            heapFiller.start();
+        }
         long reported = progressMade();
-        while (!errors.any() && !isOver(tenths)) {
-            sharedWatch.sample();
-            ownWatch.sample();
-            peakDeviceBytes = Math.max(peakDeviceBytes, device.allocatedBytes());
-            peakBuffers = Math.max(peakBuffers, NativeFaults.liveBuffers());
-            disturber.step();
+        boolean over = false;
+        while (!errors.any() && !over) {
+            try {
+                watchAndDisturb();
+                long made = progressMade();
+                progress.requestsDone(made - reported);
+                reported = made;
+                nanos = before + System.nanoTime() - start;
+                over = isOver(tenths);
+            } catch (OutOfMemoryError e) {
+                heapErrors++;
+            }
             LockSupport.parkNanos(STEP_NANOS);
-            nanos = before + System.nanoTime() - start;
-            long made = progressMade();
-            progress.requestsDone(made - reported);
-            reported = made;
         }
         stopping = true;
+        heapFiller.stop();
         disturber.end();
         join(threads);
         nanos = before + System.nanoTime() - start;
+    }
+
+    private void watchAndDisturb() {
+        sharedWatch.sample();
+        ownWatch.sample();
+        peakDeviceBytes = Math.max(peakDeviceBytes, device.allocatedBytes());
+        peakBuffers = Math.max(peakBuffers, NativeFaults.liveBuffers());
+        disturber.step();
     }
 
     /**
@@ -279,6 +311,9 @@ final class Soak {
     private long publishedOperations() {
         long operations = resetting.tally().publishedOperations();
         for (TraceThread thread : sharing) {
+            operations += thread.tally().publishedOperations();
+        }
+        for (RecursingThread thread : recursing) {
             operations += thread.tally().publishedOperations();
         }
         return operations;
@@ -307,9 +342,7 @@ final class Soak {
      */
     private ProcessMemory rest() {
         await(gpu::isIdle);
-        var sharedTallies = new ArrayList<Tally>();
-        sharing.forEach(thread -> sharedTallies.add(thread.tally()));
-        sharedWatch.sampleAtRest(Tally.sum(sharedTallies));
+        sharedWatch.sampleAtRest(Tally.sum(sharedTallies()));
         ownWatch.sampleAtRest(resetting.tally());
         shared.clear();
         own.clear();
@@ -318,10 +351,17 @@ final class Soak {
     }
 
     private Tally tally() {
-        var tallies = new ArrayList<Tally>();
-        sharing.forEach(thread -> tallies.add(thread.tally()));
+        List<Tally> tallies = sharedTallies();
         tallies.add(resetting.tally());
         return Tally.sum(tallies);
+    }
+
+    /** The tallies of the threads that share a pool. */
+    private List<Tally> sharedTallies() {
+        var tallies = new ArrayList<Tally>();
+        sharing.forEach(thread -> tallies.add(thread.tally()));
+        recursing.forEach(thread -> tallies.add(thread.tally()));
+        return tallies;
     }
 
     private record LostBudget(long bytes, long buffers) {

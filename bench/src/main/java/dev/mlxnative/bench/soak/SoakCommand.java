@@ -94,6 +94,12 @@ public final class SoakCommand implements Callable<Integer> {
         OFF
     }
 
+    @Option(
+            names = "--vm-errors",
+            paramLabel = "on|off",
+            description = "Whether stacks overflow and the heap is full now and then; on unless given.")
+    private Switch vmErrors = Switch.ON;
+
     @Option(names = "--checked", description = "Soak checked pools, which are far slower.")
     private boolean checked;
 
@@ -159,6 +165,7 @@ public final class SoakCommand implements Callable<Integer> {
                 operations == null ? Long.MAX_VALUE : operations,
                 memoryLimitFactor,
                 faults == Switch.ON,
+                vmErrors == Switch.ON,
                 checked,
                 leakDetection,
                 seed,
@@ -211,11 +218,12 @@ public final class SoakCommand implements Callable<Integer> {
      */
     int report(SoakResult result) {
         out().printf(
-                        "%s, %d threads, seed %d, faults %s%s, leak detection %s%n",
+                        "%s, %d threads, seed %d, faults %s, VM errors %s%s, leak detection %s%n",
                         result.device(),
                         result.threads(),
                         result.seed(),
                         result.faults() ? "on" : "off",
+                        result.vmErrors() ? "on" : "off",
                         result.checked() ? ", checked" : "",
                         result.leakDetection());
         out().println(SoakTable.of(result));

@@ -10,6 +10,7 @@ import java.util.List;
  * @param seed the seed of the random choices
  * @param threads the number of threads that shared a pool
  * @param faults whether the device failed now and then
+ * @param vmErrors whether stacks overflowed and the heap was full now and then
  * @param checked whether the pools were in checked mode
  * @param leakDetection the pools' leak detection
  * @param seconds the time that the threads worked
@@ -22,6 +23,8 @@ import java.util.List;
  * @param refusedByBufferLimit the requests that a limit on the number of buffers refused
  * @param refusedByDevice the requests that the device refused
  * @param deviceFaults the number of times that the soak made the device fail for a moment
+ * @param stackOverflows the calls of a pool that met a {@link StackOverflowError}
+ * @param heapErrors the times that a thread of the soak met an {@link OutOfMemoryError}
  * @param fencedReleases the leases that ended with a fence
  * @param scopes the scopes, which served a few dozen requests each
  * @param resets the number of times that a thread reset its pool
@@ -50,6 +53,7 @@ record SoakResult(
         long seed,
         int threads,
         boolean faults,
+        boolean vmErrors,
         boolean checked,
         String leakDetection,
         double seconds,
@@ -62,6 +66,8 @@ record SoakResult(
         long refusedByBufferLimit,
         long refusedByDevice,
         long deviceFaults,
+        long stackOverflows,
+        long heapErrors,
         long fencedReleases,
         long scopes,
         long resets,
@@ -85,6 +91,8 @@ record SoakResult(
         long growthLimitBytes,
         long errors) {
 
+    private static final int SECONDS_TO_MEET_VM_ERRORS = 60;
+
     /** The failures of the soak, one message each; empty if it passed. */
     List<String> failures() {
         var failures = new ArrayList<String>();
@@ -95,6 +103,10 @@ record SoakResult(
         requireZero(failures, "bytes lost", lostBytes);
         requireZero(failures, "native objects left", liveObjects);
         requireZero(failures, "errors", errors);
+        if (mustMeetVmErrors()) {
+            requireSome(failures, "stack overflows met", stackOverflows);
+            requireSome(failures, "heap errors met", heapErrors);
+        }
         requireWithin(failures, "footprint", peakFootprintBytes, memoryLimitBytes);
         requireWithin(failures, "number of buffers", peakBuffers, bufferLimit);
         requireWithin(failures, "memory of the device", peakDeviceBytes, deviceLimitBytes);
@@ -106,6 +118,17 @@ record SoakResult(
     private static void requireZero(List<String> failures, String what, long value) {
         if (value != 0) {
             failures.add("%s: %d".formatted(what, value));
+        }
+    }
+
+    /** Whether the soak was long enough to meet both errors of the VM for sure. */
+    boolean mustMeetVmErrors() {
+        return vmErrors && seconds >= SECONDS_TO_MEET_VM_ERRORS;
+    }
+
+    private void requireSome(List<String> failures, String what, long value) {
+        if (value == 0) {
+            failures.add("%s: none in %.0f s".formatted(what, seconds));
         }
     }
 

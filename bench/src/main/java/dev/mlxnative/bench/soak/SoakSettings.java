@@ -11,6 +11,7 @@ import java.time.Duration;
  * @param operations the minimum number of leases that begin or end, unless the duration is over first
  * @param memoryLimitFactor the pool's memory limit over the sum of the peak live bytes of the threads' traces
  * @param faults whether the device fails now and then
+ * @param vmErrors whether stacks overflow and the heap is full now and then
  * @param checked whether the pools are in checked mode
  * @param leakDetection the pools' leak detection
  * @param seed the seed of the random choices; the order of the threads' operations still depends on the scheduler
@@ -22,6 +23,7 @@ record SoakSettings(
         long operations,
         double memoryLimitFactor,
         boolean faults,
+        boolean vmErrors,
         boolean checked,
         LeakDetection leakDetection,
         long seed,

@@ -35,6 +35,8 @@ final class SoakTable {
                 row("refused by the buffer limit", result.refusedByBufferLimit()),
                 row("refused by the device", result.refusedByDevice()),
                 row("faults of the device", result.deviceFaults()),
+                some("stack overflows met", result.stackOverflows(), result),
+                some("heap errors met", result.heapErrors(), result),
                 row("releases with a fence", result.fencedReleases()),
                 row("scopes", result.scopes()),
                 row("resets", result.resets()),
@@ -65,6 +67,10 @@ final class SoakTable {
 
     private static Row none(String what, long value) {
         return new Row(what, Cells.count(value), "0");
+    }
+
+    private static Row some(String what, long value, SoakResult result) {
+        return new Row(what, Cells.count(value), result.mustMeetVmErrors() ? "1 or more" : "");
     }
 
     private static Row growth(String what, long early, long end, SoakResult result) {

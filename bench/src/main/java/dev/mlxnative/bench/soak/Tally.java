@@ -20,6 +20,10 @@ final class Tally {
     long refusedByMemoryLimit;
     long refusedByBufferLimit;
     long refusedByDevice;
+    /** The errors of the VM that the thread met. Each failed at most one request. */
+    long stackOverflows;
+
+    long heapErrors;
 
     private final AtomicLong published = new AtomicLong();
 
@@ -35,6 +39,10 @@ final class Tally {
 
     long refused() {
         return refusedByMemoryLimit + refusedByBufferLimit + refusedByDevice;
+    }
+
+    long vmErrors() {
+        return stackOverflows + heapErrors;
     }
 
     /** Publishes the number of operations. A write after each operation would contend for the readers' cache line. */
@@ -58,6 +66,8 @@ final class Tally {
             sum.refusedByMemoryLimit += tally.refusedByMemoryLimit;
             sum.refusedByBufferLimit += tally.refusedByBufferLimit;
             sum.refusedByDevice += tally.refusedByDevice;
+            sum.stackOverflows += tally.stackOverflows;
+            sum.heapErrors += tally.heapErrors;
         }
         return sum;
     }

@@ -12,7 +12,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A thread that replays one trace again and again on a pool, and checks every lease's stamp before it ends the lease.
  *
- * <p>If the pool refuses a request, the thread skips the request and its free, and continues.
+ * <p>If the pool refuses a request, or the heap has no room for it, the thread skips the request and its free, and
+ * continues.
  */
 abstract class TraceThread implements Runnable {
 
@@ -27,7 +28,8 @@ abstract class TraceThread implements Runnable {
     protected final boolean checked;
     protected final Tally tally = new Tally();
     protected final @Nullable MlxBuffer[] live;
-    protected final Stamp[] stamps;
+    /** Null for a lease that met an error of the VM before it had its stamp. */
+    protected final @Nullable Stamp[] stamps;
 
     private final Errors errors;
     private final BooleanSupplier stop;
@@ -42,7 +44,12 @@ abstract class TraceThread implements Runnable {
         this.stop = stop;
         this.live = new MlxBuffer[trace.peakLiveCount()];
         this.stamps = new Stamp[trace.peakLiveCount()];
-        this.lease = (long) number << NUMBER_BITS;
+        this.lease = firstLease(number);
+    }
+
+    /** The number before that of a thread's first lease. */
+    static long firstLease(int threadNumber) {
+        return (long) threadNumber << NUMBER_BITS;
     }
 
     final Tally tally() {
@@ -72,58 +79,86 @@ abstract class TraceThread implements Runnable {
             int slot = trace.slot(event);
             if (trace.isAllocation(event)) {
                 begin(slot, trace.size(event));
-            } else if (live[slot] != null) {
-                end(slot, remove(slot));
+            } else {
+                endIfLive(slot);
             }
         }
-        endAll();
+        boolean ended = false;
+        while (!ended) {
+            try {
+                endAll();
+                ended = true;
+            } catch (OutOfMemoryError e) {
+                tally.heapErrors++;
+            }
+        }
         tally.publish();
     }
 
     private void begin(int slot, long size) {
-        MlxBuffer buffer;
         try {
-            buffer = allocate(slot, size);
+            MlxBuffer buffer = allocate(slot, size);
+            live[slot] = buffer;
+            stamps[slot] = null;
+            tally.begun++;
+            Stamp stamp = Stamp.ofLease(++lease);
+            stamp.writeEnds(buffer.segment());
+            stamps[slot] = stamp;
         } catch (BufferAllocationException e) {
             tally.refused(e);
-            return;
+        } catch (OutOfMemoryError e) {
+            tally.heapErrors++;
         }
-        Stamp stamp = Stamp.ofLease(++lease);
-        stamp.writeEnds(buffer.segment());
-        live[slot] = buffer;
-        stamps[slot] = stamp;
-        tally.begun++;
     }
 
-    /** Removes the buffer from its slot, checks its stamp, and counts the end of its lease. */
-    private MlxBuffer remove(int slot) {
-        MlxBuffer buffer = live[slot];
-        if (buffer == null) {
-            throw new AssertionError("slot %d is empty".formatted(slot));
+    /** Checks the stamp of the lease in the slot, if there is one, and ends the lease. */
+    protected final void endIfLive(int slot) {
+        for (MlxBuffer buffer = live[slot]; buffer != null; buffer = live[slot]) {
+            try {
+                if (!buffer.isReleased()) { // true after an end that met an error
+                    check(slot, buffer);
+                    end(slot, buffer);
+                }
+                remove(slot);
+            } catch (OutOfMemoryError e) {
+                tally.heapErrors++;
+            }
         }
-        live[slot] = null;
-        check(slot, buffer);
-        tally.ended++;
-        return buffer;
     }
 
-    private void check(int slot, MlxBuffer buffer) {
-        if (!stamps[slot].hasIntactEnds(buffer.segment())) {
+    protected final void check(int slot, MlxBuffer buffer) {
+        Stamp stamp = stamps[slot];
+        if (stamp != null && !stamp.hasIntactEnds(buffer.segment())) {
             tally.overlaps++;
         }
     }
 
-    /** Removes the buffer in the slot, if there is one, without ending its lease; returns whether there was one. */
-    protected final boolean removeIfLive(int slot) {
-        return live[slot] != null && remove(slot) != null;
+    /** Empties a slot whose lease has ended, or ends with others. The caller has checked the stamp. */
+    protected final void remove(int slot) {
+        live[slot] = null;
+        tally.ended++;
     }
 
+    /** The stamp of a lease, for a check after its end; null if its segment will not be accessible. */
+    protected final @Nullable Stamp stampAfterEnd(int slot) {
+        return checked ? null : stamps[slot];
+    }
+
+    /** @throws OutOfMemoryError if the heap is full; there is no new lease then */
     protected abstract MlxBuffer allocate(int slot, long size);
 
-    /** Ends the lease of a buffer. The caller has checked its stamp and removed it from its slot. */
+    /**
+     * Ends the lease of a buffer. The caller has checked its stamp.
+     *
+     * @throws OutOfMemoryError if the heap is full; the caller repeats the call unless the lease has ended
+     */
     protected abstract void end(int slot, MlxBuffer buffer);
 
-    /** Ends every lease. */
+    /**
+     * Ends every lease.
+     *
+     * @throws OutOfMemoryError if the heap is full; the caller repeats the call
+     */
     protected abstract void endAll();
 
     protected static MlxBuffer allocate(MlxBufferPool pool, long size) {

@@ -27,7 +27,8 @@ final class Watch {
     /**
      * Starts with the pool's limits.
      *
-     * <p>Only the thread that samples may set the limits. The memory limit must never exceed the value that it has here.
+     * <p>Only the thread that samples may set the limits. The memory limit must never exceed the value that it has
+     * here.
      */
     Watch(MlxBufferPool pool) {
         this.pool = pool;
@@ -92,8 +93,12 @@ final class Watch {
             now = sample();
         }
         require(now.activeCount() == 0 && now.parkedCount() == 0, "leases at rest", now);
-        require(now.hits() + now.nativeAllocations() == tally.begun, tally.begun + " requests served", now);
-        require(now.failedAllocations() == tally.refused(), tally.refused() + " requests refused", now);
+        long served = now.hits() + now.nativeAllocations() - tally.begun;
+        long refused = now.failedAllocations() - tally.refused();
+        // A request that met an error of the VM counts as served or refused, or not at all.
+        require(served >= 0 && served <= tally.vmErrors(), tally.begun + " requests served", now);
+        require(refused >= 0 && refused <= tally.vmErrors(), tally.refused() + " requests refused", now);
+        require(served + refused <= tally.vmErrors(), tally.vmErrors() + " errors of the VM", now);
         require(pool.leakedCount() == 0, pool.leakedCount() + " leases taken for dropped", now);
     }
 

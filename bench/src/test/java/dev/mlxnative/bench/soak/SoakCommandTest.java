@@ -2,11 +2,14 @@ package dev.mlxnative.bench.soak;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.mlxnative.ForkedJvm;
+import dev.mlxnative.internal.shim.NativeLibrary;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -24,6 +27,9 @@ class SoakCommandTest {
     /** Large, because this JVM runs other tests too and its heap grows by more than that of a soak. */
     private static final String GROWTH_LIMIT = "--growth-limit=100000";
 
+    /** The heap of this JVM is too large to fill. */
+    private static final String NO_VM_ERRORS = "--vm-errors=off";
+
     private final StringWriter out = new StringWriter();
     private final StringWriter err = new StringWriter();
 
@@ -36,7 +42,16 @@ class SoakCommandTest {
         Path json = directory.resolve("result.json");
 
         int exitCode = execute(
-                "--operations", "200000", "--threads", "4", "--seed", "7", GROWTH_LIMIT, "--json", json.toString());
+                "--operations",
+                "200000",
+                "--threads",
+                "4",
+                "--seed",
+                "7",
+                NO_VM_ERRORS,
+                GROWTH_LIMIT,
+                "--json",
+                json.toString());
 
         assertThat(err.toString()).isEmpty();
         assertThat(exitCode).isZero();
@@ -54,7 +69,8 @@ class SoakCommandTest {
         assertThat(result.get("peakFootprintBytes").longValue())
                 .isBetween(1L, result.get("memoryLimitBytes").longValue());
         assertThat(result.get("seed").longValue()).isEqualTo(7);
-        assertThat(out.toString()).contains("4 threads, seed 7, faults on, leak detection sampled", "| overlaps ");
+        assertThat(out.toString())
+                .contains("4 threads, seed 7, faults on, VM errors off, leak detection sampled", "| overlaps ");
     }
 
     @ParameterizedTest
@@ -63,11 +79,29 @@ class SoakCommandTest {
     void soaksWithOtherSettings(String option) throws IOException {
         Path json = directory.resolve("result.json");
 
-        int exitCode = execute(option, "--duration", "PT0.3S", GROWTH_LIMIT, "--json", json.toString());
+        int exitCode = execute(option, NO_VM_ERRORS, "--duration", "PT0.3S", GROWTH_LIMIT, "--json", json.toString());
 
         assertThat(err.toString()).isEmpty();
         assertThat(exitCode).isZero();
         assertThat(result(json).get("operations").longValue()).isPositive();
+    }
+
+    @Test
+    @Tag("faults")
+    void losesNothingWhenStacksAndTheHeapRunOut() throws Exception {
+        Path json = directory.resolve("result.json");
+        String library = "-D" + NativeLibrary.PATH_PROPERTY + "=" + System.getProperty(NativeLibrary.PATH_PROPERTY);
+        List<String> options =
+                List.of("--enable-native-access=ALL-UNNAMED", "-Xmx64m", "-XX:-EliminateAllocations", library);
+
+        // The first moment with a full heap comes within five seconds.
+        ForkedJvm jvm =
+                ForkedJvm.run(options, SoakCommand.class, "--duration", "12s", GROWTH_LIMIT, "--json", json.toString());
+
+        assertThat(jvm.exitStatus()).as(jvm.out() + jvm.err()).isZero();
+        JsonNode result = result(json);
+        assertThat(result.get("stackOverflows").longValue()).isPositive();
+        assertThat(result.get("heapErrors").longValue()).isPositive();
     }
 
     @Test
@@ -78,7 +112,14 @@ class SoakCommandTest {
         Path json = directory.resolve("result.json");
 
         int exitCode = execute(
-                "--operations", "2000", "--threads=1", GROWTH_LIMIT, "--json", json.toString(), trace.toString());
+                "--operations",
+                "2000",
+                "--threads=1",
+                NO_VM_ERRORS,
+                GROWTH_LIMIT,
+                "--json",
+                json.toString(),
+                trace.toString());
 
         assertThat(err.toString()).isEmpty();
         assertThat(exitCode).isZero();
@@ -98,6 +139,7 @@ class SoakCommandTest {
                 "--memory-limit-factor=NaN, '--memory-limit-factor': NaN",
                 "--growth-limit=-1, '--growth-limit': -1",
                 "--faults=maybe, --faults",
+                "--vm-errors=maybe, --vm-errors",
                 "--leak-detection=some, --leak-detection",
                 "--seed=x, --seed",
                 "--no-such-option, --no-such-option",

@@ -15,7 +15,11 @@ class SoakResultTest {
     private static final Map<String, Object> SOUND = Map.ofEntries(
             Map.entry("device", "host: h"),
             Map.entry("threads", 4),
+            Map.entry("vmErrors", true),
             Map.entry("leakDetection", "off"),
+            Map.entry("seconds", 60),
+            Map.entry("stackOverflows", 1),
+            Map.entry("heapErrors", 1),
             Map.entry("operations", 2_000_000),
             Map.entry("requests", 1_000_000),
             Map.entry("hits", 990_000),
@@ -45,6 +49,8 @@ class SoakResultTest {
         "lostBytes, -4096, bytes lost: -4096",
         "liveObjects, 1, native objects left: 1",
         "errors, 1, errors: 1",
+        "stackOverflows, 0, stack overflows met: none in 60 s",
+        "heapErrors, 0, heap errors met: none in 60 s",
         "memoryLimitBytes, 5, 'footprint: 3145728, above 5'",
         "bufferLimit, 9, 'number of buffers: 10, above 9'",
         "deviceLimitBytes, 5, 'memory of the device: 4194304, above 5'",
@@ -53,6 +59,13 @@ class SoakResultTest {
     })
     void describesEachFailure(String component, long value, String failure) {
         assertThat(result(component, value).failures()).containsExactly(failure);
+    }
+
+    @Test
+    void mayMeetNoErrorOfTheVmInAShortTimeOrWhenTheyAreOff() {
+        assertThat(result(Map.of("heapErrors", 0, "seconds", 59.9)).failures()).isEmpty();
+        assertThat(result(Map.of("heapErrors", 0, "vmErrors", false)).failures())
+                .isEmpty();
     }
 
     @Test
@@ -66,12 +79,16 @@ class SoakResultTest {
     }
 
     private static SoakResult result(String component, long value) {
+        return result(Map.of(component, value));
+    }
+
+    private static SoakResult result(Map<String, Object> changes) {
         var components = new HashMap<String, Object>();
         for (RecordComponent each : SoakResult.class.getRecordComponents()) {
             components.put(each.getName(), each.getType() == boolean.class ? (Object) false : 0);
         }
         components.putAll(SOUND);
-        components.put(component, value);
+        components.putAll(changes);
         return JsonMapper.shared().convertValue(components, SoakResult.class);
     }
 }
