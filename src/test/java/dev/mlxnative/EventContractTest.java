@@ -138,9 +138,9 @@ class EventContractTest {
         try (MlxBufferPool pool = MlxBufferPool.create(device)) {
             MlxFence second = event.at(2);
             MemorySegment handle = event.handle();
-            pool.release(pool.alloc(DType.U8, 256), event.at(1));
+            pool.release(pool.alloc(DType.U8, 1 << 16), event.at(1));
             event.signal(1);
-            pool.release(pool.alloc(DType.U8, 512), second);
+            pool.release(pool.alloc(DType.U8, 1 << 17), second);
             event.close();
             assertThatIllegalStateException().isThrownBy(() -> event.signal(2));
             assertThat(pool.stats().parkedCount()).isEqualTo(1);

@@ -390,16 +390,6 @@ class LimitsTest {
         }
 
         @Test
-        void leaveNoThreadBehind() {
-            pool.limits().setTrimIdleAfter(Duration.ofMillis(20));
-            cache(page);
-            AllocatedBytes.assertBackTo(device, bytesBefore);
-            Async.await(() -> Thread.getAllStackTraces().keySet().stream()
-                    .map(Thread::getName)
-                    .noneMatch(name -> name.startsWith("mlx-") && !name.equals("mlx-leak-detector")));
-        }
-
-        @Test
         void leaveUsedMemoryAlone() {
             MlxBuffer idle = alloc(4 * page);
             idle.close();

@@ -18,6 +18,9 @@ import org.junit.jupiter.api.Test;
  */
 @Tag("contract")
 class ResidencySetContractTest {
+    /** A power of two, and at least a page: each buffer of a pool then has a native buffer of its own. */
+    private static final long BYTES = 1 << 16;
+
     private final MlxDevice device = MlxDevice.open();
     private final MlxResidencySet set = device.newResidencySet("weights");
 
@@ -128,15 +131,15 @@ class ResidencySetContractTest {
                 MlxBufferPool.builder(device).residencySet(set).build()) {
             List<MlxBuffer> buffers = new ArrayList<>();
             for (int i = 0; i < 10; i++) {
-                buffers.add(pool.alloc(DType.U8, 1000));
+                buffers.add(pool.alloc(DType.U8, BYTES));
             }
             set.commit();
             assertCommitted(10);
             buffers.forEach(pool::release);
-            pool.alloc(DType.U8, 1000).close();
+            pool.alloc(DType.U8, BYTES).close();
             set.commit();
             assertCommitted(10);
-            assertThat(pool.trim(3 * 1024)).isEqualTo(7 * 1024);
+            assertThat(pool.trim(3 * BYTES)).isEqualTo(7 * BYTES);
             assertCommitted(3);
         }
         assertCommitted(0);
@@ -146,10 +149,10 @@ class ResidencySetContractTest {
     void mayBeClosedUnderItsPool() {
         try (MlxBufferPool pool =
                 MlxBufferPool.builder(device).residencySet(set).build()) {
-            pool.alloc(DType.U8, 1000).close();
+            pool.alloc(DType.U8, BYTES).close();
             set.close();
-            pool.alloc(DType.U8, 5000).close();
-            assertThat(pool.clear()).isEqualTo(1024 + 8192);
+            pool.alloc(DType.U8, 2 * BYTES).close();
+            assertThat(pool.clear()).isEqualTo(3 * BYTES);
         }
     }
 }

@@ -38,6 +38,8 @@ final class FenceReaper {
     private boolean isComplete(MlxFence fence) {
         try {
             return fence.isComplete();
+        } catch (VirtualMachineError e) {
+            return false; // It says nothing about the fence, which is asked again.
         } catch (Throwable e) {
             report(fence, e);
             return false;
@@ -93,14 +95,10 @@ final class FenceReaper {
 
     /** Waits for one fence after another, as long as a request or a closed pool needs it. */
     private void watch(MlxFence first) {
-        MlxFence fence = first;
         try {
+            MlxFence fence = first;
             while (fence != null) {
-                try {
-                    fence.await();
-                } catch (Throwable e) {
-                    report(fence, e);
-                }
+                await(fence);
                 reap();
                 fence = isNeeded() ? state.pending.watchOldest() : null;
             }
@@ -110,6 +108,17 @@ final class FenceReaper {
         if (isNeeded()) {
             // A fence may have been parked while all watchers were busy.
             watchOldest();
+        }
+    }
+
+    private void await(MlxFence fence) {
+        try {
+            fence.await();
+        } catch (VirtualMachineError e) {
+            // It says nothing about the fence, which another thread may wait for.
+            state.pending.unwatch(fence);
+        } catch (Throwable e) {
+            report(fence, e);
         }
     }
 

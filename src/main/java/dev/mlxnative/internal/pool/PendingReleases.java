@@ -249,6 +249,19 @@ final class PendingReleases {
         }
     }
 
+    /** The thread that watched a fence does not wait for it. */
+    void unwatch(MlxFence fence) {
+        lock.lock();
+        try {
+            Batch batch = batches.get(fence);
+            if (batch != null) {
+                batch.watched = false;
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** Marks the failure of a fence as reported; false if it was before, or no block waits for the fence. */
     boolean markReported(MlxFence fence) {
         lock.lock();
