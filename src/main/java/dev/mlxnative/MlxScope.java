@@ -106,20 +106,27 @@ public final class MlxScope implements Arena {
         requireOpen();
         // Before the lock: the driver may take its time, and fences are foreign code.
         Block block = pool.acquire(spec.memoryBytes(), leaseOrigin.leaseArena(), false);
-        boolean issued = false;
+        MlxBuffer buffer = null;
+        try {
+            buffer = issue(spec, leaseOrigin, block);
+            return buffer;
+        } finally {
+            if (buffer == null) {
+                pool.abandon(block);
+            }
+        }
+    }
+
+    private MlxBuffer issue(BufferSpec spec, ScopeOrigin leaseOrigin, Block block) {
         lock();
         try {
             requireOpen();
             leases.reserveRoom();
             MlxBuffer buffer = new MlxBuffer(leaseOrigin, block, spec);
             leases.add(block);
-            issued = true;
             return buffer;
         } finally {
             unlock();
-            if (!issued) {
-                pool.abandon(block);
-            }
         }
     }
 

@@ -26,7 +26,7 @@ class VmErrorsTest {
     void aCallWithoutRoomInTheHeapLosesNothing() throws Exception {
         // The serial collector gives out the heap to its last bytes.
         List<String> options = options("-Xmx16m", "-XX:+UseSerialGC", "-XX:-UseTLAB", "-XX:TieredStopAtLevel=1");
-        assertSurvives(ForkedJvm.run(options, HeapExhaustion.class, "160"));
+        assertSurvives(ForkedJvm.run(options, HeapExhaustion.class, "64"));
     }
 
     private static List<String> options(String... more) {

@@ -95,13 +95,17 @@ final class FenceReaper {
 
     /** Waits for one fence after another, as long as a request or a closed pool needs it. */
     private void watch(MlxFence first) {
+        MlxFence fence = first;
         try {
-            MlxFence fence = first;
             while (fence != null) {
                 await(fence);
                 reap();
                 fence = isNeeded() ? state.pending.watchOldest() : null;
             }
+        } catch (VirtualMachineError e) {
+            // It says nothing about the fence. Requests and sweeps ask for it from time to time.
+            state.pending.unwatch(fence);
+            return;
         } finally {
             watchers.decrementAndGet();
         }
@@ -115,8 +119,7 @@ final class FenceReaper {
         try {
             fence.await();
         } catch (VirtualMachineError e) {
-            // It says nothing about the fence, which another thread may wait for.
-            state.pending.unwatch(fence);
+            throw e;
         } catch (Throwable e) {
             report(fence, e);
         }

@@ -17,7 +17,8 @@ public final class ScopeLeases implements LeakDetector.Leases {
     private final FenceReaper reaper;
     private final ScopeEnd end = new ScopeEnd();
     private final AtomicBoolean ended = new AtomicBoolean();
-    private final ArrayList<Block> blocks = new ArrayList<>();
+    /** With a capacity: a list of the default one grows with the first element, whatever was ensured. */
+    private final ArrayList<Block> blocks = new ArrayList<>(10);
     /** Made before the scope is closed, because its end must not fail. */
     private final BlockList retiring = new BlockList();
     /** Not volatile: another thread may read an earlier value. */
