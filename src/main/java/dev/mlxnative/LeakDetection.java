@@ -42,12 +42,12 @@ public enum LeakDetection {
     private static final String PROPERTY = "mlx.leakDetection";
 
     /**
-     * The level that the system property asks for.
+     * The level that the system property asks for; {@link #SAMPLED} if it asks for none, or may not be read.
      *
      * @throws IllegalArgumentException if it names no level
      */
     static LeakDetection configured() {
-        String value = System.getProperty(PROPERTY, SAMPLED.name());
+        String value = property();
         for (LeakDetection level : values()) {
             if (level.name().equals(value.toUpperCase(Locale.ROOT))) {
                 return level;
@@ -55,5 +55,13 @@ public enum LeakDetection {
         }
         throw new IllegalArgumentException(
                 "-D" + PROPERTY + "=" + value + " names no level: it is 'off', 'sampled' or 'full'");
+    }
+
+    private static String property() {
+        try {
+            return System.getProperty(PROPERTY, SAMPLED.name());
+        } catch (SecurityException e) {
+            return SAMPLED.name();
+        }
     }
 }
