@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
 /** The lease of memory of the device itself, whose end frees the memory. Does not keep its buffer reachable. */
 final class DirectLease implements LeaseOrigin {
     private final NativeDevice device;
-    private final DeviceMemory memory;
+    /** The memory until the device has taken it back. */
+    private final DeviceMemoryList memory = new DeviceMemoryList();
 
     private volatile Cleaner.@Nullable Cleanable watch;
     /** Whether the device has taken the memory back. */
@@ -25,24 +26,33 @@ final class DirectLease implements LeaseOrigin {
     /** Whether the lease ended because the buffer is garbage. */
     private volatile boolean dropped;
 
-    private DirectLease(NativeDevice device, DeviceMemory memory) {
+    private DirectLease(NativeDevice device) {
         this.device = device;
-        this.memory = memory;
+    }
+
+    /** Makes the memory of a lease. */
+    @FunctionalInterface
+    interface Creation<E extends Exception> {
+        DeviceMemory create() throws E;
     }
 
     /**
-     * Issues a lease of memory, which is freed if that fails.
+     * Issues a lease of new memory, which is freed if that fails.
      *
      * @param part the segment of the lease in the segment of all of the memory
      */
-    static MlxBuffer issue(
+    static <E extends Exception> MlxBuffer issue(
             NativeDevice device,
-            DeviceMemory memory,
+            DeviceLeaks leaks,
             BufferSpec spec,
             UnaryOperator<MemorySegment> part,
-            DeviceLeaks leaks) {
-        DirectLease lease = new DirectLease(device, memory);
+            Creation<E> creation)
+            throws E {
+        StackReserve.require();
+        DirectLease lease = new DirectLease(device);
         try {
+            DeviceMemory memory = creation.create();
+            lease.memory.add(memory);
             Block block = Block.whole(memory);
             MlxBuffer buffer = new MlxBuffer(lease, block, spec, part.apply(memory.segment()));
             lease.watch = leaks.watch(
@@ -94,8 +104,10 @@ final class DirectLease implements LeaseOrigin {
         return dropped;
     }
 
+    private static void ignore(DeviceMemory freed) {}
+
     private void free() {
-        device.free(DeviceMemoryList.of(memory), done -> {});
+        device.free(memory, DirectLease::ignore);
         freed = true;
     }
 }

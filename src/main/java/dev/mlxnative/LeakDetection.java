@@ -10,9 +10,8 @@ import java.util.Locale;
  * <p><b>Leases of a pool.</b> The pool ends a watched lease when the garbage collector has found it dropped, and logs a
  * warning with the stack trace of its allocation. The memory is not reused, because GPU work that uses it may still
  * wait; Metal keeps a native buffer alive for that work, unless the command buffer was made with unretained references.
- * So the native buffer is freed or, if other leases share it in a {@link Sizing#COMPACT} pool, the lease's own range is
- * quarantined until they have ended. The warning says which. A lease of a checked pool that a native call uses is ended
- * when the call has returned.
+ * So the native buffer is freed or, if other leases share it, the lease's own range is quarantined until they have
+ * ended. The warning says which. A lease of a checked pool that a native call uses is ended when the call has returned.
  *
  * <p>A pool that has been {@linkplain MlxBufferPool#reset() reset} leaves dropped leases to its next reset, because
  * such a program ends leases that way. {@link MlxBufferPool#close} reports those that no reset has ended. A scope is

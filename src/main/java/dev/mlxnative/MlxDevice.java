@@ -1,7 +1,6 @@
 package dev.mlxnative;
 
 import dev.mlxnative.internal.device.BufferSpec;
-import dev.mlxnative.internal.device.DeviceMemory;
 import dev.mlxnative.internal.device.MappableFile;
 import dev.mlxnative.internal.device.NativeDevice;
 import dev.mlxnative.internal.device.RefCountedHandle;
@@ -116,7 +115,7 @@ public final class MlxDevice implements AutoCloseable {
      */
     public MlxBuffer allocBuffer(long byteLength, DType dtype, long... shape) {
         BufferSpec spec = spec(byteLength, dtype, shape);
-        return lease(device.allocate(spec.memoryBytes()), spec, all -> all.asSlice(0, byteLength));
+        return lease(spec, all -> all.asSlice(0, byteLength), () -> device.allocate(spec.memoryBytes()));
     }
 
     /** As {@link #allocBuffer(long, DType, long...)}, with exactly the bytes that the shape takes. */
@@ -157,10 +156,10 @@ public final class MlxDevice implements AutoCloseable {
             throw new IllegalStateException("the scope of the segment to wrap has ended");
         }
         if (pages.byteSize() == 0) {
-            return lease(device.allocate(spec.memoryBytes()), spec, least -> least.asSlice(0, 0));
+            return lease(spec, least -> least.asSlice(0, 0), () -> device.allocate(spec.memoryBytes()));
         }
         device.requireAllocatable(pages.byteSize());
-        return lease(device.wrap(pages), spec, all -> all.asSlice(0, spec.byteLength()));
+        return lease(spec, all -> all.asSlice(0, spec.byteLength()), () -> device.wrap(pages));
     }
 
     /**
@@ -213,14 +212,12 @@ public final class MlxDevice implements AutoCloseable {
                     + " does not lie within the " + size + " bytes of " + file);
         }
         if (length == 0) {
-            DeviceMemory least = device.allocate(spec.memoryBytes());
-            return lease(least, spec, all -> all.asSlice(0, 0).asReadOnly());
+            return lease(spec, least -> least.asSlice(0, 0).asReadOnly(), () -> device.allocate(spec.memoryBytes()));
         }
         long pageSize = device.traits().pageSize();
         long start = offset / pageSize * pageSize;
         long beforeIt = offset - start;
-        DeviceMemory memory = device.map(mappable, start, beforeIt + length);
-        return lease(memory, spec, all -> all.asSlice(beforeIt, length));
+        return lease(spec, all -> all.asSlice(beforeIt, length), () -> device.map(mappable, start, beforeIt + length));
     }
 
     /**
@@ -253,12 +250,13 @@ public final class MlxDevice implements AutoCloseable {
     }
 
     /**
-     * Issues a lease of memory of the device itself, and frees the memory if that fails.
+     * Issues a lease of new memory of the device itself, which is freed if that fails.
      *
      * @param part the segment of the lease in the segment of all of the memory
      */
-    private MlxBuffer lease(DeviceMemory memory, BufferSpec spec, UnaryOperator<MemorySegment> part) {
-        return DirectLease.issue(device, memory, spec, part, leaks);
+    private <E extends Exception> MlxBuffer lease(
+            BufferSpec spec, UnaryOperator<MemorySegment> part, DirectLease.Creation<E> creation) throws E {
+        return DirectLease.issue(device, leaks, spec, part, creation);
     }
 
     NativeDevice nativeDevice() {

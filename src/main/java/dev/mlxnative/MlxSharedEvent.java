@@ -25,7 +25,7 @@ public final class MlxSharedEvent implements AutoCloseable {
 
     /** Takes over a handle. */
     MlxSharedEvent(MemorySegment handle, DeviceLeaks leaks) {
-        this.handle = new RefCountedHandle("event", handle, Shim::releaseEvent);
+        this.handle = RefCountedHandle.own("event", handle, Shim::releaseEvent);
         try {
             this.watch = leaks.watch(this, "an event", this.handle::close);
         } catch (Throwable e) {

@@ -5,7 +5,7 @@ import java.util.List;
 
 /**
  * The main class of a forked JVM with a small heap, which makes each call while the heap is full but for some bytes:
- * for none, and then for more and more, until the call has enough. Each allocation that a call makes is so the first to
+ * for none, and then for more and more, until the call has enough. One allocation after another is so the first to
  * fail. Prints how many calls had to fail, for each pool.
  */
 final class HeapExhaustion {

@@ -28,7 +28,8 @@ final class VmErrors implements AutoCloseable {
             Executors.newSingleThreadExecutor(Thread.ofPlatform().daemon().factory());
     private final String configuration;
     private final MlxBufferPool pool;
-    private final List<MlxScope> scopes = new ArrayList<>();
+    private final ArrayList<MlxScope> scopes = new ArrayList<>(4);
+    private final ArrayList<AutoCloseable> direct = new ArrayList<>(4);
     private long signalled;
     private int sizes;
 
@@ -75,6 +76,7 @@ final class VmErrors implements AutoCloseable {
                 },
                 () -> useScope(pool.scope()),
                 () -> useScope(pool.confinedScope()),
+                () -> useDirectly(),
                 () -> pool.trim(1 << 20),
                 pool::clear,
                 pool::stats,
@@ -96,10 +98,25 @@ final class VmErrors implements AutoCloseable {
         scopes.removeLast();
     }
 
+    private void useDirectly() {
+        direct.ensureCapacity(direct.size() + 2);
+        MlxBuffer buffer = device.allocBuffer(nextSize(), DType.U8);
+        direct.add(buffer);
+        MlxSharedEvent other = device.newSharedEvent();
+        direct.add(other);
+        buffer.close();
+        other.close();
+        direct.clear();
+    }
+
     /** Ends what the steps have left, and checks that another thread can use the pool and that nothing is lost. */
     void check(String situation) throws Exception {
         scopes.forEach(MlxScope::close);
         scopes.clear();
+        for (AutoCloseable object : direct) {
+            object.close();
+        }
+        direct.clear();
         event.signal(++signalled);
         Future<PoolStats> other = otherThread.submit(() -> {
             pool.alloc(1000, DType.U8).close();

@@ -95,15 +95,20 @@ public final class DaemonTimer {
         return new Task(action);
     }
 
-    /** Repeats an attempt every 10 ms until it returns true. The attempt does not throw. */
+    /** Repeats an attempt every 10 ms until it returns true. One that throws is repeated too. */
     public void retry(BooleanSupplier attempt) {
         var retry = new Runnable() {
             private final Task task = task(this);
 
             @Override
             public void run() {
-                if (!attempt.getAsBoolean()) {
-                    task.schedule(RETRY_NANOS);
+                boolean done = false;
+                try {
+                    done = attempt.getAsBoolean();
+                } finally {
+                    if (!done) {
+                        task.schedule(RETRY_NANOS);
+                    }
                 }
             }
         };

@@ -64,14 +64,14 @@ final class FileMappings {
         RefCountedHandle made = null;
         try (FileChannel channel = file.open()) {
             limit.take(file.path());
-            made = new RefCountedHandle("mapping", map(channel, file, pages), mapping -> {
+            made = RefCountedHandle.own("mapping", map(channel, file, pages), mapping -> {
                 open.computeIfPresent(
                         version, (key, current) -> current.handle().equals(mapping) ? null : current);
                 pages.close();
             });
             return made;
         } finally {
-            if (made == null) {
+            if (made == null && pages.scope().isAlive()) {
                 pages.close();
             }
         }

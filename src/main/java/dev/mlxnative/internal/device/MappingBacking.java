@@ -29,7 +29,7 @@ final class MappingBacking implements Backing {
     private final StackSafeLock lock = new StackSafeLock();
 
     @GuardedBy("lock")
-    private final ArrayList<BufferObject> objects = new ArrayList<>();
+    private final ArrayList<BufferObject> objects = new ArrayList<>(1);
 
     @GuardedBy("lock")
     private boolean released;

@@ -9,7 +9,6 @@ import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
-import java.util.function.Function;
 import java.util.function.UnaryOperator;
 
 /** An open device: allocates, wraps and maps memory, and frees it. Thread-safe. */
@@ -20,7 +19,7 @@ public final class NativeDevice implements MemorySource {
     private final FileMappings mappings = new FileMappings(MappingLimit.OF_PROCESS);
 
     private NativeDevice(MemorySegment handle) {
-        this.handle = new RefCountedHandle("device", handle, Shim::releaseDevice);
+        this.handle = RefCountedHandle.own("device", handle, Shim::releaseDevice);
         this.info = Shim.deviceInfo(handle);
         this.traits = DeviceTraits.ofMetal(Shim.pageSize(), info.maxBufferLength());
     }
@@ -100,8 +99,8 @@ public final class NativeDevice implements MemorySource {
     @Override
     public DeviceMemory allocate(long capacity) {
         return create(() -> {
-            MemorySegment raw = Shim.createBuffer(handle.handle(), capacity);
-            return takeOver(raw, access -> contents(raw, capacity, access), false);
+            Contents all = (raw, access) -> contents(raw, capacity, access);
+            return takeOver(Shim.createBuffer(handle.handle(), capacity), all, false);
         });
     }
 
@@ -119,8 +118,8 @@ public final class NativeDevice implements MemorySource {
             try {
                 // By address: confinement to another thread does not matter to the device.
                 MemorySegment first = MemorySegment.ofAddress(pages.address());
-                MemorySegment raw = Shim.wrapPages(handle.handle(), first, pages.byteSize());
-                return takeOver(raw, access -> pages, false);
+                Contents ofCaller = (raw, access) -> pages;
+                return takeOver(Shim.wrapPages(handle.handle(), first, pages.byteSize()), ofCaller, false);
             } catch (UnsupportedOperationException e) {
                 MappingBacking.warnOfCopy(pages.byteSize());
                 return copyOf(pages);
@@ -129,14 +128,11 @@ public final class NativeDevice implements MemorySource {
     }
 
     private DeviceMemory copyOf(MemorySegment pages) {
-        MemorySegment raw = Shim.createBuffer(handle.handle(), pages.byteSize());
         UnaryOperator<MemorySegment> protection =
                 pages.isReadOnly() ? MemorySegment::asReadOnly : UnaryOperator.identity();
-        return takeOver(
-                raw,
-                access ->
-                        protection.apply(contents(raw, pages.byteSize(), access).copyFrom(pages)),
-                true);
+        Contents copy = (raw, access) ->
+                protection.apply(contents(raw, pages.byteSize(), access).copyFrom(pages));
+        return takeOver(Shim.createBuffer(handle.handle(), pages.byteSize()), copy, true);
     }
 
     /**
@@ -174,11 +170,17 @@ public final class NativeDevice implements MemorySource {
         return MemorySegment.ofAddress(Shim.contents(raw).address()).reinterpret(capacity, access, null);
     }
 
+    /** Makes the segment of a memory, with an arena that ends before the buffer object does. */
+    @FunctionalInterface
+    private interface Contents {
+        MemorySegment of(MemorySegment raw, Arena access);
+    }
+
     /** Makes memory of a buffer object, which is released if that fails. */
-    private DeviceMemory takeOver(MemorySegment raw, Function<Arena, MemorySegment> memory, boolean copy) {
+    private DeviceMemory takeOver(MemorySegment raw, Contents contents, boolean copy) {
         try {
             Arena access = Arena.ofShared();
-            MemorySegment segment = memory.apply(access);
+            MemorySegment segment = contents.of(raw, access);
             BufferObject object = new BufferObject(raw, access, 0, segment.byteSize());
             return new DeviceMemory(access, segment, new SingleBacking(handle, object, copy));
         } catch (Throwable e) {
@@ -209,15 +211,35 @@ public final class NativeDevice implements MemorySource {
 
     @Override
     public void free(DeviceMemoryList memories, Consumer<DeviceMemory> freed) {
-        for (DeviceMemory memory = memories.first(); memory != null; memory = memories.first()) {
-            DeviceMemory next = memory;
-            if (!next.tryFree()) {
-                DaemonTimer.shared().retry(() -> tryFree(next, freed));
-                memories.poll();
-            } else {
-                memories.poll();
-                freed.accept(next);
+        Throwable failure = null;
+        for (int left = memories.count(); left > 0; left--) {
+            DeviceMemory memory = memories.poll();
+            if (memory == null) {
+                throw new AssertionError("the list has " + left + " memories fewer than it counts");
             }
+            boolean done = false;
+            try {
+                freeOrRetry(memory, freed);
+                done = true;
+            } catch (RuntimeException | Error e) {
+                failure = e; // one that cannot be freed must not keep the others
+            } finally {
+                if (!done) {
+                    memories.add(memory);
+                }
+            }
+        }
+        if (failure instanceof Error error) {
+            throw error;
+        }
+        if (failure instanceof RuntimeException exception) {
+            throw exception;
+        }
+    }
+
+    private static void freeOrRetry(DeviceMemory memory, Consumer<DeviceMemory> freed) {
+        if (!tryFree(memory, freed)) {
+            DaemonTimer.shared().retry(() -> tryFree(memory, freed));
         }
     }
 

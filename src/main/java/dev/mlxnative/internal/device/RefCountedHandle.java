@@ -28,12 +28,24 @@ public final class RefCountedHandle {
     private final DaemonTimer.Task retry = DaemonTimer.shared().task(this::destroy);
 
     /**
-     * Takes over a handle.
+     * Takes over a handle, which is destroyed if this fails.
      *
      * @param noun what exceptions call the object: {@code "event"}
      * @param destroy called once, by the thread of the last user
      */
-    public RefCountedHandle(String noun, MemorySegment handle, Consumer<MemorySegment> destroy) {
+    public static RefCountedHandle own(String noun, MemorySegment handle, Consumer<MemorySegment> destroy) {
+        RefCountedHandle owned = null;
+        try {
+            owned = new RefCountedHandle(noun, handle, destroy);
+            return owned;
+        } finally {
+            if (owned == null) {
+                destroy.accept(handle);
+            }
+        }
+    }
+
+    private RefCountedHandle(String noun, MemorySegment handle, Consumer<MemorySegment> destroy) {
         this.noun = noun;
         this.handle = handle;
         this.destroy = destroy;
@@ -56,7 +68,7 @@ public final class RefCountedHandle {
         int count;
         do {
             count = users.get();
-            if (count == 0) {
+            if (count <= 0) {
                 return false;
             }
         } while (!users.compareAndSet(count, count + 1));

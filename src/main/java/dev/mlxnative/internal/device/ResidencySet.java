@@ -57,6 +57,7 @@ public final class ResidencySet implements BufferObject.ReleaseListener {
 
     private static ResidencySet create(MemorySegment device, String label, int maxSets) {
         int open = OPEN_SETS.incrementAndGet();
+        ResidencySet created = null;
         RefCountedHandle handle = null;
         try {
             if (open > maxSets) {
@@ -64,10 +65,14 @@ public final class ResidencySet implements BufferObject.ReleaseListener {
                         + maxSets + " is the most that a command queue takes: close one");
             }
             handle = createHandle(device, label);
-            return new ResidencySet(handle);
+            created = new ResidencySet(handle);
+            return created;
         } finally {
-            if (handle == null) {
+            if (handle == null || created == null) {
                 OPEN_SETS.decrementAndGet();
+            }
+            if (handle != null && created == null) {
+                handle.close();
             }
         }
     }
@@ -75,7 +80,7 @@ public final class ResidencySet implements BufferObject.ReleaseListener {
     private static @Nullable RefCountedHandle createHandle(MemorySegment device, String label) {
         try {
             MemorySegment set = Shim.createResidencySet(device, label);
-            return new RefCountedHandle("residency set", set, Shim::releaseResidencySet);
+            return RefCountedHandle.own("residency set", set, Shim::releaseResidencySet);
         } catch (UnsupportedOperationException e) {
             return null;
         }
@@ -125,14 +130,17 @@ public final class ResidencySet implements BufferObject.ReleaseListener {
         }
         boolean added = false;
         try {
+            members.add(object); // before the native call, since it allocates
             Shim.addToResidencySet(handle.handle(), object.segment());
-            members.add(object);
             removed.remove(object);
             staged = true;
             added = true;
         } finally {
-            if (isNew && !added) {
-                object.removeReleaseListener(this);
+            if (!added) {
+                members.remove(object);
+                if (isNew) {
+                    object.removeReleaseListener(this);
+                }
             }
         }
     }
@@ -154,9 +162,10 @@ public final class ResidencySet implements BufferObject.ReleaseListener {
 
     @GuardedBy("lock")
     private void stageRemoval(BufferObject object) {
-        if (handle != null && members.remove(object)) {
+        if (handle != null && members.contains(object)) {
+            removed.add(object); // before the native call, since it allocates
             Shim.removeFromResidencySet(handle.handle(), object.raw());
-            removed.add(object);
+            members.remove(object);
             staged = true;
         }
     }
@@ -208,6 +217,7 @@ public final class ResidencySet implements BufferObject.ReleaseListener {
         if (handle != null) {
             Shim.commitResidencySet(handle.handle());
         }
+        removed.removeAll(members); // those whose removal has failed
         forget(removed);
         staged = false;
     }
@@ -297,12 +307,12 @@ public final class ResidencySet implements BufferObject.ReleaseListener {
                 return false;
             }
             closed = true;
-            forget(members);
-            forget(removed);
             if (handle != null) {
                 handle.close();
                 OPEN_SETS.decrementAndGet();
             }
+            forget(members);
+            forget(removed);
             return true;
         } finally {
             lock.unlock();

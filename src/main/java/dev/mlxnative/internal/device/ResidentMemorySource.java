@@ -41,6 +41,8 @@ public final class ResidentMemorySource implements MemorySource {
 
     @Override
     public DeviceMemory allocate(long capacity) {
+        DeviceMemoryList refused = new DeviceMemoryList();
+        Consumer<DeviceMemory> nothing = freed -> {};
         DeviceMemory memory = source.allocate(capacity);
         boolean added = false;
         try {
@@ -49,7 +51,8 @@ public final class ResidentMemorySource implements MemorySource {
             return memory;
         } finally {
             if (!added) {
-                source.free(DeviceMemoryList.of(memory), freed -> {});
+                refused.add(memory);
+                source.free(refused, nothing);
             }
         }
     }

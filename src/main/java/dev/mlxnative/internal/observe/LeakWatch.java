@@ -1,6 +1,7 @@
 package dev.mlxnative.internal.observe;
 
 import dev.mlxnative.LeakDetection;
+import dev.mlxnative.internal.background.DaemonThreads;
 import dev.mlxnative.internal.background.Log;
 import java.lang.ref.Cleaner;
 import java.util.concurrent.ThreadLocalRandom;
@@ -24,15 +25,8 @@ public final class LeakWatch implements Runnable {
 
     private static final Runnable RETRY = LeakWatch::retryPostponed;
 
-    /** Holds the cleaner, whose thread starts with the first watch. It ends when this class is unreachable. */
-    private static final class LazyCleaner {
-        private static final Cleaner CLEANER = Cleaner.create(Thread.ofPlatform()
-                .daemon()
-                .name("mlx-leak-detector")
-                // Nor a context class loader: the thread must not keep that of an application alive.
-                .inheritInheritableThreadLocals(false)
-                .factory());
-    }
+    /** Null before the first watch. Its thread ends when this class is unreachable. */
+    private static volatile @Nullable Cleaner cleaner;
 
     private final Object watched;
     private final BooleanSupplier end;
@@ -62,7 +56,22 @@ public final class LeakWatch implements Runnable {
         if (POSTPONED.get() != null) {
             scheduleRetry();
         }
-        return LazyCleaner.CLEANER.register(holder, this);
+        return cleaner().register(holder, this);
+    }
+
+    /** The cleaner of this class loader, which is made here and not in an initialiser: that could fail for good. */
+    private static Cleaner cleaner() {
+        Cleaner made = cleaner;
+        return made != null ? made : makeCleaner();
+    }
+
+    private static synchronized Cleaner makeCleaner() {
+        Cleaner made = cleaner;
+        if (made == null) {
+            made = Cleaner.create(code -> DaemonThreads.unstarted("mlx-leak-detector", code));
+            cleaner = made;
+        }
+        return made;
     }
 
     /** Whether an object that begins is one of the sample that a level of detection takes. */
@@ -82,9 +91,10 @@ public final class LeakWatch implements Runnable {
             done = end.getAsBoolean();
         } catch (Throwable e) { // the cleaner would forget the object
             logFailure(e);
-        }
-        if (!done) {
-            postpone();
+        } finally {
+            if (!done) {
+                postpone();
+            }
         }
     }
 
@@ -97,9 +107,8 @@ public final class LeakWatch implements Runnable {
             Log.warn(
                     "the leak detector failed for " + watched + "; it tries again after the next garbage collection",
                     failure);
-        } catch (Throwable e) {
-            // The heap may be full, or the logger broken: the next attempt is what counts.
-            failure.addSuppressed(e);
+        } catch (Throwable dropped) {
+            // The heap may be full: the next attempt is what counts.
         }
     }
 
@@ -117,10 +126,9 @@ public final class LeakWatch implements Runnable {
     /** Has the cleaner try again after the next garbage collection. */
     private static void scheduleRetry() {
         try {
-            LazyCleaner.CLEANER.register(new Object(), RETRY);
-        } catch (OutOfMemoryError e) {
+            cleaner().register(new Object(), RETRY);
+        } catch (VirtualMachineError e) {
             // The next watch that starts schedules it.
-            return;
         }
     }
 

@@ -172,7 +172,9 @@ final class Acquisition {
             tools.reaper().watchOldest();
         }
         try {
-            AllocationTransactions.Wait wait = tools.allocations().awaitChange(byteLength, startNanos, changesSeen);
+            // After a refusal only a later change counts: requests that the device refuses would wake each other.
+            long seen = refusal == null ? changesSeen : tools.allocations().changes();
+            AllocationTransactions.Wait wait = tools.allocations().awaitChange(byteLength, startNanos, seen);
             if (wait != AllocationTransactions.Wait.FUTILE) {
                 hasWaited |= wait == AllocationTransactions.Wait.WAITED_FOR_PARKED;
                 return true;

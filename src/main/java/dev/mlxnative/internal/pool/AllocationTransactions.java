@@ -74,9 +74,10 @@ final class AllocationTransactions {
         try {
             state.requireOpen();
             SizeRounding rounding = state.rounding();
+            Reservation evictFirst = new Reservation.EvictFirst(Reservation.ANY);
             if (state.eviction.evictObstacles(rounding, byteLength)) {
                 state.publishBacklog();
-                return new Reservation.EvictFirst(Reservation.ANY);
+                return evictFirst;
             }
             long leastCapacity = state.free.leastCapacityForNew(rounding, byteLength);
             if (least) {
@@ -98,8 +99,9 @@ final class AllocationTransactions {
 
     @GuardedBy("state.lock")
     private Reservation reserveCapacity(long capacity) {
-        // Before the first change, since it may fail.
+        // Before the first change, since they may fail.
         Reservation granted = new Reservation.Granted(capacity);
+        Reservation evictFirst = new Reservation.EvictFirst(capacity);
         if (state.budget.reserve(capacity)) {
             return granted;
         }
@@ -107,7 +109,7 @@ final class AllocationTransactions {
             // The limits hold at every moment, so memory is freed before other memory replaces it.
             if (state.eviction.evictUntilFits(capacity)) {
                 state.publishBacklog();
-                return new Reservation.EvictFirst(capacity);
+                return evictFirst;
             }
         }
         return new Reservation.Denied(state.budget.denialCause(state.free.evictableCount()), capacity);

@@ -183,7 +183,9 @@ final class BestFitChunks implements FreeSpace {
     /** The chunk to evict next: a drained one, or else the empty one that was emptied first, or is to go first. */
     private @Nullable Chunk evictable() {
         Chunk oldest = null;
-        for (Chunk chunk : chunks) {
+        // Not by an iterator, which is an allocation.
+        for (int i = 0; i < chunks.size(); i++) {
+            Chunk chunk = chunks.get(i);
             if (chunk.isDrained()) {
                 return chunk;
             }

@@ -61,7 +61,7 @@ public final class Block extends LeaseState {
     /** Whether the block is a free range of its chunk. */
     boolean isFreeRange;
 
-    /** When the block was cached in its shard, or became free: a count that the shard, or the free space, keeps. */
+    /** When the block was cached in its shard, in a count that the shard keeps. */
     long freedAt;
 
     /** The block after this one in a {@link BlockList}, or in a chain of blocks that a thread owns. */

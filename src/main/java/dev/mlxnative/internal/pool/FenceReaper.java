@@ -72,12 +72,18 @@ final class FenceReaper {
                 watchers.decrementAndGet();
                 return;
             }
+            boolean started = false;
             try {
                 DaemonThreads.run("mlx-fence-wait", () -> watch(fence));
+                started = true;
             } catch (OutOfMemoryError noThread) {
                 // Requests and sweeps ask for the fence from time to time, so only promptness is lost.
-                watchers.decrementAndGet();
                 return;
+            } finally {
+                if (!started) {
+                    state.pending.unwatch(fence);
+                    watchers.decrementAndGet();
+                }
             }
         }
     }

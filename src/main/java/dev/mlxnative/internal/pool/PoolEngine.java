@@ -300,12 +300,19 @@ public final class PoolEngine {
         try {
             observer.close();
         } finally {
-            reclaimer.run();
+            finishClosing();
         }
-        reaper.reap();
-        reaper.watchOldest();
-        warnOfActiveLeases();
-        leaks.expectReset(false);
+    }
+
+    private void finishClosing() {
+        try {
+            reclaimer.run();
+            reaper.reap();
+            reaper.watchOldest();
+            warnOfActiveLeases();
+        } finally {
+            leaks.expectReset(false);
+        }
     }
 
     private void warnOfActiveLeases() {

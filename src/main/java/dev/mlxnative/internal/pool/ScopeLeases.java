@@ -98,6 +98,9 @@ public final class ScopeLeases implements LeakDetector.Leases {
         List<Block> left = new ArrayList<>(inUse.size());
         Throwable failure = null;
         for (Block block : inUse) {
+            if (!Block.isLease(block.generation())) {
+                continue; // It ended early: its memory can have another holder by the time of a later call.
+            }
             try {
                 if (tryEnd(block)) {
                     endedBlocks.add(block);

@@ -33,6 +33,7 @@ final class SegregatedFreeLists implements FreeSpace {
     /** @param pageSize bytes of a page of the device's memory, a power of two */
     SegregatedFreeLists(long pageSize) {
         this.pageSize = pageSize;
+        buckets.put(pageSize, new Bucket(pageSize));
     }
 
     @Override
@@ -110,14 +111,14 @@ final class SegregatedFreeLists implements FreeSpace {
     public Block addNew(SizeRounding rounding, DeviceMemory memory, long byteLength) {
         boolean isShared = memory.capacity() == pageSize;
         Bucket bucket = bucketOf(isShared ? rounding.pages(byteLength) : memory.capacity());
-        // Nothing can fail from here on.
         Slab slab = new Slab(memory, bucket);
+        // Nothing can fail from here on.
         bucket.slabAdded();
         Block block = slab.take();
         if (slab.hasFreeBlock()) {
             bucket.link(slab);
-            count += slab.freeCount();
-            bytes += slab.freeCount() * bucket.capacity();
+            count += slab.unleasedCount();
+            bytes += slab.unleasedCount() * bucket.capacity();
         }
         return block;
     }
@@ -239,8 +240,8 @@ final class SegregatedFreeLists implements FreeSpace {
 
     private void forget(Slab slab) {
         Bucket bucket = slab.bucket();
-        count -= slab.freeCount();
-        bytes -= slab.freeCount() * bucket.capacity();
+        count -= slab.unleasedCount();
+        bytes -= slab.unleasedCount() * bucket.capacity();
         bucket.slabRemoved();
     }
 

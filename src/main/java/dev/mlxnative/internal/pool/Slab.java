@@ -112,7 +112,7 @@ final class Slab implements Division {
     }
 
     /** Free and quarantined blocks. */
-    int freeCount() {
+    int unleasedCount() {
         return freeCount + quarantinedCount;
     }
 }

@@ -7,7 +7,8 @@
  * of a <i>chunk</i> or <i>slab</i>. A <i>lease</i> lasts from its issue to its end; the block's <i>generation</i>
  * numbers it. A <i>bucket</i> is a capacity that requests are rounded to; a <i>bin</i> is a range of capacities with
  * one list. A <i>shard</i> holds a part of the leases, and a <i>cache</i> of blocks for the next ones. <i>Parked</i>
- * memory waits for a fence. <i>Quarantined</i> ranges belonged to leaked leases and wait for the end of their chunk.
+ * memory waits for a fence. <i>Quarantined</i> ranges belonged to leaked leases and wait for the end of their native
+ * buffer.
  *
  * <p><b>States of a block</b>, and the lock that guards its fields:
  *

@@ -44,9 +44,8 @@ final class OpenLibrary implements SymbolLookup, AutoCloseable {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment path = arena.allocateFrom(ValueLayout.JAVA_BYTE, encoded(file));
             String reason = "";
-            // The JVM itself calls the loader when it initialises classes, and that replaces the text of dlerror. In
-            // the
-            // second round no class is left to initialise.
+            // The JVM itself calls the loader when it initialises classes, and that replaces the text of dlerror.
+            // In the second round no class is left to initialise.
             for (int round = 0; round < 2; round++) {
                 MemorySegment handle = (MemorySegment) dlopen.invokeExact(path, RTLD_NOW);
                 if (!handle.equals(MemorySegment.NULL)) {

@@ -17,7 +17,7 @@ class SlabTest {
     @Test
     void aPageIsDividedIntoAdjacentBlocks() {
         var slabOfSmallest = new Slab(memory, new Bucket(256));
-        assertThat(slabOfSmallest.freeCount()).isEqualTo(64);
+        assertThat(slabOfSmallest.unleasedCount()).isEqualTo(64);
         for (int i = 0; i < 64; i++) {
             Block block = slabOfSmallest.take();
             assertThat(block.offset()).isEqualTo(256L * i);
@@ -73,13 +73,13 @@ class SlabTest {
         assertThat(slab.isLastLease()).isTrue();
         Block second = slab.take();
         assertThat(slab.isLastLease()).isFalse();
-        assertThat(slab.freeCount()).isEqualTo(2);
+        assertThat(slab.unleasedCount()).isEqualTo(2);
         slab.free(first);
         assertThat(slab.isLastLease()).isTrue();
         slab.free(second);
         assertThat(slab.isUnused()).isTrue();
         assertThat(slab.isDrained()).as("nothing of it was quarantined").isFalse();
-        assertThat(slab.freeCount()).isEqualTo(4);
+        assertThat(slab.unleasedCount()).isEqualTo(4);
     }
 
     @Test
@@ -87,7 +87,7 @@ class SlabTest {
         Block leaked = slab.take();
         Block other = slab.take();
         slab.quarantine();
-        assertThat(slab.freeCount()).isEqualTo(3);
+        assertThat(slab.unleasedCount()).isEqualTo(3);
         assertThat(slab.isLastLease()).isTrue();
         assertThat(slab.isDrained()).as("a block is leased").isFalse();
         assertThat(slab.take()).isNotSameAs(leaked);
