@@ -14,7 +14,7 @@ final class HeapExhaustion {
     private static final int KEPT_FREE = 8;
 
     private static final int LARGEST = 4096;
-    private static final int MOST_LEFT = 768;
+    private static final int MOST_LEFT = 384;
 
     private HeapExhaustion() {}
 
