@@ -8,11 +8,15 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 
 /** An open device: allocates, wraps and maps memory, and frees it. Thread-safe. */
 public final class NativeDevice implements MemorySource {
+    private static final int RELEASE_ATTEMPTS = 100;
+    private static final long RELEASE_PAUSE_NANOS = 1_000_000;
+
     private final RefCountedHandle handle;
     private final DeviceInfo info;
     private final DeviceTraits traits;
@@ -184,8 +188,25 @@ public final class NativeDevice implements MemorySource {
             BufferObject object = new BufferObject(raw, access, 0, segment.byteSize());
             return new DeviceMemory(access, segment, new SingleBacking(handle, object, copy));
         } catch (Throwable e) {
-            Shim.releaseBuffer(raw);
+            releaseSurely(raw);
             throw e;
+        }
+    }
+
+    /** Releases a buffer that nothing refers to, also if the heap is full for a moment. */
+    private static void releaseSurely(MemorySegment raw) {
+        int attempts = 0;
+        boolean done = false;
+        while (!done) {
+            try {
+                Shim.releaseBuffer(raw);
+                done = true;
+            } catch (OutOfMemoryError e) {
+                if (++attempts == RELEASE_ATTEMPTS) {
+                    throw e;
+                }
+                LockSupport.parkNanos(RELEASE_PAUSE_NANOS);
+            }
         }
     }
 

@@ -17,7 +17,10 @@ final class NewHandle {
     private static final long RELEASE_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
 
     private final Consumer<MemorySegment> release;
+    /** 0 before the object is created. */
     private long address;
+
+    private boolean returned;
     private @Nullable NewHandle next;
 
     /** Made before the object is created. */
@@ -32,14 +35,15 @@ final class NewHandle {
 
     /** The handle; the caller then owns the object. */
     MemorySegment toSegment() {
-        MemorySegment segment = null;
-        try {
-            segment = MemorySegment.ofAddress(address);
-            return segment;
-        } finally {
-            if (segment == null) {
-                becomeOrphan();
-            }
+        MemorySegment segment = MemorySegment.ofAddress(address);
+        returned = true;
+        return segment;
+    }
+
+    /** Has the object released a little later if it was created, and the caller has not received it. */
+    void releaseUnlessReturned() {
+        if (address != 0 && !returned) {
+            becomeOrphan();
         }
     }
 
@@ -60,13 +64,10 @@ final class NewHandle {
     }
 
     private void releaseOrStay() {
-        MemorySegment segment;
         try {
-            segment = MemorySegment.ofAddress(address);
+            release.accept(MemorySegment.ofAddress(address));
         } catch (OutOfMemoryError e) {
             becomeOrphan();
-            return;
         }
-        release.accept(segment);
     }
 }

@@ -32,6 +32,15 @@ public final class Shim {
 
     private static MemorySegment create(long requestedBytes, Consumer<MemorySegment> release, Creation creation) {
         NewHandle handle = new NewHandle(release);
+        try {
+            callCreation(handle, requestedBytes, creation);
+            return handle.toSegment();
+        } finally {
+            handle.releaseUnlessReturned();
+        }
+    }
+
+    private static void callCreation(NewHandle handle, long requestedBytes, Creation creation) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment out = arena.allocate(ValueLayout.ADDRESS);
             MemorySegment message = arena.allocate(MESSAGE_CAPACITY);
@@ -41,7 +50,6 @@ public final class Shim {
             }
             handle.created(out.get(ValueLayout.JAVA_LONG, 0));
         }
-        return handle.toSegment();
     }
 
     private static RuntimeException failure(int status, String message, long requestedBytes) {
