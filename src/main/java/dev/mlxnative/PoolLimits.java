@@ -46,7 +46,8 @@ public final class PoolLimits {
     }
 
     /**
-     * Sets the cache limit. Free memory above it is freed before this returns.
+     * Sets the cache limit. Free memory above it is freed before this returns, unless it shares its native buffer with
+     * a lease.
      *
      * @throws IllegalArgumentException if it is negative
      */

@@ -113,8 +113,8 @@ final class Soak {
             recursing.add(new RecursingThread(
                     settings.threads() + 1 + i, shared, settings.checked(), gpu, random.split(), errors, stop));
         }
-        sharedWatch = new Watch(shared);
-        ownWatch = new Watch(own);
+        sharedWatch = new Watch(shared, pageBytes);
+        ownWatch = new Watch(own, pageBytes);
         disturber = new Disturber(device, shared, settings.faults(), random.split());
         bufferLimit = shared.limits().bufferLimit() + own.limits().bufferLimit();
         randomOfHeap = random.split();
