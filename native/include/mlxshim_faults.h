@@ -22,7 +22,8 @@ MLXSHIM_API void mlxshim_faults_set_byte_budget(uint64_t bytes);
 
 /*
  * Makes `count` successive creating calls fail as if the device had no memory left, from the `nth` on; the next call is
- * number 1. A creating call creates a buffer, an event or a residency set, or wraps pages.
+ * number 1. A creating call creates a buffer, an event, a residency set or a queue, wraps pages, compiles a library, makes
+ * a pipeline, or submits a command buffer.
  */
 MLXSHIM_API void mlxshim_faults_fail_create(uint64_t nth, uint64_t count);
 
@@ -37,11 +38,28 @@ MLXSHIM_API void mlxshim_faults_set_no_residency_sets(int32_t cause);
 MLXSHIM_API void mlxshim_faults_set_empty_create(int32_t empty);
 MLXSHIM_API void mlxshim_faults_set_empty_wrap(int32_t empty);
 
+/*
+ * Makes the command buffers that are submitted from now on end with a failure, MLXSHIM_FAILURE_*, after their commands
+ * have run; NONE lets them complete again.
+ */
+MLXSHIM_API void mlxshim_faults_set_command_buffer_failure(int32_t failure);
+
+/*
+ * Holds the command buffers of all queues back before they run (1), or lets them run (0), so that a test knows that
+ * work is in flight.
+ */
+MLXSHIM_API void mlxshim_faults_hold_queues(int32_t held);
+
 /* Live handles: created and not yet released. */
 MLXSHIM_API uint64_t mlxshim_faults_live_devices(void);
 MLXSHIM_API uint64_t mlxshim_faults_live_buffers(void);
 MLXSHIM_API uint64_t mlxshim_faults_live_events(void);
 MLXSHIM_API uint64_t mlxshim_faults_live_residency_sets(void);
+MLXSHIM_API uint64_t mlxshim_faults_live_libraries(void);
+MLXSHIM_API uint64_t mlxshim_faults_live_pipelines(void);
+MLXSHIM_API uint64_t mlxshim_faults_live_queues(void);
+MLXSHIM_API uint64_t mlxshim_faults_live_command_buffers(void);
+MLXSHIM_API uint64_t mlxshim_faults_live_texts(void);
 
 #if defined(__cplusplus)
 }
