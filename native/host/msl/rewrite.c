@@ -183,7 +183,9 @@ static size_t append_token(const struct tokens *tokens, size_t at, size_t end, s
         token_is(tokens, at + 1, "(")) {
         size_t behind = token_behind(tokens, at + 1, end);
         text_append_string(out, "(");
-        append_expression(tokens, (struct range){at + 2, behind - 1}, out);
+        for (size_t name = at + 2; name + 1 < behind; name++) {
+            text_append_slice(out, token_text(tokens, name));
+        }
         text_append_string(out, "_msl_defined)");
         return behind;
     }

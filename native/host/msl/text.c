@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* ---- slices ---- */
@@ -199,11 +200,15 @@ void text_set_free(struct text_set *set) {
 
 /* ---- files ---- */
 
+bool file_status(const char *path, struct stat *out_status) {
+#if defined(__linux__)
+    return syscall(SYS_newfstatat, AT_FDCWD, path, out_status, 0) == 0;
+#else
+    return stat(path, out_status) == 0;
+#endif
+}
+
 static bool read_all(int file, struct text *out_text) {
-    struct stat status;
-    if (fstat(file, &status) == 0 && status.st_size > 0) {
-        reserve(out_text, (size_t)status.st_size);
-    }
     for (;;) {
         char block[16384];
         ssize_t length = read(file, block, sizeof block);

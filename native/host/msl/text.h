@@ -55,6 +55,9 @@ struct text_set {
 bool text_set_add(struct text_set *set, struct slice text, bool *failed);
 void text_set_free(struct text_set *set);
 
+/* As stat, which older releases of glibc do not have as a function. */
+struct stat;
+bool file_status(const char *path, struct stat *out_status);
 /* Reads a whole file. Returns false with errno set. */
 bool file_read(const char *path, struct text *out_text);
 /* Writes a whole file, which is made or replaced. Returns false with errno set. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Template argument lists above this are taken for comparisons, so that the time for a text stays linear. */
-#define LONGEST_ANGLES 4096
+#define LONGEST_ANGLES 1024
 
 /* Two and three characters that are one token. `[[` and `]]` are two, as in a[b[i]]. */
 static const char *const punctuation[] = {"<<=", ">>=", "...", "->*", "::", "->", "++", "--", "<<", ">>", "<=", ">=", "==",
