@@ -4,6 +4,26 @@
 
 #include "type_traits.h"
 
+namespace metal::msl_cpu {
+
+// What bfloat and T make together: bfloat with integers, float with floating-point types.
+template <typename T, bool Integral = is_integral_v<T>, bool Floating = is_floating_point_v<T>>
+struct with_bfloat {};
+template <typename T>
+struct with_bfloat<T, true, false> {
+    using type = bfloat;
+};
+template <typename T>
+struct with_bfloat<T, false, true> {
+    using type = float;
+};
+template <>
+struct with_bfloat<bfloat, false, true> {};
+template <typename T>
+using with_bfloat_t = typename with_bfloat<T>::type;
+
+} // namespace metal::msl_cpu
+
 struct bfloat {
     ushort bits;
 
@@ -55,6 +75,50 @@ struct bfloat {
         return value;
     }
 
+    // Friends, so that only argument-dependent lookup finds them: see vector_operators.h.
+
+#define MSL_ARITHMETIC(OP)                                                                                 \
+        friend constexpr bfloat operator OP(bfloat a, bfloat b) {                                              \
+            return bfloat(static_cast<float>(a) OP static_cast<float>(b));                                     \
+        }                                                                                                      \
+        template <typename T>                                                                                  \
+        friend constexpr metal::msl_cpu::with_bfloat_t<T> operator OP(bfloat a, T b) {                         \
+            return metal::msl_cpu::with_bfloat_t<T>(static_cast<float>(a) OP static_cast<float>(b));           \
+        }                                                                                                      \
+        template <typename T>                                                                                  \
+        friend constexpr metal::msl_cpu::with_bfloat_t<T> operator OP(T a, bfloat b) {                         \
+            return metal::msl_cpu::with_bfloat_t<T>(static_cast<float>(a) OP static_cast<float>(b));           \
+        }                                                                                                      \
+        template <typename T, typename = metal::msl_cpu::with_bfloat_t<T>>                                     \
+        friend constexpr T &operator OP##=(T &a, bfloat b) {                                                   \
+            return a = T(static_cast<float>(a) OP static_cast<float>(b));                                      \
+        }
+    MSL_ARITHMETIC(+)
+    MSL_ARITHMETIC(-)
+    MSL_ARITHMETIC(*)
+    MSL_ARITHMETIC(/)
+#undef MSL_ARITHMETIC
+
+#define MSL_COMPARISON(OP)                                                                                 \
+        friend constexpr bool operator OP(bfloat a, bfloat b) {                                                \
+            return static_cast<float>(a) OP static_cast<float>(b);                                             \
+        }                                                                                                      \
+        template <typename T, typename = metal::msl_cpu::with_bfloat_t<T>>                                     \
+        friend constexpr bool operator OP(bfloat a, T b) {                                                     \
+            return static_cast<float>(a) OP static_cast<float>(b);                                             \
+        }                                                                                                      \
+        template <typename T, typename = metal::msl_cpu::with_bfloat_t<T>>                                     \
+        friend constexpr bool operator OP(T a, bfloat b) {                                                     \
+            return static_cast<float>(a) OP static_cast<float>(b);                                             \
+        }
+    MSL_COMPARISON(<)
+    MSL_COMPARISON(>)
+    MSL_COMPARISON(<=)
+    MSL_COMPARISON(>=)
+    MSL_COMPARISON(==)
+    MSL_COMPARISON(!=)
+#undef MSL_COMPARISON
+
 private:
     static constexpr ushort rounded(float value) {
         uint bits = __builtin_bit_cast(uint, value);
@@ -64,65 +128,3 @@ private:
         return static_cast<ushort>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
     }
 };
-
-namespace metal::msl_cpu {
-
-// What bfloat and T make together: bfloat with integers, float with floating-point types.
-template <typename T, bool Integral = is_integral_v<T>, bool Floating = is_floating_point_v<T>>
-struct with_bfloat {};
-template <typename T>
-struct with_bfloat<T, true, false> {
-    using type = bfloat;
-};
-template <typename T>
-struct with_bfloat<T, false, true> {
-    using type = float;
-};
-template <>
-struct with_bfloat<bfloat, false, true> {};
-template <typename T>
-using with_bfloat_t = typename with_bfloat<T>::type;
-
-} // namespace metal::msl_cpu
-
-#define MSL_ARITHMETIC(OP)                                                                               \
-    constexpr bfloat operator OP(bfloat a, bfloat b) {                                                   \
-        return bfloat(static_cast<float>(a) OP static_cast<float>(b));                                   \
-    }                                                                                                    \
-    template <typename T>                                                                                \
-    constexpr metal::msl_cpu::with_bfloat_t<T> operator OP(bfloat a, T b) {                              \
-        return metal::msl_cpu::with_bfloat_t<T>(static_cast<float>(a) OP static_cast<float>(b));         \
-    }                                                                                                    \
-    template <typename T>                                                                                \
-    constexpr metal::msl_cpu::with_bfloat_t<T> operator OP(T a, bfloat b) {                              \
-        return metal::msl_cpu::with_bfloat_t<T>(static_cast<float>(a) OP static_cast<float>(b));         \
-    }                                                                                                    \
-    template <typename T, typename = metal::msl_cpu::with_bfloat_t<T>>                                   \
-    constexpr T &operator OP##=(T &a, bfloat b) {                                                        \
-        return a = T(static_cast<float>(a) OP static_cast<float>(b));                                    \
-    }
-MSL_ARITHMETIC(+)
-MSL_ARITHMETIC(-)
-MSL_ARITHMETIC(*)
-MSL_ARITHMETIC(/)
-#undef MSL_ARITHMETIC
-
-#define MSL_COMPARISON(OP)                                                                               \
-    constexpr bool operator OP(bfloat a, bfloat b) {                                                     \
-        return static_cast<float>(a) OP static_cast<float>(b);                                           \
-    }                                                                                                    \
-    template <typename T, typename = metal::msl_cpu::with_bfloat_t<T>>                                   \
-    constexpr bool operator OP(bfloat a, T b) {                                                          \
-        return static_cast<float>(a) OP static_cast<float>(b);                                           \
-    }                                                                                                    \
-    template <typename T, typename = metal::msl_cpu::with_bfloat_t<T>>                                   \
-    constexpr bool operator OP(T a, bfloat b) {                                                          \
-        return static_cast<float>(a) OP static_cast<float>(b);                                           \
-    }
-MSL_COMPARISON(<)
-MSL_COMPARISON(>)
-MSL_COMPARISON(<=)
-MSL_COMPARISON(>=)
-MSL_COMPARISON(==)
-MSL_COMPARISON(!=)
-#undef MSL_COMPARISON

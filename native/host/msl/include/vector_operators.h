@@ -31,18 +31,19 @@ MSL_INLINE vec<T, N> from_native(typename native_vector<T, N>::type native) {
     return result;
 }
 
-} // namespace msl_cpu
+// The operators are here, where only argument-dependent lookup finds them, through the base class of vec. If a template
+// saw them by name, clang would take an operator on a swizzle of a dependent type for a built-in one, and refuse it.
 
 #define MSL_ARITHMETIC(OP)                                                                      \
     template <typename A, typename B>                                                           \
-    MSL_INLINE constexpr msl_cpu::vector_result<A, B> operator OP(const A &a, const B &b) {     \
-        using Vector = msl_cpu::vector_result<A, B>;                                            \
+    MSL_INLINE constexpr vector_result<A, B> operator OP(const A &a, const B &b) {     \
+        using Vector = vector_result<A, B>;                                            \
         using T = make_scalar_t<Vector>;                                                        \
         constexpr int N = vec_elements_v<Vector>;                                               \
         Vector x(a), y(b);                                                                      \
-        if constexpr (msl_cpu::has_native_operators<T>) {                                       \
+        if constexpr (has_native_operators<T>) {                                       \
             if (!__builtin_is_constant_evaluated()) {                                           \
-                return msl_cpu::from_native<T, N>(x.native OP y.native);                        \
+                return from_native<T, N>(x.native OP y.native);                        \
             }                                                                                   \
         }                                                                                       \
         Vector result(T(0));                                                                    \
@@ -73,10 +74,10 @@ MSL_ARITHMETIC(>>)
 
 #define MSL_COMPARISON(OP)                                                                      \
     template <typename A, typename B>                                                           \
-    MSL_INLINE constexpr msl_cpu::bool_result<A, B> operator OP(const A &a, const B &b) {       \
-        using Vector = msl_cpu::vector_result<A, B>;                                            \
+    MSL_INLINE constexpr bool_result<A, B> operator OP(const A &a, const B &b) {       \
+        using Vector = vector_result<A, B>;                                            \
         Vector x(a), y(b);                                                                      \
-        msl_cpu::bool_result<A, B> result(false);                                               \
+        bool_result<A, B> result(false);                                               \
         for (int i = 0; i < vec_elements_v<Vector>; i++) {                                      \
             result.components[i] = x.components[i] OP y.components[i];                          \
         }                                                                                       \
@@ -127,5 +128,7 @@ MSL_STEP(--, -=, vec)
 MSL_STEP(++, +=, packed_vec)
 MSL_STEP(--, -=, packed_vec)
 #undef MSL_STEP
+
+} // namespace msl_cpu
 
 } // namespace metal
