@@ -30,9 +30,11 @@ struct bfloat {
     bfloat() = default;
 
     // Integers convert implicitly, as constants such as 0 and 1 do; floating-point values need a cast.
-    template <typename T, metal::enable_if_t<metal::is_integral_v<T> && !metal::is_same_v<T, bool>, int> = 0>
+    template <typename T, metal::enable_if_t<metal::is_integral_v<T>, int> = 0>
     constexpr bfloat(T value) : bits(rounded(static_cast<float>(value))) {}
-    constexpr explicit bfloat(bool value) : bits(value ? 0x3f80 : 0) {}
+    // MLX assigns objects that are true or false.
+    template <typename T, metal::enable_if_t<metal::is_class_v<T> && metal::is_convertible_v<const T &, bool>, int> = 0>
+    constexpr bfloat(const T &value) : bfloat(static_cast<bool>(value)) {}
     constexpr explicit bfloat(float value) : bits(rounded(value)) {}
     constexpr explicit bfloat(double value) : bits(rounded(static_cast<float>(value))) {}
     constexpr explicit bfloat(half value) : bits(rounded(static_cast<float>(value))) {}

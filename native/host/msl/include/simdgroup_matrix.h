@@ -22,10 +22,8 @@ template <typename Function>
 MSL_INLINE void each_element(ulong elements_per_row, ulong2 origin, bool transposed, Function function) {
     matrix_place place(msl_lane());
     for (uint i = 0; i < 2; i++) {
-        ulong row = place.row, column = place.column + i;
-        if (transposed) {
-            swap(row, column);
-        }
+        ulong row = transposed ? place.column + i : place.row;
+        ulong column = transposed ? place.row : place.column + i;
         function(i, (row + origin.y) * elements_per_row + column + origin.x);
     }
 }

@@ -42,9 +42,6 @@ struct conditional<false, A, B> {
 template <bool Condition, typename A, typename B>
 using conditional_t = typename conditional<Condition, A, B>::type;
 
-template <typename...>
-using void_t = void;
-
 // Changes of types.
 
 #define MSL_TYPE_CHANGE(NAME, PATTERN, PARAMETERS, RESULT) \
@@ -125,21 +122,6 @@ MSL_TYPE_ALIAS(add_rvalue_reference)
 template <typename T>
 T &&declval() noexcept;
 
-template <typename T>
-constexpr T &&forward(remove_reference_t<T> &value) noexcept {
-    return static_cast<T &&>(value);
-}
-template <typename T>
-constexpr remove_reference_t<T> &&move(T &&value) noexcept {
-    return static_cast<remove_reference_t<T> &&>(value);
-}
-template <typename T>
-constexpr void swap(T &a, T &b) {
-    T kept = a;
-    a = b;
-    b = kept;
-}
-
 // Properties of types.
 
 #define MSL_PROPERTY(NAME, ...)                            \
@@ -170,7 +152,6 @@ MSL_PROPERTY(is_enum, __is_enum(T))
 MSL_PROPERTY(is_union, __is_union(T))
 MSL_PROPERTY(is_class, __is_class(T) && !__is_same(remove_cv_t<T>, bfloat))
 MSL_PROPERTY(is_function, __is_function(T))
-MSL_PROPERTY(is_empty, __is_empty(T))
 MSL_PROPERTY(is_polymorphic, __is_polymorphic(T))
 MSL_PROPERTY(is_final, __is_final(T))
 MSL_PROPERTY(is_trivial, __is_trivial(T))

@@ -127,10 +127,11 @@ struct vec : msl_cpu::vector_storage<T, N> {
         }
     }
 
+    // Components that are not given are 0, as in `uint4 v = {1, 2, 3}`.
     template <typename A, typename B, typename... Rest,
               typename = enable_if_t<msl_cpu::has_components<A> && msl_cpu::has_components<B> &&
                                       (msl_cpu::has_components<Rest> && ... && true) &&
-                                     msl_cpu::total_elements<A, B, Rest...> == N>>
+                                     msl_cpu::total_elements<A, B, Rest...> <= N>>
     MSL_INLINE constexpr vec(const A &a, const B &b, const Rest &...rest) : storage{} {
         T *to = this->components;
         msl_cpu::append(to, a);
