@@ -31,7 +31,9 @@ debug_flags='-g -gdwarf-4'
 elf_flags='-shared -Wl,-z,relro,-z,now'
 
 # A build with faults compiles both lists with fault_flags; a release compiles host_sources alone.
-host_sources='host/mlxshim_host.c host/pages.c host/live_objects.c'
+compute_sources='host/compute.c host/compute_commands.c host/compute_run.c host/workers.c host/threadgroup.c'
+compute_sources="$compute_sources host/fiber.c host/trap.c host/threads.c"
+host_sources="host/mlxshim_host.c host/pages.c host/live_objects.c $compute_sources"
 fault_sources=host/faults.c
 fault_flags=-DMLXSHIM_FAULTS
 
