@@ -192,7 +192,10 @@ static bool add_slab(void) {
 
 bool fiber_stacks_take(struct fiber_stack **out_stacks, uint32_t count, bool wait) {
     pthread_mutex_lock(&lock);
-    while (pool_count < count && !add_slab()) {
+    while (pool_count < count) {
+        if (add_slab()) {
+            continue;
+        }
         if (!wait || stack_count < count) {
             pthread_mutex_unlock(&lock);
             return false;
