@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs the contract test on the host shim, and on mlxshim.m with the stand-in for Metal: plainly, with sanitizers, and
-# under valgrind in search of leaks. Runs the test of host/pages.c in the same ways. Then runs both tests on mutants of
-# mlxshim.m and pages.c, all of which must fail.
+# under valgrind in search of leaks. Runs the tests of host/pages.c, of the code that runs kernels and of the host shim's
+# compute part in the same ways. Then runs the contract test and that of pages.c on mutants of mlxshim.m and pages.c, all
+# of which must fail.
 set -eu
 cd "$(dirname "$0")/.."
 . ./common.sh
