@@ -1,3 +1,4 @@
+#if defined(__linux__)
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
 #endif
@@ -466,3 +467,5 @@ int32_t compiler_build(const struct compiler *compiler, const char *unit, const 
     free(linker);
     return status;
 }
+
+#endif
