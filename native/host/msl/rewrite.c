@@ -230,8 +230,8 @@ static void append_max_threads(struct writer *writer, const struct kernel_functi
         return;
     }
     append_expression(writer->tokens, function->template_header, out);
-    text_append_format(out, " [[maybe_unused]] static constexpr unsigned %.*s_msl_max_threads = (", (int)function->name.length,
-                       function->name.start);
+    text_append_format(out, " [[maybe_unused]] static constexpr unsigned %.*s_msl_max_threads_%zu = (",
+                       (int)function->name.length, function->name.start, function->first);
     append_expression(writer->tokens, function->max_threads, out);
     text_append_string(out, ");");
 }
