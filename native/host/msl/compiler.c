@@ -165,9 +165,9 @@ static bool is_for_preprocessor(const char *option) {
     return option[0] == '-' && option[1] != '\0' && strchr("DUIi", option[1]) != NULL;
 }
 
-/* Whether the next word belongs to an option for the preprocessor: `-I folder`, but not `-Ifolder`. */
+/* Whether the next word belongs to an option for the preprocessor: `-I folder` and `-include file`, but not `-Ifolder`. */
 static bool has_next_word(const char *option, size_t length) {
-    return length == 2 || option[1] == 'i';
+    return length == 2 || (option[1] == 'i' && memchr(option, '/', length) == NULL);
 }
 
 /* Adds the user's options, without those for the preprocessor if `unit` is true. */
