@@ -374,6 +374,39 @@ static void test_injected_failures(void) {
     mlxshim_queue_release(queue);
 }
 
+/* Creating calls that fail release what they have created, and leave their result untouched. */
+static void test_failing_creations(void) {
+    mlxshim_queue_t queue = new_queue();
+    mlxshim_event_t event = new_event();
+    mlxshim_text_t log = NULL;
+    mlxshim_library_t other_library = NULL;
+    mlxshim_pipeline_t pipeline = NULL;
+    mlxshim_queue_t other_queue = NULL;
+    mlxshim_command_buffer_t commands = NULL;
+    char message[TEXT_SIZE] = "";
+    mlxshim_faults_fail_create(1, 4);
+    CHECK(mlxshim_library_compile(device, source, NULL, 0, 1, &other_library, &log) == MLXSHIM_ERROR_OUT_OF_MEMORY);
+    CHECK(log != NULL && other_library == NULL);
+    mlxshim_text_release(log);
+    CHECK(mlxshim_pipeline_create(library, "axpy", NULL, 0, &pipeline, &log) == MLXSHIM_ERROR_OUT_OF_MEMORY);
+    CHECK(log != NULL && pipeline == NULL);
+    mlxshim_text_release(log);
+    CHECK(mlxshim_queue_create(device, NULL, 1, &other_queue, message, sizeof message) ==
+          MLXSHIM_ERROR_OUT_OF_MEMORY);
+    CHECK(message[0] != '\0' && other_queue == NULL);
+    CHECK(mlxshim_queue_submit(queue, NULL, NULL, 0, event, 1, &commands, &log) == MLXSHIM_ERROR_OUT_OF_MEMORY);
+    CHECK(log != NULL && commands == NULL && mlxshim_event_signaled_value(event) == 0);
+    mlxshim_text_release(log);
+    mlxshim_faults_clear();
+    CHECK(mlxshim_faults_live_libraries() == 1 && mlxshim_faults_live_pipelines() == 0);
+    CHECK(mlxshim_faults_live_queues() == 1 && mlxshim_faults_live_command_buffers() == 0);
+    CHECK(mlxshim_faults_live_texts() == 0);
+    struct stream nothing = {0};
+    run_well(queue, &nothing);
+    mlxshim_event_release(event);
+    mlxshim_queue_release(queue);
+}
+
 /* ---- queues ---- */
 
 /* A queue that waits for an event of another, which was submitted later. */
@@ -589,6 +622,7 @@ int main(int argc, char **argv) {
     test_copies_and_fills();
     check_failing_kernel("write_far", MLXSHIM_FAILURE_FAULT, "invalid access", "in threadgroup (0, 0, 0)");
     test_injected_failures();
+    test_failing_creations();
     test_queues_wait_for_each_other();
     test_release_in_flight();
     test_queues_of_several_threads();
