@@ -597,6 +597,28 @@ static void test_mutants_of_a_stream(void) {
     mlxshim_queue_release(queue);
 }
 
+static void test_copies_that_overlap(void) {
+    mlxshim_queue_t queue = new_queue();
+    mlxshim_buffer_t buffer = new_buffer(4096);
+    mlxshim_event_t event = new_event();
+    uint64_t value = 0;
+    for (uint64_t offset = 0; offset < 40; offset++) {
+        struct stream stream = {0};
+        put_command(&stream, MLXSHIM_COMMAND_COPY);
+        put_handle(&stream, buffer);
+        put(&stream, 20);
+        put_handle(&stream, buffer);
+        put(&stream, offset);
+        put(&stream, 10);
+        uint64_t expected = value + (offset > 10 && offset < 30 ? 0 : 1);
+        submit_mutant(queue, &stream, stream.length, event, &value);
+        CHECK(value == expected);
+    }
+    mlxshim_event_release(event);
+    mlxshim_buffer_release(buffer);
+    mlxshim_queue_release(queue);
+}
+
 /* ---- all ---- */
 
 static void compile(void) {
@@ -626,6 +648,7 @@ int main(int argc, char **argv) {
     test_queues_wait_for_each_other();
     test_release_in_flight();
     test_queues_of_several_threads();
+    test_copies_that_overlap();
     if (!plain_only) {
         test_threadgroup_memory();
         check_failing_kernel("write_far_after_barrier", MLXSHIM_FAILURE_FAULT, "invalid access",
