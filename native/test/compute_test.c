@@ -355,6 +355,12 @@ static void test_endless_kernel(void) {
     char text[TEXT_SIZE] = "";
     CHECK(run(queue, &stream, text) == MLXSHIM_FAILURE_TIMEOUT);
     CHECK(has_text(text, "kernel spin: ran for longer than 300 ms"));
+    mlxshim_faults_set_kernel_timeout(20);
+    CHECK(run(queue, &stream, text) == MLXSHIM_FAILURE_TIMEOUT);
+    CHECK(has_text(text, "kernel spin: ran for longer than 20 ms"));
+    mlxshim_faults_clear();
+    CHECK(run(queue, &stream, text) == MLXSHIM_FAILURE_TIMEOUT);
+    CHECK(has_text(text, "kernel spin: ran for longer than 300 ms"));
     mlxshim_buffer_release(flag);
     mlxshim_pipeline_release(spin);
     mlxshim_queue_release(queue);
