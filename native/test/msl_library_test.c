@@ -252,6 +252,15 @@ static void test_fast_math(void) {
     }
 }
 
+/* A source may have lines of another file in it. */
+static void test_line_directive(void) {
+    struct msl_library *library = library_of("#line 7 \"other.metal\"\nkernel void f() {}", &safe);
+    CHECK(library != NULL);
+    msl_library_release(library);
+    CHECK(refused("#line 7 \"other.metal\"\nkernel void f() { x = 1; }", MLXSHIM_ERROR_COMPILATION,
+                  "other.metal:7: error: use of undeclared identifier 'x'"));
+}
+
 static void test_options(void) {
     static const char source[] = "kernel void f(device int* out) { out[0] = FIRST; out[1] = SECOND(2); out[2] = __METAL_VERSION__; }";
     const struct msl_options options = {.macros = "FIRST=7\nSECOND(x)=(x + 1)\n", .language_version = 3 << 16 | 1};
@@ -523,6 +532,7 @@ int main(int argc, char **argv) {
     test_half();
     test_fast_math();
     test_options();
+    test_line_directive();
     test_constants();
     test_errors();
     test_error_in_template();
