@@ -370,8 +370,8 @@ static void test_mutated(size_t mutants) {
 /* Sources that would take forever if a scan began again at every token. */
 static void test_repeated(void) {
     static const char *const pieces[] = {
-        "a<",        "(",            "template <", "[[",       "kernel ",     "const ", "is_function_constant_defined(", "x::",
-        "operator ", "threadgroup ", ">>",         "struct {", "f() : a{} {", "\"",     "constant ",
+        "a<", "(", "template <", "[[", "kernel ", "const ", "is_function_constant_defined(", "x::", "operator ",
+        "threadgroup ", ">>", "struct {", "f() : a{} {", "\"", "constant ",
     };
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
         struct text source = {0};
