@@ -137,6 +137,11 @@ static void test_brackets(void) {
     CHECK(token_behind_angles(&tokens, 8, tokens.count) == 14);
     CHECK(token_behind_angles(&tokens, 10, 11) == 10);
     tokens_free(&tokens);
+    REQUIRE(tokens_read(slice_of("{ ( [ } ( )"), &tokens));
+    CHECK(tokens.items[0].partner == 3); /* a brace closes what is open inside */
+    CHECK(tokens.items[1].partner == 1);
+    CHECK(tokens.items[4].partner == 5);
+    tokens_free(&tokens);
 }
 
 /* ---- the rewritten source ---- */
