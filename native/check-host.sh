@@ -59,6 +59,12 @@ if [ "${target%-*}" = linux ]; then
     # shellcheck disable=SC2086 # the command has options
     $run "$programs/workers_test" || fail "$programs/workers_test failed"
     echo "checked the code that runs kernels: workers_test passed${run:+ under ${run%% *}}"
+    cp "build/host/$target/libmlxshim_host.so" "$programs/unloaded.so"
+    # shellcheck disable=SC2086 # the options are a list
+    "$compiler" $c_flags test/unload_test.c -ldl -o "$programs/unload_test"
+    # shellcheck disable=SC2086 # the command has options
+    $run "$programs/unload_test" "$PWD/$programs/unloaded.so" || fail "$programs/unload_test failed"
+    echo "checked native/build/host/$target/libmlxshim_host.so: unload_test passed${run:+ under ${run%% *}}"
     need_clang
     check compute_test test/compute_test.c faults "--target=${target#linux-}-linux-gnu"
 fi
