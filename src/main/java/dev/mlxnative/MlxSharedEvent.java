@@ -103,6 +103,11 @@ public final class MlxSharedEvent implements AutoCloseable {
         return handle.handle();
     }
 
+    /** The handle with the count of its users. */
+    RefCountedHandle countedHandle() {
+        return handle;
+    }
+
     /** Releases the event once no parked memory waits for it any more. Closing it again does nothing. */
     @Override
     public void close() {

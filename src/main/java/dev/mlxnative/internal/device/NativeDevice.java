@@ -67,6 +67,11 @@ public final class NativeDevice implements MemorySource {
     }
 
     @Override
+    public boolean isOf(NativeDevice device) {
+        return this == device;
+    }
+
+    @Override
     public long recommendedBytes() {
         return info.recommendedMaxWorkingSetSize();
     }

@@ -76,6 +76,19 @@ final class BlockList {
         return count;
     }
 
+    /** A chain of the blocks of two chains, in time for the first one's length. */
+    static @Nullable Block concatenate(@Nullable Block one, @Nullable Block other) {
+        if (one == null) {
+            return other;
+        }
+        Block last = one;
+        for (Block next = last.next; next != null; next = last.next) {
+            last = next;
+        }
+        last.next = other;
+        return one;
+    }
+
     /** Merges two chains that are in the order of {@link Block#freedAt}. */
     static @Nullable Block mergeByAge(@Nullable Block one, @Nullable Block other) {
         if (one == null || other == null) {

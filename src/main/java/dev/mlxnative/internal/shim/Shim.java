@@ -22,17 +22,17 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Shim {
     /** Bytes for an error message: more than any shim writes. */
-    private static final long MESSAGE_CAPACITY = 512;
+    static final long MESSAGE_CAPACITY = 512;
 
     private Shim() {}
 
     /** A function that writes a handle to {@code out}, or an error text to {@code message}, and returns its status. */
     @FunctionalInterface
-    private interface Creation {
+    interface Creation {
         int call(MemorySegment out, MemorySegment message);
     }
 
-    private static <T> T create(
+    static <T> T create(
             long requestedBytes, Consumer<MemorySegment> release, Function<MemorySegment, T> owner, Creation creation) {
         NewHandle handle = new NewHandle(release);
         try {
@@ -59,7 +59,7 @@ public final class Shim {
         }
     }
 
-    private static RuntimeException failure(int status, String message, long requestedBytes) {
+    static RuntimeException failure(int status, String message, long requestedBytes) {
         if (status == mlxshim_h.MLXSHIM_ERROR_INVALID_ARGUMENT()
                 || status == mlxshim_h.MLXSHIM_ERROR_TOO_LARGE()
                 || status == mlxshim_h.MLXSHIM_ERROR_MISALIGNED()) {
@@ -188,7 +188,7 @@ public final class Shim {
     }
 
     /** Makes a call that returns a status. The scope of its handles may end during the call. */
-    private static void require(String action, IntSupplier call) {
+    static void require(String action, IntSupplier call) {
         int status = call.getAsInt();
         if (status != mlxshim_h.MLXSHIM_OK()) {
             throw failure(status, "cannot " + action, 0);
