@@ -228,7 +228,7 @@ public final class MlxDevice implements AutoCloseable {
     public MlxSharedEvent newSharedEvent() {
         RefCountedHandle handle = device.handle();
         handle.requireOpen();
-        return handle.use(opened -> new MlxSharedEvent(Shim.createEvent(opened), leaks));
+        return handle.use(opened -> Shim.createEvent(opened, event -> new MlxSharedEvent(event, leaks)));
     }
 
     /**
