@@ -1,7 +1,7 @@
 package dev.mlxnative;
 
 import dev.mlxnative.internal.shim.FunctionConstant;
-import dev.mlxnative.internal.shim.FunctionConstant.Type;
+
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -28,80 +28,80 @@ public final class MlxFunctionConstants {
 
     /** Sets a {@code bool} by the index of the constant. */
     public MlxFunctionConstants with(int index, boolean value) {
-        return with(null, index, Type.BOOL, value ? 1 : 0);
+        return with(null, index, FunctionConstant.Type.BOOL, value ? 1 : 0);
     }
 
     /** Sets an {@code int} by the index of the constant. */
     public MlxFunctionConstants with(int index, int value) {
-        return with(null, index, Type.INT, value);
+        return with(null, index, FunctionConstant.Type.INT, value);
     }
 
     /** Sets a {@code long} by the index of the constant. */
     public MlxFunctionConstants with(int index, long value) {
-        return with(null, index, Type.LONG, value);
+        return with(null, index, FunctionConstant.Type.LONG, value);
     }
 
     /** Sets a {@code float} by the index of the constant. */
     public MlxFunctionConstants with(int index, float value) {
-        return with(null, index, Type.FLOAT, Float.floatToRawIntBits(value));
+        return with(null, index, FunctionConstant.Type.FLOAT, Float.floatToRawIntBits(value));
     }
 
     /** Sets a {@code short} by the index of the constant. */
     public MlxFunctionConstants with(int index, short value) {
-        return with(null, index, Type.SHORT, value);
+        return with(null, index, FunctionConstant.Type.SHORT, value);
     }
 
     /** Sets a {@code char} by the index of the constant. */
     public MlxFunctionConstants with(int index, byte value) {
-        return with(null, index, Type.CHAR, value);
+        return with(null, index, FunctionConstant.Type.CHAR, value);
     }
 
     /** Sets a {@code bool} by the name of the constant. */
     public MlxFunctionConstants with(String name, boolean value) {
-        return with(name, 0, Type.BOOL, value ? 1 : 0);
+        return with(name, 0, FunctionConstant.Type.BOOL, value ? 1 : 0);
     }
 
     /** Sets an {@code int} by the name of the constant. */
     public MlxFunctionConstants with(String name, int value) {
-        return with(name, 0, Type.INT, value);
+        return with(name, 0, FunctionConstant.Type.INT, value);
     }
 
     /** Sets a {@code long} by the name of the constant. */
     public MlxFunctionConstants with(String name, long value) {
-        return with(name, 0, Type.LONG, value);
+        return with(name, 0, FunctionConstant.Type.LONG, value);
     }
 
     /** Sets a {@code float} by the name of the constant. */
     public MlxFunctionConstants with(String name, float value) {
-        return with(name, 0, Type.FLOAT, Float.floatToRawIntBits(value));
+        return with(name, 0, FunctionConstant.Type.FLOAT, Float.floatToRawIntBits(value));
     }
 
     /** Sets a {@code short} by the name of the constant. */
     public MlxFunctionConstants with(String name, short value) {
-        return with(name, 0, Type.SHORT, value);
+        return with(name, 0, FunctionConstant.Type.SHORT, value);
     }
 
     /** Sets a {@code char} by the name of the constant. */
     public MlxFunctionConstants with(String name, byte value) {
-        return with(name, 0, Type.CHAR, value);
+        return with(name, 0, FunctionConstant.Type.CHAR, value);
     }
 
     /** Sets a {@code uint} by the index of the constant; the value has its bits. */
     public MlxFunctionConstants withUnsigned(int index, int value) {
-        return with(null, index, Type.UINT, value);
+        return with(null, index, FunctionConstant.Type.UINT, value);
     }
 
     /** Sets a {@code ulong} by the index of the constant; the value has its bits. */
     public MlxFunctionConstants withUnsigned(int index, long value) {
-        return with(null, index, Type.ULONG, value);
+        return with(null, index, FunctionConstant.Type.ULONG, value);
     }
 
     /** Sets a {@code ushort} by the index of the constant; the value has its bits. */
     public MlxFunctionConstants withUnsigned(int index, short value) {
-        return with(null, index, Type.USHORT, value);
+        return with(null, index, FunctionConstant.Type.USHORT, value);
     }
 
-    private MlxFunctionConstants with(@Nullable String name, int index, Type type, long bits) {
+    private MlxFunctionConstants with(@Nullable String name, int index, FunctionConstant.Type type, long bits) {
         if (name != null && (name.isEmpty() || name.indexOf('\0') >= 0)) {
             throw new IllegalArgumentException("a function constant has no name '" + name + "'");
         }

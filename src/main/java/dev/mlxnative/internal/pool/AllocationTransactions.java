@@ -171,7 +171,7 @@ final class AllocationTransactions {
         state.lock.lock();
         try {
             state.budget.freeing(memory.capacity());
-            state.backlog.free(memory, TrimCause.DISCARDED);
+            state.backlog.free(memory, TrimCause.UNREPORTED);
             state.publishBacklog();
         } finally {
             state.lock.unlock();

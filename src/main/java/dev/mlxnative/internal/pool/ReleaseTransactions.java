@@ -191,7 +191,7 @@ final class ReleaseTransactions {
             disposal.freedCount = disposal.freed.count();
             disposal.freedBytes = disposal.freed.bytes();
             for (DeviceMemory memory = disposal.freed.poll(); memory != null; memory = disposal.freed.poll()) {
-                state.backlog.free(memory, TrimCause.DISCARDED);
+                state.backlog.free(memory, TrimCause.UNREPORTED);
             }
             state.publishBacklog();
         } finally {

@@ -26,7 +26,9 @@ final class RecursingThread implements Runnable {
     /** More than the stack has room for. */
     private static final int DEEPEST = 1_000_000;
 
-    private static final int LARGEST = 1 << 16;
+    /** Bytes of the largest request. */
+    static final int LARGEST = 1 << 16;
+
     private static final int LEASES_OF_FENCE = 8;
     private static final int KINDS = 6;
 

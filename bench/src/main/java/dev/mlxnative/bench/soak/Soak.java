@@ -116,9 +116,12 @@ final class Soak {
         sharedWatch = new Watch(shared, pageBytes);
         ownWatch = new Watch(own, pageBytes);
         disturber = new Disturber(device, shared, settings.faults(), random.split());
-        bufferLimit = shared.limits().bufferLimit() + own.limits().bufferLimit();
+        // A buffer that is created while the heap is full may have no owner, and is released a little later.
+        long ownerless = settings.vmErrors() ? sharing.size() + 1L + recursing.size() : 0;
+        bufferLimit = shared.limits().bufferLimit() + own.limits().bufferLimit() + ownerless;
         randomOfHeap = random.split();
-        deviceLimitBytes = bytesBefore + deviceLimit(shared) + deviceLimit(own);
+        deviceLimitBytes =
+                bytesBefore + deviceLimit(shared) + deviceLimit(own) + ownerless * largestCapacity(traceOfThread);
     }
 
     private MlxBufferPool pool(String name, List<Trace> traces) {
@@ -152,6 +155,17 @@ final class Soak {
     /** The limit of the pool's memory on the device, which rounds each buffer up to whole pages. */
     private long deviceLimit(MlxBufferPool pool) {
         return pool.limits().memoryLimit() + pool.limits().bufferLimit() * pageBytes;
+    }
+
+    /** The bytes of the largest native buffer that a request of the traces makes a pool allocate. */
+    private static long largestCapacity(List<Trace> traces) {
+        long largest = 0;
+        for (Trace trace : traces) {
+            for (int event = 0; event < trace.events(); event++) {
+                largest = trace.isAllocation(event) ? Math.max(largest, trace.size(event)) : largest;
+            }
+        }
+        return Math.max(2 * Long.highestOneBit(largest), 2L * RecursingThread.LARGEST);
     }
 
     static long liveObjects() {

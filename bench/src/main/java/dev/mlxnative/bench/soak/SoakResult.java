@@ -35,7 +35,7 @@ import java.util.List;
  * @param peakFootprintBytes the maximum of the bytes that the shared pool held
  * @param bufferLimit the buffer limits of both pools
  * @param peakBuffers the maximum of the device's native buffers over all samples
- * @param deviceLimitBytes the limits of both pools on the device, with its rounding
+ * @param deviceLimitBytes the limits of both pools on the device, with its rounding and what errors of the VM may add
  * @param peakDeviceBytes the maximum of the device's bytes over all samples
  * @param lostBudgetBytes the bytes that the memory limits allowed at the end, but a pool refused
  * @param lostBudgetBuffers the buffers that the buffer limits allowed at the end, but a pool refused
