@@ -9,6 +9,8 @@ struct faults {
     int32_t no_residency_sets;
     int32_t empty_create;
     int32_t empty_wrap;
+    int32_t command_buffer_failure;
+    int32_t queues_held;
     uint64_t byte_budget;
     uint64_t creates_until_failure; /* counts the failing call too; 0 if no call is to fail */
     uint64_t failures_left;
@@ -19,6 +21,7 @@ struct faults {
 /* Guards `faults`. A thread that holds it may take the lock of live_objects.c; no thread takes them the other way. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct faults faults = NO_FAULTS;
+static pthread_cond_t queues_let_go = PTHREAD_COND_INITIALIZER;
 
 /* Counts a creating call, and returns whether it is to fail. Caller holds the lock. */
 static bool create_fails(void) {
@@ -37,7 +40,7 @@ static bool create_fails(void) {
 
 bool faults_admit(enum object_kind kind, uint64_t bytes) {
     pthread_mutex_lock(&lock);
-    bool fails = kind == DEVICES ? faults.no_device != 0 : create_fails();
+    bool fails = kind == DEVICES ? faults.no_device != 0 : kind != TEXTS && create_fails();
     uint64_t byte_limit = kind == BUFFERS ? faults.byte_budget : UINT64_MAX;
     bool admitted = !fails && live_objects_add(kind, bytes, byte_limit);
     pthread_mutex_unlock(&lock);
@@ -69,9 +72,22 @@ bool faults_empty_wrap(void) {
     return get(&faults.empty_wrap) != 0;
 }
 
+int32_t faults_command_buffer_failure(void) {
+    return get(&faults.command_buffer_failure);
+}
+
+void faults_wait_while_held(void) {
+    pthread_mutex_lock(&lock);
+    while (faults.queues_held != 0) {
+        pthread_cond_wait(&queues_let_go, &lock);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 void mlxshim_faults_clear(void) {
     pthread_mutex_lock(&lock);
     faults = (struct faults)NO_FAULTS;
+    pthread_cond_broadcast(&queues_let_go);
     pthread_mutex_unlock(&lock);
 }
 
@@ -104,6 +120,17 @@ void mlxshim_faults_set_empty_wrap(int32_t empty) {
     set(&faults.empty_wrap, empty);
 }
 
+void mlxshim_faults_set_command_buffer_failure(int32_t failure) {
+    set(&faults.command_buffer_failure, failure);
+}
+
+void mlxshim_faults_hold_queues(int32_t held) {
+    pthread_mutex_lock(&lock);
+    faults.queues_held = held;
+    pthread_cond_broadcast(&queues_let_go);
+    pthread_mutex_unlock(&lock);
+}
+
 uint64_t mlxshim_faults_live_devices(void) {
     return live_objects_count(DEVICES);
 }
@@ -118,4 +145,24 @@ uint64_t mlxshim_faults_live_events(void) {
 
 uint64_t mlxshim_faults_live_residency_sets(void) {
     return live_objects_count(RESIDENCY_SETS);
+}
+
+uint64_t mlxshim_faults_live_texts(void) {
+    return live_objects_count(TEXTS);
+}
+
+uint64_t mlxshim_faults_live_libraries(void) {
+    return live_objects_count(LIBRARIES);
+}
+
+uint64_t mlxshim_faults_live_pipelines(void) {
+    return live_objects_count(PIPELINES);
+}
+
+uint64_t mlxshim_faults_live_queues(void) {
+    return live_objects_count(QUEUES);
+}
+
+uint64_t mlxshim_faults_live_command_buffers(void) {
+    return live_objects_count(COMMAND_BUFFERS);
 }

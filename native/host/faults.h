@@ -27,6 +27,12 @@ bool faults_empty_create(void);
 /* Whether wrapping pages makes a buffer of length 0. */
 bool faults_empty_wrap(void);
 
+/* MLXSHIM_FAILURE_*: how a command buffer that is submitted now is to end after its commands have run. */
+int32_t faults_command_buffer_failure(void);
+
+/* Waits while queues are held. */
+void faults_wait_while_held(void);
+
 #else
 
 static inline bool faults_admit(enum object_kind kind, uint64_t bytes) {
@@ -43,6 +49,13 @@ static inline bool faults_empty_create(void) {
 
 static inline bool faults_empty_wrap(void) {
     return false;
+}
+
+static inline int32_t faults_command_buffer_failure(void) {
+    return 0;
+}
+
+static inline void faults_wait_while_held(void) {
 }
 
 #endif

@@ -9,7 +9,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum object_kind { DEVICES, BUFFERS, EVENTS, RESIDENCY_SETS, OBJECT_KINDS };
+enum object_kind {
+    DEVICES,
+    BUFFERS,
+    EVENTS,
+    RESIDENCY_SETS,
+    TEXTS,
+    LIBRARIES,
+    PIPELINES,
+    QUEUES,
+    COMMAND_BUFFERS,
+    OBJECT_KINDS
+};
 
 /*
  * Counts one more live object, which owns `bytes`. Returns false, and counts nothing, if all live objects together

@@ -1,0 +1,11 @@
+/* Threads of this library, which run until their body returns. Signals of the process do not interrupt them. */
+#ifndef THREADS_H
+#define THREADS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+/* Starts a thread; the caller joins or detaches it. Returns false if the machine has no thread left. */
+bool thread_start(pthread_t *out_thread, void (*body)(void *argument), void *argument);
+
+#endif
