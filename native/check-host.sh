@@ -49,3 +49,12 @@ check() {
 
 check smoke "$programs/smoke.c" host
 check contract_test test/contract_test.c faults
+
+# The code that runs kernels is hidden in the library, and differs most between architectures.
+if [ "${target%-*}" = linux ]; then
+    # shellcheck disable=SC2086 # the options and the sources are lists
+    "$compiler" $c_flags -Ihost -pthread test/workers_test.c $worker_sources host/pages.c -o "$programs/workers_test"
+    # shellcheck disable=SC2086 # the command has options
+    $run "$programs/workers_test" || fail "$programs/workers_test failed"
+    echo "checked the code that runs kernels: workers_test passed${run:+ under ${run%% *}}"
+fi

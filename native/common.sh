@@ -27,13 +27,14 @@ gcc=${GCC:-gcc}
 c_flags='-std=gnu11 -O2 -Wall -Wextra -Werror -Iinclude'
 library_flags="$c_flags -fPIC -fvisibility=hidden"
 debug_flags='-g -gdwarf-4'
-# Linker options for ELF libraries.
-elf_flags='-shared -Wl,-z,relro,-z,now'
+# Linker options for ELF libraries. They stay loaded when they are closed, because their threads live on.
+elf_flags='-shared -Wl,-z,relro,-z,now,-z,nodelete'
 
 # A build with faults compiles both lists with fault_flags; a release compiles host_sources alone.
-compute_sources='host/compute.c host/compute_commands.c host/compute_run.c host/workers.c host/threadgroup.c'
-compute_sources="$compute_sources host/fiber.c host/trap.c host/threads.c"
-host_sources="host/mlxshim_host.c host/pages.c host/live_objects.c $compute_sources"
+worker_sources='host/workers.c host/threadgroup.c host/fiber.c host/trap.c host/threads.c'
+compute_sources="host/compute.c host/compute_commands.c host/compute_run.c host/constants.c $worker_sources"
+host_sources='host/mlxshim_host.c host/mlxshim_host_text.c host/mlxshim_host_event.c host/mlxshim_host_compute.c'
+host_sources="$host_sources host/mlxshim_host_commands.c host/pages.c host/live_objects.c $compute_sources"
 fault_sources=host/faults.c
 fault_flags=-DMLXSHIM_FAULTS
 

@@ -11,9 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Enough for every type of MSL. */
-#define CONSTANT_ALIGNMENT 64
-
 /* What arguments that are not bound point to: kernels may read them before they look whether they need them. */
 #define ZERO_BYTES (64 * 1024)
 
@@ -65,6 +62,7 @@ void compute_commands_clear(struct compute_commands *commands) {
     for (uint64_t i = 0; i < commands->object_count; i++) {
         commands->objects[i].release(commands->objects[i].object);
     }
+    constants_clear(&commands->constants);
     free(commands->commands);
     free(commands->objects);
     commands->commands = NULL;
@@ -109,40 +107,29 @@ static void keep(struct compute_commands *commands, struct compute_object object
     }
 }
 
-static uint64_t aligned(uint64_t length) {
-    return (length + CONSTANT_ALIGNMENT - 1) / CONSTANT_ALIGNMENT * CONSTANT_ALIGNMENT;
-}
-
-/* Allocates a dispatch, and copies its constants behind it. Bytes between them are zero. */
-static struct compute_dispatch *dispatch_new(const struct compute_arguments *arguments) {
-    uint64_t header = aligned(sizeof(struct compute_dispatch));
-    uint64_t bytes = header;
+static bool fill_buffers(struct compute_commands *commands, const struct compute_arguments *arguments,
+                         struct compute_dispatch *dispatch) {
     for (int i = 0; i < MLXSHIM_BUFFER_ARGUMENTS; i++) {
-        bytes += arguments->constants[i].bytes == NULL ? 0 : aligned(arguments->constants[i].length);
-    }
-    struct compute_dispatch *dispatch;
-    if (posix_memalign((void **)&dispatch, CONSTANT_ALIGNMENT, bytes) != 0) {
-        return NULL;
-    }
-    memset(dispatch, 0, bytes);
-    char *constant = (char *)dispatch + header;
-    for (int i = 0; i < MLXSHIM_BUFFER_ARGUMENTS; i++) {
-        if (arguments->constants[i].bytes != NULL) {
-            memcpy(constant, arguments->constants[i].bytes, arguments->constants[i].length);
-            dispatch->buffers[i] = constant;
-            constant += aligned(arguments->constants[i].length);
-        } else {
-            dispatch->buffers[i] = arguments->buffers[i].bytes == NULL ? zeros : arguments->buffers[i].bytes;
+        const void *constant = arguments->constants[i].bytes;
+        void *buffer = arguments->buffers[i].bytes;
+        if (constant != NULL) {
+            buffer = constants_copy(&commands->constants, constant, arguments->constants[i].length);
+            if (buffer == NULL) {
+                return false;
+            }
         }
+        dispatch->buffers[i] = buffer == NULL ? zeros : buffer;
     }
-    return dispatch;
+    return true;
 }
 
 bool compute_dispatch(struct compute_commands *commands, struct msl_kernel *kernel,
                       const struct compute_arguments *arguments, const uint64_t grid_threads[3],
                       const uint64_t threads_per_group[3]) {
-    struct compute_dispatch *dispatch = NULL;
-    if (!reserve(commands, MLXSHIM_BUFFER_ARGUMENTS) || (dispatch = dispatch_new(arguments)) == NULL) {
+    struct compute_dispatch *dispatch = malloc(sizeof *dispatch);
+    if (dispatch == NULL || !reserve(commands, MLXSHIM_BUFFER_ARGUMENTS) ||
+        !fill_buffers(commands, arguments, dispatch)) {
+        free(dispatch);
         return false;
     }
     for (int i = 0; i < 3; i++) {

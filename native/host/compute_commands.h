@@ -6,10 +6,11 @@
 #include <sys/queue.h>
 
 #include "compute.h"
+#include "constants.h"
 
 #define COMPUTE_TEXT_BYTES 640
 
-/* A dispatch with copies of its arguments. It is one block of memory with the copied constants behind it. */
+/* A dispatch with its arguments; those that are not bound point to zeros. */
 struct compute_dispatch {
     struct msl_kernel *kernel;
     uint32_t grid[3];
@@ -47,6 +48,7 @@ struct compute_commands {
     struct compute_object *objects; /* that the commands use */
     uint64_t object_count;
     uint64_t object_capacity;
+    struct constants constants;
     compute_done *done;
     void *context;
     int32_t injected_failure; /* MLXSHIM_FAILURE_* that a test asks for */

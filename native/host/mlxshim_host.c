@@ -9,42 +9,15 @@
 #define _DARWIN_C_SOURCE
 #endif
 
-#include "faults.h"
-#include "live_objects.h"
-#include "mlxshim.h"
-#include "pages.h"
+#include "mlxshim_host.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-
-#define MESSAGE_SIZE 256
-
-struct mlxshim_device {
-    uint64_t physical_memory;
-};
-
-struct mlxshim_buffer {
-    void *pages;
-    uint64_t length;
-    struct page_run run; /* the pages, or empty if the caller owns them */
-    char *label;
-    pthread_mutex_t lock; /* guards label and purgeable_state */
-    int32_t storage_mode;
-    int32_t purgeable_state;
-};
-
-struct mlxshim_event {
-    pthread_mutex_t lock;
-    pthread_cond_t raised;
-    uint64_t value;
-};
 
 struct member {
     mlxshim_buffer_t buffer;
@@ -68,78 +41,6 @@ struct mlxshim_residency_set {
     uint64_t change_count;
     uint64_t change_capacity;
 };
-
-/* Creates a zeroed handle of a kind that owns no bytes. Returns NULL if a fault forbids it or memory runs out. */
-static void *handle_new(enum object_kind kind, size_t size) {
-    if (!faults_admit(kind, 0)) {
-        return NULL;
-    }
-    void *handle = calloc(1, size);
-    if (handle == NULL) {
-        live_objects_remove(kind, 0);
-    }
-    return handle;
-}
-
-/* ---- text ---- */
-
-/* Copies as many whole characters of `source` as fit. Returns the length of all of `source`. */
-static uint64_t copy_text(const char *source, char *text, uint64_t text_capacity) {
-    uint64_t length = strlen(source);
-    if (text == NULL || text_capacity == 0) {
-        return length;
-    }
-    uint64_t copied = length;
-    if (copied >= text_capacity) {
-        copied = text_capacity - 1;
-        while (copied > 0 && ((unsigned char)source[copied] & 0xC0) == 0x80) {
-            copied--;
-        }
-    }
-    memcpy(text, source, copied);
-    text[copied] = '\0';
-    return length;
-}
-
-/* Whether `text` is well-formed UTF-8 by table 3-7 of the Unicode standard. */
-static bool is_utf8(const char *text) {
-    const unsigned char *at = (const unsigned char *)text;
-    while (*at != 0) {
-        unsigned char lead = *at++;
-        if (lead < 0x80) {
-            continue;
-        }
-        unsigned char low = 0x80;
-        unsigned char high = 0xBF;
-        int following;
-        if (lead >= 0xC2 && lead <= 0xDF) {
-            following = 1;
-        } else if (lead >= 0xE0 && lead <= 0xEF) {
-            following = 2;
-            low = lead == 0xE0 ? 0xA0 : low;
-            high = lead == 0xED ? 0x9F : high;
-        } else if (lead >= 0xF0 && lead <= 0xF4) {
-            following = 3;
-            low = lead == 0xF0 ? 0x90 : low;
-            high = lead == 0xF4 ? 0x8F : high;
-        } else {
-            return false;
-        }
-        for (; following > 0; following--, at++) {
-            if (*at < low || *at > high) {
-                return false;
-            }
-            low = 0x80;
-            high = 0xBF;
-        }
-    }
-    return true;
-}
-
-static int32_t fail(int32_t status, const char *reason, char *message, uint64_t message_capacity) {
-    copy_text(reason, message, message_capacity);
-    return status;
-}
 
 /* ---- the library ---- */
 
@@ -230,6 +131,7 @@ static mlxshim_buffer_t buffer_new(void *pages, uint64_t length, int32_t storage
         .run = run,
         .storage_mode = storage_mode,
         .purgeable_state = MLXSHIM_PURGEABLE_NON_VOLATILE,
+        .references = 1,
     };
     pthread_mutex_init(&buffer->lock, NULL);
     return buffer;
@@ -336,8 +238,20 @@ int32_t mlxshim_buffer_wrap(mlxshim_device_t device, void *pages, uint64_t lengt
     return MLXSHIM_OK;
 }
 
+void buffer_retain(mlxshim_buffer_t buffer) {
+    pthread_mutex_lock(&buffer->lock);
+    buffer->references++;
+    pthread_mutex_unlock(&buffer->lock);
+}
+
 void mlxshim_buffer_release(mlxshim_buffer_t buffer) {
     if (buffer == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&buffer->lock);
+    bool last = --buffer->references == 0;
+    pthread_mutex_unlock(&buffer->lock);
+    if (!last) {
         return;
     }
     struct page_run run = buffer->run;
@@ -393,102 +307,6 @@ int32_t mlxshim_buffer_set_purgeable_state(mlxshim_buffer_t buffer, int32_t stat
     }
     pthread_mutex_unlock(&buffer->lock);
     return MLXSHIM_OK;
-}
-
-/* ---- shared event ---- */
-
-int32_t mlxshim_event_create(mlxshim_device_t device, mlxshim_event_t *out_event, char *message,
-                             uint64_t message_capacity) {
-    if (device == NULL || out_event == NULL) {
-        return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, "device or out_event is NULL", message, message_capacity);
-    }
-    mlxshim_event_t event = handle_new(EVENTS, sizeof *event);
-    if (event == NULL) {
-        return fail(MLXSHIM_ERROR_OUT_OF_MEMORY, "no memory left for a shared event", message, message_capacity);
-    }
-    pthread_mutex_init(&event->lock, NULL);
-#if defined(__APPLE__)
-    pthread_cond_init(&event->raised, NULL);
-#else
-    /* Setting the system's clock must not lengthen or shorten a wait. */
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&event->raised, &attributes);
-    pthread_condattr_destroy(&attributes);
-#endif
-    *out_event = event;
-    return MLXSHIM_OK;
-}
-
-void mlxshim_event_release(mlxshim_event_t event) {
-    if (event != NULL) {
-        pthread_cond_destroy(&event->raised);
-        pthread_mutex_destroy(&event->lock);
-        free(event);
-        live_objects_remove(EVENTS, 0);
-    }
-}
-
-uint64_t mlxshim_event_signaled_value(mlxshim_event_t event) {
-    pthread_mutex_lock(&event->lock);
-    uint64_t value = event->value;
-    pthread_mutex_unlock(&event->lock);
-    return value;
-}
-
-int32_t mlxshim_event_signal(mlxshim_event_t event, uint64_t value) {
-    pthread_mutex_lock(&event->lock);
-    bool forward = value >= event->value;
-    if (forward) {
-        event->value = value;
-        pthread_cond_broadcast(&event->raised);
-    }
-    pthread_mutex_unlock(&event->lock);
-    return forward ? MLXSHIM_OK : MLXSHIM_ERROR_INVALID_ARGUMENT;
-}
-
-#define NANOS_PER_SECOND 1000000000LL
-/* A year: longer than any real wait, and short enough for every time_t. */
-#define LONGEST_WAIT_MILLIS (365ULL * 24 * 60 * 60 * 1000)
-
-static struct timespec monotonic_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now;
-}
-
-static int wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, const struct timespec *deadline) {
-#if defined(__APPLE__)
-    struct timespec now = monotonic_now();
-    int64_t left = (deadline->tv_sec - now.tv_sec) * NANOS_PER_SECOND + (deadline->tv_nsec - now.tv_nsec);
-    if (left <= 0) {
-        return ETIMEDOUT;
-    }
-    struct timespec relative = {.tv_sec = left / NANOS_PER_SECOND, .tv_nsec = left % NANOS_PER_SECOND};
-    return pthread_cond_timedwait_relative_np(condition, lock, &relative);
-#else
-    return pthread_cond_timedwait(condition, lock, deadline);
-#endif
-}
-
-int32_t mlxshim_event_wait(mlxshim_event_t event, uint64_t value, uint64_t timeout_millis) {
-    uint64_t millis = timeout_millis < LONGEST_WAIT_MILLIS ? timeout_millis : LONGEST_WAIT_MILLIS;
-    struct timespec deadline = monotonic_now();
-    deadline.tv_sec += (time_t)(millis / 1000);
-    deadline.tv_nsec += (long)(millis % 1000) * 1000000;
-    if (deadline.tv_nsec >= NANOS_PER_SECOND) {
-        deadline.tv_sec++;
-        deadline.tv_nsec -= NANOS_PER_SECOND;
-    }
-    pthread_mutex_lock(&event->lock);
-    int waited = 0;
-    while (event->value < value && waited != ETIMEDOUT) {
-        waited = wait_until(&event->raised, &event->lock, &deadline);
-    }
-    bool reached = event->value >= value;
-    pthread_mutex_unlock(&event->lock);
-    return reached ? MLXSHIM_OK : MLXSHIM_ERROR_TIMEOUT;
 }
 
 /* ---- residency set ---- */

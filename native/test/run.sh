@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs the contract test on the host shim, and on mlxshim.m with the stand-in for Metal: plainly, with sanitizers, and
-# under valgrind in search of leaks. Runs the test of host/pages.c in the same ways. Then runs both tests on mutants of
-# mlxshim.m and pages.c, all of which must fail.
+# under valgrind in search of leaks. Runs the tests of host/pages.c, of the code that runs kernels and of the host shim's
+# compute part in the same ways. Then runs the contract test and that of pages.c on mutants of mlxshim.m and pages.c, all
+# of which must fail.
 set -eu
 cd "$(dirname "$0")/.."
 . ./common.sh
@@ -58,6 +59,23 @@ pages_test() {
     "$clang" $c_flags -O1 $debug_flags -pthread $pages_test_flags test/pages_test.c host/pages.c "$@" -o "$work/$name"
 }
 
+# workers_test NAME ARGUMENT...: compiles the test of the code that runs kernels to build/test/NAME.
+workers_test() {
+    name=$1
+    shift
+    # shellcheck disable=SC2086 # the options and the sources are lists
+    "$clang" $c_flags -O1 $debug_flags -Ihost -pthread test/workers_test.c $worker_sources host/pages.c "$@" \
+        -o "$work/$name"
+}
+
+# compute_test NAME ARGUMENT...: compiles the test of the host shim's compute part to build/test/NAME.
+compute_test() {
+    name=$1
+    shift
+    # shellcheck disable=SC2086 # the options are lists
+    "$clang" $c_flags -O1 $debug_flags -pthread test/compute_test.c "$@" -o "$work/$name"
+}
+
 echo '== plain'
 sh host/build.sh faults
 sh standin/build.sh
@@ -68,11 +86,15 @@ linked_contract contract_host "$host" mlxshim_host
 linked_contract contract_standin build/standin mlxshim
 sh standin/compile.sh test/standin_test.m "$work"
 pages_test pages_test
+workers_test workers_test
+compute_test compute_test -L"$host" -lmlxshim_host -Wl,-rpath,"\$ORIGIN/../../$host"
 # shellcheck disable=SC2046,SC2086 # the objects and the libraries are lists
 "$clang" -pthread "$work/standin_test.o" $(standin_objects build/standin) $standin_libraries -o "$work/standin_test"
 test_run 'stand-in' "$work/standin_test"
 test_run 'pages' "$work/pages_test"
+test_run 'workers' "$work/workers_test"
 test_run 'host shim' "$work/contract_host"
+test_run 'host shim, compute' "$work/compute_test"
 test_run 'Metal shim' "$work/contract_standin"
 
 echo '== sanitizers'
@@ -86,11 +108,19 @@ host_with_faults="$fault_flags $host_sources $fault_sources"
     contract contract_host_thread -fsanitize=thread $host_with_faults
     pages_test pages_test_address $address
     pages_test pages_test_thread -fsanitize=thread
+    workers_test workers_test_address $address
+    workers_test workers_test_thread -fsanitize=thread
+    compute_test compute_test_address $address $host_with_faults
+    compute_test compute_test_thread -fsanitize=thread $host_with_faults
     sh standin/build.sh "$work/address" metal/mlxshim.m $address
     linked_contract contract_standin_address "$work/address" mlxshim $address
 }
 test_run 'pages, address and undefined behaviour' "$work/pages_test_address"
 test_run 'pages, threads' "$work/pages_test_thread"
+test_run 'workers, address and undefined behaviour' "$work/workers_test_address"
+test_run 'workers without fibers, threads' "$work/workers_test_thread" plain
+test_run 'host shim, compute, address and undefined behaviour' "$work/compute_test_address"
+test_run 'host shim, compute without fibers, threads' "$work/compute_test_thread" plain
 test_run 'host shim, address and undefined behaviour' "$work/contract_host_address" 3
 test_run 'host shim, threads' "$work/contract_host_thread" 3
 test_run 'Metal shim, address and undefined behaviour' "$work/contract_standin_address" 3

@@ -1,12 +1,14 @@
 /*
  * What a compiled kernel and the code that runs it agree on. A kernel is a shared library with these symbols:
  *
- *   msl_thread   kernel_thread_function: runs one thread of a threadgroup, on a fiber
- *   msl_group    kernel_group_function: runs all threads of a threadgroup in a loop; for kernels that never wait
- *   msl_waits    const uint32_t: 1 if a thread may wait for others (simdgroup functions and barriers), so that each
- *                thread needs a fiber
- *   msl_runtime  const struct kernel_runtime *: set before the first threadgroup
- *   msl_info     const struct kernel_info
+ *   msl_thread           kernel_thread_function: runs one thread of a threadgroup, on a fiber
+ *   msl_group            kernel_group_function: runs all threads of a threadgroup in a loop; for kernels that never wait
+ *   msl_wait_simd, msl_wait_barrier
+ *                        functions through which a thread waits for others; absent if no thread does
+ *   msl_runtime          const struct kernel_runtime *: set before the first threadgroup
+ *   msl_max_threads      const uint32_t: of a threadgroup
+ *   msl_parameter_count  const uint32_t
+ *   msl_parameters       const struct kernel_parameter[]: the function's parameters, in the order of the declaration
  *
  * This header is plain C, and is also part of what kernels are compiled with.
  */
@@ -50,6 +52,14 @@ struct kernel_runtime {
     uint32_t (*lane)(void);
 };
 
+/* A parameter of a kernel's function. */
+struct kernel_parameter {
+    uint64_t bytes;  /* of what it points to; 0 if unknown */
+    int32_t index;   /* of the argument; -1 if it is none, or if a function constant has taken it away */
+    int32_t written; /* 1 if it points to something that is not const */
+};
+
+/* What a loaded kernel is, beside its functions. */
 struct kernel_info {
     uint32_t max_threads;              /* of a threadgroup */
     uint32_t static_threadgroup_bytes; /* of threadgroup variables in the kernel's body */

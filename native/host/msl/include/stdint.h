@@ -1,0 +1,1 @@
+// Empty: the integer types are in scalar.h.

@@ -1,0 +1,224 @@
+// vec<T, N> and packed_vec<T, N>: their components, constructors and conversions.
+#pragma once
+
+#include "swizzle.h"
+#include "vector_types.h"
+
+namespace metal {
+
+namespace msl_cpu {
+
+// The components of a vector, which has the size and alignment of the compiler's own vector.
+template <typename T, int N>
+struct vector_storage;
+template <typename T>
+struct vector_storage<T, 2> {
+    union {
+        T components[2];
+        typename native_vector<T, 2>::type native;
+        struct {
+            T x, y;
+        };
+        struct {
+            T r, g;
+        };
+    };
+    MSL_SWIZZLES_2
+};
+template <typename T>
+struct vector_storage<T, 3> {
+    union {
+        T components[3];
+        typename native_vector<T, 3>::type native;
+        struct {
+            T x, y, z;
+        };
+        struct {
+            T r, g, b;
+        };
+    };
+    MSL_SWIZZLES_3
+};
+template <typename T>
+struct vector_storage<T, 4> {
+    union {
+        T components[4];
+        typename native_vector<T, 4>::type native;
+        struct {
+            T x, y, z, w;
+        };
+        struct {
+            T r, g, b, a;
+        };
+    };
+    MSL_SWIZZLES_4
+};
+
+// The same without padding, aligned as its components are.
+template <typename T, int N>
+struct packed_storage;
+template <typename T>
+struct packed_storage<T, 2> {
+    union {
+        T components[2];
+        struct {
+            T x, y;
+        };
+        struct {
+            T r, g;
+        };
+    };
+    MSL_SWIZZLES_2
+};
+template <typename T>
+struct packed_storage<T, 3> {
+    union {
+        T components[3];
+        struct {
+            T x, y, z;
+        };
+        struct {
+            T r, g, b;
+        };
+    };
+    MSL_SWIZZLES_3
+};
+template <typename T>
+struct packed_storage<T, 4> {
+    union {
+        T components[4];
+        struct {
+            T x, y, z, w;
+        };
+        struct {
+            T r, g, b, a;
+        };
+    };
+    MSL_SWIZZLES_4
+};
+
+// Writes the components of a scalar or vector to *to, and moves it on.
+template <typename T, typename From>
+MSL_INLINE constexpr void append(T *&to, const From &from) {
+    if constexpr (is_vector_v<From>) {
+        for (int i = 0; i < vec_elements_v<From>; i++) {
+            *to++ = static_cast<T>(from.components[i]);
+        }
+    } else {
+        *to++ = static_cast<T>(from);
+    }
+}
+
+template <typename... Parts>
+inline constexpr int total_elements = (vec_elements_v<Parts> + ...);
+
+} // namespace msl_cpu
+
+template <typename T, int N>
+struct vec : msl_cpu::vector_storage<T, N> {
+    using storage = msl_cpu::vector_storage<T, N>;
+
+    vec() = default;
+
+    template <typename Scalar, typename = enable_if_t<msl_cpu::is_component<Scalar>>>
+    MSL_INLINE constexpr vec(Scalar scalar) : storage{} {
+        for (int i = 0; i < N; i++) {
+            this->components[i] = static_cast<T>(scalar);
+        }
+    }
+
+    // Components that are not given are 0, as in `uint4 v = {1, 2, 3}`.
+    template <typename A, typename B, typename... Rest,
+              typename = enable_if_t<msl_cpu::has_components<A> && msl_cpu::has_components<B> &&
+                                      (msl_cpu::has_components<Rest> && ... && true) &&
+                                     msl_cpu::total_elements<A, B, Rest...> <= N>>
+    MSL_INLINE constexpr vec(const A &a, const B &b, const Rest &...rest) : storage{} {
+        T *to = this->components;
+        msl_cpu::append(to, a);
+        msl_cpu::append(to, b);
+        (msl_cpu::append(to, rest), ...);
+    }
+
+    template <typename U, typename = enable_if_t<!is_same_v<U, T>>>
+    MSL_INLINE constexpr explicit vec(const vec<U, N> &other) : storage{} {
+        for (int i = 0; i < N; i++) {
+            this->components[i] = static_cast<T>(other.components[i]);
+        }
+    }
+
+    template <typename U>
+    MSL_INLINE constexpr vec(const packed_vec<U, N> &other) : storage{} {
+        for (int i = 0; i < N; i++) {
+            this->components[i] = static_cast<T>(other.components[i]);
+        }
+    }
+
+    MSL_INLINE constexpr T &operator[](int i) { return this->components[i]; }
+    MSL_INLINE constexpr const T &operator[](int i) const { return this->components[i]; }
+};
+
+template <typename T, int N>
+struct packed_vec : msl_cpu::packed_storage<T, N> {
+    using storage = msl_cpu::packed_storage<T, N>;
+
+    packed_vec() = default;
+
+    template <typename Scalar, typename = enable_if_t<msl_cpu::is_component<Scalar>>>
+    MSL_INLINE constexpr packed_vec(Scalar scalar) : packed_vec(vec<T, N>(scalar)) {}
+
+    template <typename A, typename B, typename... Rest, typename = enable_if_t<is_constructible_v<vec<T, N>, A, B, Rest...>>>
+    MSL_INLINE constexpr packed_vec(const A &a, const B &b, const Rest &...rest) : packed_vec(vec<T, N>(a, b, rest...)) {}
+
+    template <typename U>
+    MSL_INLINE constexpr packed_vec(const vec<U, N> &other) : storage{} {
+        for (int i = 0; i < N; i++) {
+            this->components[i] = static_cast<T>(other.components[i]);
+        }
+    }
+
+    template <typename U, typename = enable_if_t<!is_same_v<U, T>>>
+    MSL_INLINE constexpr explicit packed_vec(const packed_vec<U, N> &other) : packed_vec(vec<T, N>(other)) {}
+
+    MSL_INLINE constexpr T &operator[](int i) { return this->components[i]; }
+    MSL_INLINE constexpr const T &operator[](int i) const { return this->components[i]; }
+};
+
+#define MSL_VECTOR_NAMES(T)                \
+    using T##2 = vec<T, 2>;                \
+    using T##3 = vec<T, 3>;                \
+    using T##4 = vec<T, 4>;                \
+    using packed_##T##2 = packed_vec<T, 2>; \
+    using packed_##T##3 = packed_vec<T, 3>; \
+    using packed_##T##4 = packed_vec<T, 4>;
+#define MSL_GLOBAL_VECTOR_NAMES(T)  \
+    using metal::T##2;              \
+    using metal::T##3;              \
+    using metal::T##4;              \
+    using metal::packed_##T##2;     \
+    using metal::packed_##T##3;     \
+    using metal::packed_##T##4;
+#define MSL_SCALARS(M) \
+    M(bool)            \
+    M(char)            \
+    M(uchar)           \
+    M(short)           \
+    M(ushort)          \
+    M(int)             \
+    M(uint)            \
+    M(long)            \
+    M(ulong)           \
+    M(half)            \
+    M(bfloat)          \
+    M(float)
+MSL_SCALARS(MSL_VECTOR_NAMES)
+
+} // namespace metal
+
+MSL_SCALARS(MSL_GLOBAL_VECTOR_NAMES)
+
+#undef MSL_VECTOR_NAMES
+#undef MSL_GLOBAL_VECTOR_NAMES
+#undef MSL_SCALARS
+#undef MSL_SWIZZLES_2
+#undef MSL_SWIZZLES_3
+#undef MSL_SWIZZLES_4
