@@ -43,7 +43,10 @@ pages_test_flags='-Ihost -Wl,--wrap=mmap,--wrap=munmap,--wrap=madvise,--wrap=cal
 
 # The stand-in for Metal. The order of its libraries matters to the linker.
 standin_sources="host/pages.c host/live_objects.c $fault_sources standin/buffer.m standin/device.m"
-standin_sources="$standin_sources standin/event.m standin/residency_set.m"
+standin_sources="$standin_sources standin/event.m standin/residency_set.m standin/functions.m standin/pipeline.m"
+standin_sources="$standin_sources standin/command_queue.m standin/command_buffer.m standin/encoders.m standin/capture.m"
+# The sources of the Metal shim.
+shim_sources='metal/mlxshim.m metal/kernels.m metal/commands.m'
 standin_libraries='-lBlocksRuntime -lgnustep-base -lobjc'
 
 # fail MESSAGE: ends the script with MESSAGE on standard error.
