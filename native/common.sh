@@ -35,6 +35,13 @@ worker_sources='host/workers.c host/threadgroup.c host/fiber.c host/trap.c host/
 compute_sources="host/compute.c host/compute_commands.c host/compute_run.c host/constants.c $worker_sources"
 host_sources='host/mlxshim_host.c host/mlxshim_host_text.c host/mlxshim_host_event.c host/mlxshim_host_compute.c'
 host_sources="$host_sources host/mlxshim_host_commands.c host/pages.c host/live_objects.c $compute_sources"
+
+# Metal Shading Language for the host. The last source is made by embed_headers.
+msl_sources='host/msl/text.c host/msl/tokens.c host/msl/declarations.c host/msl/reflection.c host/msl/rewrite.c'
+msl_sources="$msl_sources host/msl/unit.c host/msl/diagnostics.c host/msl/sha256.c host/msl/folder.c host/msl/cache.c"
+msl_sources="$msl_sources host/msl/process.c host/msl/compiler.c host/msl/loader.c host/msl/program.c"
+msl_sources="$msl_sources host/msl/library.c host/msl/unsupported.c build/headers.c"
+host_sources="$host_sources $msl_sources"
 fault_sources=host/faults.c
 fault_flags=-DMLXSHIM_FAULTS
 
@@ -110,6 +117,13 @@ standin_objects() {
     for standin_source in $standin_sources; do
         object_of "$standin_source" "$1"
     done
+}
+
+# embed_headers: makes build/headers.c, the headers that kernels are compiled with.
+embed_headers() {
+    mkdir -p build
+    sh host/msl/embed.sh > build/headers.c.$$
+    mv build/headers.c.$$ build/headers.c
 }
 
 # publish NEW FILE: renames NEW to FILE, so that a process that has the old FILE mapped keeps the old bytes.

@@ -28,6 +28,7 @@ case $target in
     macos-x86_64 | macos-aarch64) extension=dylib options='-dynamiclib -install_name @rpath/libmlxshim_host.dylib' ;;
     *) fail "no shim is built for $target, only for Linux and macOS on x86_64 and aarch64" ;;
 esac
+embed_headers
 library=build/$variant/$target/libmlxshim_host.$extension
 mkdir -p "$(dirname "$library")"
 # shellcheck disable=SC2086 # the options and the sources are lists

@@ -1,3 +1,4 @@
+#if defined(__linux__)
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
 #endif
@@ -210,7 +211,7 @@ static const char *const unit_options[] = {
 
 /* What Apple's compiler warns of by default, and what the rewritten source is as exact about. */
 static const char *const warnings[] = {
-    "-Wunused-variable",        "-Wunused-value",     "-Wuninitialized",   "-Wsometimes-uninitialized",
+    "-Wunused-variable",        "-Wno-unused-const-variable", "-Wunused-value",     "-Wuninitialized",   "-Wsometimes-uninitialized",
     "-Wreturn-type",            "-Wparentheses",      "-Wdivision-by-zero", "-Wshift-count-overflow",
     "-Wshift-count-negative",   "-Wtautological-compare", "-Warray-bounds", "-Wdangling-else",
     "-Wempty-body",             "-Wdeprecated-declarations", "-Wswitch",   "-Wlogical-op-parentheses",
@@ -466,3 +467,5 @@ int32_t compiler_build(const struct compiler *compiler, const char *unit, const 
     free(linker);
     return status;
 }
+
+#endif

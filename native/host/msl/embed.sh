@@ -1,9 +1,9 @@
 #!/bin/sh
-# Prints a C source with the headers that kernels are compiled with: kernel.h and the files under include.
+# Prints a C source, for native/build, with the headers that kernels are compiled with: kernel.h and those under include.
 set -eu
 cd "$(dirname "$0")"
 
-echo '#include "headers.h"'
+echo '#include "../host/msl/headers.h"'
 files=$(printf 'kernel.h\n'; cd include && find . -name '*.h' | sed 's|^\./||' | LC_ALL=C sort)
 number=0
 entries=

@@ -1,3 +1,4 @@
+#if defined(__linux__)
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
 #endif
@@ -409,3 +410,5 @@ kernel_thread_function *msl_kernel_thread_function(const struct msl_kernel *kern
 kernel_group_function *msl_kernel_group_function(const struct msl_kernel *kernel) {
     return kernel->loaded.group;
 }
+
+#endif

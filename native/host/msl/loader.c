@@ -1,3 +1,4 @@
+#if defined(__linux__)
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
 #endif
@@ -102,3 +103,5 @@ void loader_unload(struct loaded_kernel *kernel) {
         kernel->library = NULL;
     }
 }
+
+#endif

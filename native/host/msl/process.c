@@ -1,3 +1,4 @@
+#if defined(__linux__)
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
 #endif
@@ -191,3 +192,5 @@ char *process_find(const char *name) {
     }
     return NULL;
 }
+
+#endif

@@ -1,3 +1,4 @@
+#if defined(__linux__)
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
 #endif
@@ -329,3 +330,5 @@ void program_append_nearest(const struct program *program, const char *name, str
                            declarations->entries[nearest[i]].name);
     }
 }
+
+#endif

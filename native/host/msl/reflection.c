@@ -217,15 +217,40 @@ static bool same_path(const struct scanner *scanner, const struct kernel_functio
     return slice_equals(text_slice(&scanner->path), function->path);
 }
 
-/* The last kernel of a name, in the namespace of the scanner if there is one. */
-static size_t find_function(const struct scanner *scanner, struct slice name) {
+/* The number of template parameters or arguments between `<` at `open` and `>` before `end`. */
+static size_t count_angles(const struct tokens *tokens, size_t open, size_t end) {
+    size_t count = open + 2 < end ? 1 : 0;
+    for (size_t at = open + 1; at < end;) {
+        count += token_is(tokens, at, ",") ? 1 : 0;
+        size_t behind = token_is(tokens, at, "<") ? token_behind_angles(tokens, at, end) : at;
+        at = behind > at ? behind : token_behind(tokens, at, end);
+    }
+    return count;
+}
+
+/* How well a kernel fits a name with `arguments` template arguments: 0 if not at all. */
+static int fit(const struct scanner *scanner, const struct kernel_function *function, struct slice name,
+               size_t arguments) {
+    if (!slices_equal(function->name, name)) {
+        return 0;
+    }
+    struct range header = function->template_header;
+    size_t parameters =
+        header.begin < header.end ? count_angles(scanner->tokens, header.begin + 1, header.end) : 0;
+    int fits = parameters == arguments ? 3 : parameters > arguments ? 2 : 1;
+    return 2 * fits + (same_path(scanner, function) ? 1 : 0);
+}
+
+/* The kernel whose name is at `at`, with template arguments up to `end`; the last of those that fit best. */
+static size_t find_function(const struct scanner *scanner, size_t at, size_t end) {
     const struct declarations *declarations = scanner->declarations;
+    size_t arguments = end > at + 1 ? count_angles(scanner->tokens, at + 1, end) : 0;
     size_t found = SIZE_MAX;
+    int best = 1;
     for (size_t i = 0; i < declarations->function_count; i++) {
-        const struct kernel_function *function = &declarations->functions[i];
-        bool better = found == SIZE_MAX || same_path(scanner, function) ||
-                      !same_path(scanner, &declarations->functions[found]);
-        if (better && slices_equal(function->name, name)) {
+        int fits = fit(scanner, &declarations->functions[i], token_text(scanner->tokens, at), arguments);
+        if (fits >= best) {
+            best = fits;
             found = i;
         }
     }
@@ -261,7 +286,7 @@ void add_kernel(struct scanner *scanner, struct range head, struct range templat
             return;
         }
         add_function_entry(scanner, head, (struct range){open - 1, head.end},
-                           find_function(scanner, token_text(tokens, open - 1)));
+                           find_function(scanner, open - 1, head.end));
         return;
     }
     if (!token_is_name(tokens, last)) {
@@ -338,5 +363,5 @@ void add_instantiation(struct scanner *scanner, struct range instantiation) {
     if (name.length == 0) {
         append_expression(tokens, (struct range){begin, end}, &name);
     }
-    add_entry(scanner, &name, &expression, &arguments, find_function(scanner, token_text(tokens, open - 1)));
+    add_entry(scanner, &name, &expression, &arguments, find_function(scanner, open - 1, end));
 }

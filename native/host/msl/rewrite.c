@@ -230,8 +230,8 @@ static void append_max_threads(struct writer *writer, const struct kernel_functi
         return;
     }
     append_expression(writer->tokens, function->template_header, out);
-    text_append_format(out, " static constexpr unsigned %.*s_msl_max_threads = (", (int)function->name.length,
-                       function->name.start);
+    text_append_format(out, " [[maybe_unused]] static constexpr unsigned %.*s_msl_max_threads_%zu = (",
+                       (int)function->name.length, function->name.start, function->first);
     append_expression(writer->tokens, function->max_threads, out);
     text_append_string(out, ");");
 }
@@ -255,9 +255,9 @@ static void append_constant(struct writer *writer, const struct function_constan
     append_expression(writer->tokens, constant->index, &tag);
     text_append_string(&tag, ")");
     writer->failed |= tag.failed;
-    text_append_format(out, "static constexpr bool %.*s_msl_defined = msl_entry::is_defined<%s>;",
+    text_append_format(out, "[[maybe_unused]] static constexpr bool %.*s_msl_defined = msl_entry::is_defined<%s>;",
                        (int)constant->name.length, constant->name.start, tag.failed ? "" : tag.bytes);
-    text_append_string(out, " static constexpr ");
+    text_append_string(out, " [[maybe_unused]] static constexpr ");
     append_constant_type(writer->tokens, constant->type, out);
     text_append_format(out, "%.*s = msl_entry::constant<", (int)constant->name.length, constant->name.start);
     append_constant_type(writer->tokens, constant->type, out);

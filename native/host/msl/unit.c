@@ -130,8 +130,8 @@ static void append_max_threads(const struct kernel_function *function, const str
     bool given = function != NULL && function->max_threads.begin < function->max_threads.end;
     bool is_template = given && function->template_header.begin < function->template_header.end;
     if (given && (!is_template || entry->template_arguments != NULL)) {
-        text_append_format(out, "%s%.*s_msl_max_threads%s", function->path, (int)function->name.length,
-                           function->name.start, is_template ? entry->template_arguments : "");
+        text_append_format(out, "%s%.*s_msl_max_threads_%zu%s", function->path, (int)function->name.length,
+                           function->name.start, function->first, is_template ? entry->template_arguments : "");
     } else {
         text_append_string(out, "KERNEL_MAX_THREADS");
     }
