@@ -1,7 +1,6 @@
 package dev.mlxnative;
 
 import dev.mlxnative.internal.shim.FunctionConstant;
-
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
