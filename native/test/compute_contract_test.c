@@ -745,7 +745,7 @@ static const struct malformed malformed[] = {
     {DISPATCH, 12, UINT64_MAX, "18446744073709551615"},
     {DISPATCH, 13, PAIR(MLXSHIM_BIND_BYTES, 31), "31"},
     {DISPATCH, 14, 0, "0"},
-    {DISPATCH, 14, 25, "binding"},
+    {DISPATCH, 14, 25, "beyond the command"},
     {DISPATCH, 14, 4097, "4097"},
     {DISPATCH, 14, UINT64_MAX, "18446744073709551615"},
     {DISPATCH, 16, PAIR(MLXSHIM_BIND_THREADGROUP, 31), "31"},
