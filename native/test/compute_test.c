@@ -2,8 +2,9 @@
  * Tests the compute part of the host shim: that kernels whatever they do end their command buffer alone, that queues run
  * side by side, and that no stream of commands harms the process. The contract test has what all shims have in common.
  *
- *   compute_test [plain]    leaves out kernels that need fibers, which ThreadSanitizer cannot follow, and those that are
- *                           interrupted, because it holds their signals back
+ *   compute_test plain        leaves out kernels that need fibers, which ThreadSanitizer cannot follow, and those that
+ *                             are interrupted, because it holds their signals back
+ *   compute_test [OPTIONS]    compiles kernels with these options, such as the target if this program is emulated
  */
 #define _GNU_SOURCE
 
@@ -627,7 +628,8 @@ static void test_copies_that_overlap(void) {
 
 /* ---- all ---- */
 
-static void compile(void) {
+static void compile(const char *options) {
+    CHECK(mlxshim_configure_compiler(NULL, options, NULL) == MLXSHIM_OK);
     mlxshim_text_t log = NULL;
     int32_t status = mlxshim_library_compile(device, source, NULL, 0, 1, &library, &log);
     if (!CHECK(status == MLXSHIM_OK)) {
@@ -644,7 +646,7 @@ int main(int argc, char **argv) {
     /* For test_endless_kernel; other kernels are short. */
     setenv("MLXSHIM_KERNEL_TIMEOUT_MILLIS", "300", 1);
     CHECK(mlxshim_device_open(&device, NULL, 0) == MLXSHIM_OK);
-    compile();
+    compile(argc > 1 && !plain_only ? argv[1] : NULL);
     test_axpy();
     test_argument_that_is_not_bound();
     test_copies_and_fills();
