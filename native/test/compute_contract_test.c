@@ -562,11 +562,13 @@ static void test_order(void) {
     dispatch_line(&stream, add_one, COUNT, 256);
     bind_buffer(&stream, 0, second, 0);
     copy(&stream, second, 4, first, 8, 5);
+    copy(&stream, second, 0, second, 4, 4);
     fill(&stream, first, 3, 1, 0xFF);
     run(&stream);
     const uint32_t *in_second = mlxshim_buffer_contents(second);
     const uint32_t *in_first = mlxshim_buffer_contents(first);
     CHECK(in_second[0] == 0x01010101 + 6 && in_second[COUNT - 1] == 0x01010101 + 6);
+    CHECK(in_second[1] == in_second[0]);
     CHECK(in_first[0] == (0xFF000000 | (0x010101 + 4)) && in_first[1] == 0x01010101 + 4);
     CHECK(in_first[2] == 0x01010101 + 6 && in_first[3] == 0x01010107);
     mlxshim_buffer_release(second);
@@ -828,6 +830,9 @@ static void test_malformed_streams(void) {
         check_refused(&stream, stream.count * sizeof(uint64_t), event, malformed[i].reported);
         check_refused(&stream, stream.count * sizeof(uint64_t), event, "byte 40 ");
     }
+    struct stream overlap = {0};
+    copy(&overlap, bases.buffer, 8, bases.buffer, 15, 8);
+    check_refused(&overlap, overlap.count * sizeof(uint64_t), event, "overlap");
     mlxshim_pipeline_t rotate = new_pipeline("rotate_group");
     struct stream too_much = {0};
     dispatch_line(&too_much, rotate, 64, 64);
