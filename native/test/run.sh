@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the contract test on the host shim, and on the Metal shim with the stand-in for Metal: plainly, with sanitizers, and
 # under valgrind in search of leaks. Runs the tests of host/pages.c, of the code that runs kernels and of the host shim's
-# compute part in the same ways. Then runs the contract test and that of pages.c on mutants of mlxshim.m and pages.c, all
+# compute part in the same ways. Then runs the contract test and that of pages.c on mutants of the Metal shim and pages.c, all
 # of which must fail.
 set -eu
 cd "$(dirname "$0")/.."

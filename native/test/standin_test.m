@@ -1,6 +1,6 @@
 /*
- * Tests of the stand-in for Metal, with calls that mlxshim.m never makes, because it checks arguments. The stand-in
- * must refuse them like Metal, or the contract test could not detect that mlxshim.m lost a check.
+ * Tests of the stand-in for Metal, with calls that the shim never makes, because it checks arguments. The stand-in
+ * must refuse them like Metal, or the contract test could not detect that the shim lost a check.
  */
 #import <Foundation/Foundation.h>
 #import <Metal/Metal.h>
