@@ -1,4 +1,5 @@
 /* mlxshim.h on Metal: queues and command buffers. mlxshim.m says how these sources are written, and why. */
+#import <objc/objc-sync.h>
 #import <objc/runtime.h>
 
 #include "shim.h"
@@ -37,6 +38,8 @@ void mlxshim_queue_release(mlxshim_queue_t queue) {
     release_handle(queue);
 }
 
+/* Residency sets are locked as in mlxshim.m, because Metal's are not thread-safe. */
+
 #pragma clang diagnostic push
 /* The compiler does not see that a residency set exists only where queues have these methods. */
 #pragma clang diagnostic ignored "-Wunguarded-availability-new"
@@ -46,7 +49,9 @@ int32_t mlxshim_queue_add_residency_set(mlxshim_queue_t queue, mlxshim_residency
         return MLXSHIM_ERROR_INVALID_ARGUMENT;
     }
     @autoreleasepool {
+        objc_sync_enter((id)set);
         [(id<MTLCommandQueue>)queue addResidencySet:(id<MTLResidencySet>)set];
+        objc_sync_exit((id)set);
         return MLXSHIM_OK;
     }
 }
@@ -56,7 +61,9 @@ int32_t mlxshim_queue_remove_residency_set(mlxshim_queue_t queue, mlxshim_reside
         return MLXSHIM_ERROR_INVALID_ARGUMENT;
     }
     @autoreleasepool {
+        objc_sync_enter((id)set);
         [(id<MTLCommandQueue>)queue removeResidencySet:(id<MTLResidencySet>)set];
+        objc_sync_exit((id)set);
         return MLXSHIM_OK;
     }
 }

@@ -207,7 +207,8 @@ int32_t mlxshim_library_load(mlxshim_device_t device, const char *path, mlxshim_
             append(&reason, path);
             append(&reason, ": ");
             append_string(&reason, [error localizedDescription]);
-            return status_of(error);
+            int32_t status = status_of(error);
+            return status == MLXSHIM_ERROR_COMPILATION ? MLXSHIM_ERROR_INVALID_ARGUMENT : status;
         }
         *out_library = (mlxshim_library_t)library;
         return MLXSHIM_OK;

@@ -54,6 +54,10 @@ static const char kernels[] =
     "kernel void add_one(device uint *values [[buffer(0)]], uint i [[thread_position_in_grid]]) {\n"
     "    values[i] += 1;\n"
     "}\n"
+    "kernel void spin(device volatile uint *flag [[buffer(0)]]) {\n"
+    "    while (*flag == 0) {\n"
+    "    }\n"
+    "}\n"
     "kernel void write_far(device uint *out [[buffer(0)]], uint i [[thread_position_in_grid]]) {\n"
     "    out[-(1l << 40)] = i;\n"
     "}\n";
@@ -336,9 +340,9 @@ static void test_compile_options(void) {
 static void test_names(void) {
     char names[TEXT_SIZE];
     uint64_t length = mlxshim_library_function_names(library, names, sizeof names);
-    CHECK(length == strlen("axpy\nreverse\nrotate_group\nplace\nadd_one\nwrite_far\n") && length == strlen(names));
+    CHECK(length == strlen("axpy\nreverse\nrotate_group\nplace\nadd_one\nspin\nwrite_far\n") && length == strlen(names));
     CHECK(mlxshim_library_function_names(library, NULL, 0) == length);
-    const char *const all[] = {"axpy\n", "reverse\n", "rotate_group\n", "place\n", "add_one\n", "write_far\n"};
+    const char *const all[] = {"axpy\n", "reverse\n", "rotate_group\n", "place\n", "add_one\n", "spin\n", "write_far\n"};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         CHECK(strstr(names, all[i]) != NULL);
     }
@@ -699,6 +703,19 @@ static void test_fault(void) {
     mlxshim_pipeline_release(write_far);
 }
 
+static void test_endless_kernel(void) {
+    mlxshim_pipeline_t spin = new_pipeline("spin");
+    mlxshim_buffer_t buffer = new_buffer(4);
+    struct stream stream = {0};
+    dispatch_line(&stream, spin, 64, 32);
+    bind_buffer(&stream, 0, buffer, 0);
+    mlxshim_faults_set_kernel_timeout(50);
+    check_failing(&stream, MLXSHIM_FAILURE_TIMEOUT);
+    mlxshim_faults_set_kernel_timeout(0);
+    mlxshim_buffer_release(buffer);
+    mlxshim_pipeline_release(spin);
+}
+
 /* ---- malformed streams ---- */
 
 struct malformed {
@@ -1021,6 +1038,7 @@ static void run_round(void) {
     test_queue_refused();
     test_injected_failures();
     test_fault();
+    test_endless_kernel();
     test_malformed_streams();
     test_released_in_flight();
     test_across_threads();
