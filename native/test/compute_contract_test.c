@@ -865,7 +865,7 @@ static void test_malformed_streams(void) {
     }
     CHECK(*(uint32_t *)mlxshim_buffer_contents(bases.buffer) == 0);
     CHECK(mlxshim_event_signaled_value(event) == 0 && mlxshim_event_signaled_value(bases.event) == 0);
-    CHECK(mlxshim_faults_live_command_buffers() == 0 && mlxshim_faults_live_texts() == 0);
+    CHECK(reaches(mlxshim_faults_live_command_buffers, 0) && mlxshim_faults_live_texts() == 0);
     mlxshim_event_release(event);
     mlxshim_event_release(bases.event);
     mlxshim_buffer_release(bases.other);
