@@ -1,8 +1,8 @@
 #!/bin/sh
-# Runs the contract test on the host shim, and on the Metal shim with the stand-in for Metal: plainly, with sanitizers, and
-# under valgrind in search of leaks. Runs the tests of host/pages.c, of the code that runs kernels and of the host shim's
-# compute part in the same ways. Then runs the contract test and that of pages.c on mutants of the Metal shim and pages.c, all
-# of which must fail.
+# Runs the contract test on the host shim, and on the Metal shim with the stand-in for Metal: plainly, with sanitizers,
+# and under valgrind in search of leaks. Runs the tests of host/pages.c, of the code that runs kernels, of the Metal
+# front end and of the host shim's compute part in the same ways. Then runs the contract test and that of pages.c on
+# mutants of the Metal shim and pages.c, all of which must fail.
 set -eu
 cd "$(dirname "$0")/.."
 . ./common.sh
@@ -83,6 +83,19 @@ compute_test() {
     "$clang" $c_flags -O1 $debug_flags -pthread test/compute_test.c "$@" -o "$work/$name"
 }
 
+# msl_test NAME ARGUMENT...: compiles a test of the Metal front end, msl_source_test or msl_library_test, to
+# build/test/NAME, which begins with the name of the test.
+msl_test() {
+    name=$1
+    shift
+    case $name in
+        msl_source_test*) msl_source=test/msl_source_test.c ;;
+        *) msl_source=test/msl_library_test.c ;;
+    esac
+    # shellcheck disable=SC2086 # the options and the sources are lists
+    "$clang" $c_flags -O1 $debug_flags -Ihost -pthread "$msl_source" $msl_sources "$@" -lm -o "$work/$name"
+}
+
 echo '== plain'
 sh host/build.sh faults
 sh standin/build.sh
@@ -94,12 +107,20 @@ linked_contract contract_standin build/standin mlxshim
 sh standin/compile.sh test/standin_test.m "$work"
 pages_test pages_test
 workers_test workers_test
+msl_test msl_source_test
+msl_test msl_library_test
 compute_test compute_test -L"$host" -lmlxshim_host -Wl,-rpath,"\$ORIGIN/../../$host"
 # shellcheck disable=SC2046,SC2086 # the objects and the libraries are lists
 "$clang" -pthread "$work/standin_test.o" $(standin_objects build/standin) $standin_libraries -o "$work/standin_test"
 test_run 'stand-in' "$work/standin_test"
 test_run 'pages' "$work/pages_test"
 test_run 'workers' "$work/workers_test"
+test_run 'Metal sources' "$work/msl_source_test"
+for metal_compiler in clang-22 clang-19 clang-16; do
+    if command -v $metal_compiler > /dev/null; then
+        test_run "Metal libraries, $metal_compiler" "$work/msl_library_test" $metal_compiler
+    fi
+done
 test_run 'host shim' "$work/contract_host"
 test_run 'host shim, compute' "$work/compute_test"
 test_run 'Metal shim' "$work/contract_standin"
@@ -117,6 +138,9 @@ host_with_faults="$fault_flags $host_sources $fault_sources"
     contract contract_host_thread -fsanitize=thread $host_with_faults
     pages_test pages_test_address $address
     pages_test pages_test_thread -fsanitize=thread
+    msl_test msl_source_test_address $address
+    msl_test msl_library_test_address $address
+    msl_test msl_library_test_thread -fsanitize=thread
     workers_test workers_test_address $address
     workers_test workers_test_thread -fsanitize=thread
     compute_test compute_test_address $address $host_with_faults
@@ -126,6 +150,9 @@ host_with_faults="$fault_flags $host_sources $fault_sources"
 }
 test_run 'pages, address and undefined behaviour' "$work/pages_test_address"
 test_run 'pages, threads' "$work/pages_test_thread"
+test_run 'Metal sources, address and undefined behaviour' "$work/msl_source_test_address" 500
+test_run 'Metal libraries, address and undefined behaviour' "$work/msl_library_test_address"
+test_run 'Metal libraries, threads' "$work/msl_library_test_thread"
 test_run 'workers, address and undefined behaviour' "$work/workers_test_address"
 test_run 'workers without fibers, threads' "$work/workers_test_thread" plain
 test_run 'host shim, compute, address and undefined behaviour' "$work/compute_test_address"
@@ -137,6 +164,11 @@ test_run 'host shim, compute contract, address and undefined behaviour' "$work/c
 test_run 'Metal shim, compute contract, address and undefined behaviour' "$work/compute_contract_standin_address" 3
 
 echo '== leaks'
+for msl_test in 'msl_source_test 50' msl_library_test; do
+    # shellcheck disable=SC2086 # a name and an argument
+    test_run "valgrind, $msl_test" valgrind -q --leak-check=full --errors-for-leak-kinds=definite,possible \
+        --error-exitcode=1 "$work/"$msl_test
+done
 sh test/check-memory.sh "$work/contract_host" 5 50 &
 host_check=$!
 sh test/check-memory.sh "$work/contract_standin" 5 50
