@@ -233,9 +233,9 @@ static id<MTLCommandBuffer> buffer_of(mlxshim_command_buffer_t command_buffer) {
 }
 
 /*
- * Raises the event at the end of the command buffer: the GPU as the last command, and the completed handler where the
- * command buffer failed before that. The handler runs on a thread of Metal, and must not enter the JVM. It captures plain
- * pointers, because not every runtime retains the objects that a block captures.
+ * Raises the event at the end of the command buffer: the GPU does so as the last command, and the completed handler if
+ * the command buffer failed before that. The handler runs on a thread of Metal, and must not enter the JVM. It captures
+ * plain pointers, because not every runtime retains the objects that a block captures.
  */
 static void commit_with_event(struct encoding *encoding, struct event completion) {
     encode_event(encoding, completion, true);
