@@ -327,7 +327,7 @@ static inline int32_t check_bound_buffer(struct stream *stream, const struct bin
     return MLXSHIM_OK;
 }
 
-/* Checks the length of threadgroup memory, and writes it to `lengths`. A later binding of the same index replaces it. */
+/* Checks the length of threadgroup memory, and writes it to `lengths`. A later binding of the index replaces it. */
 static inline int32_t check_threadgroup_memory(struct stream *stream, const struct binding *binding,
                                         uint64_t lengths[MLXSHIM_THREADGROUP_ARGUMENTS]) {
     if (binding->length % 16 != 0) {

@@ -19,6 +19,7 @@
 #define THREADS 4
 #define TEXT_SIZE 4096
 #define WAIT_MILLIS 60000
+#define RELEASE_MILLIS 10000
 #define MAX_COMMAND_BUFFERS 64
 #define COUNT 1000
 
@@ -126,7 +127,7 @@ static mlxshim_library_t compile(const char *source) {
 
 /* Whether a count reaches a number. Objects that a command buffer keeps alive are released soon after its end. */
 static bool reaches(uint64_t (*count)(void), uint64_t number) {
-    for (int millis = 0; millis < WAIT_MILLIS && count() != number; millis++) {
+    for (int millis = 0; millis < RELEASE_MILLIS && count() != number; millis++) {
         usleep(1000);
     }
     return count() == number;
