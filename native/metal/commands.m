@@ -1,4 +1,5 @@
 /* mlxshim.h on Metal: queues and command buffers. mlxshim.m says how these sources are written, and why. */
+#import <objc/objc-sync.h>
 #import <objc/runtime.h>
 
 #include "shim.h"
@@ -37,6 +38,8 @@ void mlxshim_queue_release(mlxshim_queue_t queue) {
     release_handle(queue);
 }
 
+/* Residency sets are locked as in mlxshim.m, because Metal's are not thread-safe. */
+
 #pragma clang diagnostic push
 /* The compiler does not see that a residency set exists only where queues have these methods. */
 #pragma clang diagnostic ignored "-Wunguarded-availability-new"
@@ -46,7 +49,9 @@ int32_t mlxshim_queue_add_residency_set(mlxshim_queue_t queue, mlxshim_residency
         return MLXSHIM_ERROR_INVALID_ARGUMENT;
     }
     @autoreleasepool {
+        objc_sync_enter((id)set);
         [(id<MTLCommandQueue>)queue addResidencySet:(id<MTLResidencySet>)set];
+        objc_sync_exit((id)set);
         return MLXSHIM_OK;
     }
 }
@@ -56,7 +61,9 @@ int32_t mlxshim_queue_remove_residency_set(mlxshim_queue_t queue, mlxshim_reside
         return MLXSHIM_ERROR_INVALID_ARGUMENT;
     }
     @autoreleasepool {
+        objc_sync_enter((id)set);
         [(id<MTLCommandQueue>)queue removeResidencySet:(id<MTLResidencySet>)set];
+        objc_sync_exit((id)set);
         return MLXSHIM_OK;
     }
 }
@@ -226,9 +233,9 @@ static id<MTLCommandBuffer> buffer_of(mlxshim_command_buffer_t command_buffer) {
 }
 
 /*
- * Raises the event at the end of the command buffer: the GPU as the last command, and the completed handler where the
- * command buffer failed before that. The handler runs on a thread of Metal, and must not enter the JVM. It captures plain
- * pointers, because not every runtime retains the objects that a block captures.
+ * Raises the event at the end of the command buffer: the GPU does so as the last command, and the completed handler if
+ * the command buffer failed before that. The handler runs on a thread of Metal, and must not enter the JVM. It captures
+ * plain pointers, because not every runtime retains the objects that a block captures.
  */
 static void commit_with_event(struct encoding *encoding, struct event completion) {
     encode_event(encoding, completion, true);

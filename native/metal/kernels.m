@@ -54,8 +54,8 @@ static NSString *string_of(const char *utf8, uint64_t length) {
 
 /*
  * Returns the macros as a dictionary, autoreleased, or nil if a line is not NAME=VALUE; then `*out_line` is its number.
- * NSMutableDictionary is looked up at run time, as NSArray and NSURL are elsewhere: CoreFoundation has these classes, and
- * the dylib does not link it.
+ * NSMutableDictionary is looked up at run time, as NSMutableArray and NSURL are elsewhere: these classes are
+ * CoreFoundation's, and the dylib does not link it.
  */
 static NSDictionary *read_macros(const char *macros, uint64_t *out_line) {
     NSMutableDictionary *dictionary = [[[objc_getClass("NSMutableDictionary") alloc] init] autorelease];
@@ -76,7 +76,7 @@ static NSDictionary *read_macros(const char *macros, uint64_t *out_line) {
     return dictionary;
 }
 
-/* The newest language version of the system, as in MTLLanguageVersion. Metal does not say what it does with later ones. */
+/* The newest language version of the system, as in MTLLanguageVersion. Apple does not document what later ones do. */
 static uint64_t newest_language(id<MTLDevice> device) {
     if (objc_getClass("MTL4CompilerDescriptor") != Nil) {
         return 4 << 16; /* macOS 26 */
@@ -113,7 +113,8 @@ static int32_t read_options(id<MTLDevice> device, const char *macros, int32_t la
         if (dictionary == nil) {
             append(reason, "line ");
             append_number(reason, line);
-            return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, reason, " of the macros is not NAME=VALUE in UTF-8 and a newline");
+            return fail(MLXSHIM_ERROR_INVALID_ARGUMENT, reason,
+                        " of the macros is not NAME=VALUE in UTF-8 and a newline");
         }
         [options setPreprocessorMacros:dictionary];
     }
@@ -169,8 +170,8 @@ int32_t mlxshim_library_compile(mlxshim_device_t device, const char *source, con
         id<MTLDevice> metal = (id<MTLDevice>)device;
         NSString *text = source == NULL ? nil : [NSString stringWithUTF8String:source];
         if (device == NULL || text == nil || out_library == NULL) {
-            return finish(MLXSHIM_ERROR_INVALID_ARGUMENT, "device, source or out_library is NULL, or the source is not UTF-8",
-                          out_log);
+            return finish(MLXSHIM_ERROR_INVALID_ARGUMENT,
+                          "device, source or out_library is NULL, or the source is not UTF-8", out_log);
         }
         char log[LOG_SIZE];
         struct text reason = text_in(log, sizeof log);
@@ -207,7 +208,8 @@ int32_t mlxshim_library_load(mlxshim_device_t device, const char *path, mlxshim_
             append(&reason, path);
             append(&reason, ": ");
             append_string(&reason, [error localizedDescription]);
-            return status_of(error);
+            int32_t status = status_of(error);
+            return status == MLXSHIM_ERROR_COMPILATION ? MLXSHIM_ERROR_INVALID_ARGUMENT : status;
         }
         *out_library = (mlxshim_library_t)library;
         return MLXSHIM_OK;

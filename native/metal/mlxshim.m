@@ -5,8 +5,8 @@
  *
  * Three compilers read these sources: Apple's with Apple's SDK, clang with the SDK in native/apple, and clang with
  * GNUstep. They therefore count references by hand, and use no literals, variadic calls, exceptions, dot syntax or
- * classes of their own. Apple's SDK must be that of macOS 15 or later. They look up at run time the classes
- * and methods that macOS 13 lacks.
+ * classes of their own. Apple's SDK must be that of macOS 15 or later. They look up at run time the classes and methods
+ * that macOS 13 lacks.
  *
  * A thread of the JVM has no autorelease pool, so every object that Metal or Foundation autoreleases would leak. Each
  * function that sends a message therefore opens a pool.

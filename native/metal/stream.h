@@ -1,5 +1,5 @@
 /*
- * The command streams of mlxshim.h: reading one, and checking it. mlxshim.m says how these sources are written, and why.
+ * The command streams of mlxshim.h: reading one, and checking it. mlxshim.m says how these sources are written.
  *
  * A stream is read twice. The first pass checks it, because Metal's validation ends the process on a misuse, and the
  * second, in commands.m, encodes it.
@@ -244,7 +244,7 @@ static inline int32_t check_concurrent(struct stream *stream) {
     return concurrent > 1 ? reject_number(stream, concurrent, " is neither 1, concurrent, nor 0") : MLXSHIM_OK;
 }
 
-/* Where not all threadgroups are whole, though the GPU has only whole ones. */
+/* For a grid whose last threadgroups are not whole, on a GPU that runs only whole ones. */
 static inline int32_t reject_partial(struct stream *stream, uint64_t grid, uint64_t threadgroup) {
     append(reason_of(stream), "a grid of ");
     append_number(&stream->reason, grid);
@@ -266,7 +266,7 @@ static inline int32_t check_sizes(struct stream *stream, const struct dispatch *
         uint64_t in_grid = dispatch->grid[i];
         uint64_t in_group = dispatch->threadgroup[i];
         if (in_grid == 0 || in_group == 0) {
-            return reject_number(stream, (uint64_t)i, " is a dimension in which the grid or the threadgroup has size 0");
+            return reject_number(stream, (uint64_t)i, " is a dimension in which the grid or threadgroup has size 0");
         }
         if (in_group > most[i]) {
             return reject_above(stream, in_group, " threads of a threadgroup in one dimension", most[i]);
@@ -287,7 +287,7 @@ static inline int32_t check_sizes(struct stream *stream, const struct dispatch *
     return group > limit ? reject_above(stream, group, " threads of a threadgroup", limit) : MLXSHIM_OK;
 }
 
-/* Checks that the bytes of the next binding are in the command, and that its kind and its index are ones. */
+/* Checks that the next binding lies within the command, and that its kind, index and length are allowed. */
 static inline int32_t check_binding_head(struct stream *stream, struct binding *out_head) {
     struct stream ahead = *stream;
     if (stream->end - stream->position < 2 * WORD) {
@@ -327,7 +327,7 @@ static inline int32_t check_bound_buffer(struct stream *stream, const struct bin
     return MLXSHIM_OK;
 }
 
-/* Adds the threadgroup memory of a binding to that of the dispatch, of which a later binding may replace an index. */
+/* Checks the length of threadgroup memory, and writes it to `lengths`. A later binding of the index replaces it. */
 static inline int32_t check_threadgroup_memory(struct stream *stream, const struct binding *binding,
                                         uint64_t lengths[MLXSHIM_THREADGROUP_ARGUMENTS]) {
     if (binding->length % 16 != 0) {

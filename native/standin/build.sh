@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds the Metal shim with the stand-in for Metal, for tests on Linux: libmlxshim.so with mlxshim.h and mlxshim_faults.h.
+# Builds the Metal shim with the stand-in for Metal, for tests on Linux: libmlxshim.so, with the functions of mlxshim.h
+# and mlxshim_faults.h.
 #
 #   build.sh                               build/standin/libmlxshim.so
 #   build.sh FOLDER [SHIM [FLAG...]]       FOLDER/libmlxshim.so, with SHIM (a mutant) in place of the shim's source of

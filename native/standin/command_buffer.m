@@ -44,7 +44,8 @@ NSString *const MTLCommandBufferEncoderInfoErrorKey = @"MTLCommandBufferEncoderI
 }
 @end
 
-id<MTLCommandBuffer> standin_command_buffer_new(id<StandInQueue> queue, BOOL retains_references, BOOL reports_encoders) {
+id<MTLCommandBuffer> standin_command_buffer_new(id<StandInQueue> queue, BOOL retains_references,
+                                                BOOL reports_encoders) {
     if (!faults_admit(COMMAND_BUFFERS, 0)) {
         return nil;
     }

@@ -267,7 +267,8 @@ static void configure_compiler(void) {
     msl_configure(NULL, NULL, getenv("MLXSHIM_COMPILER_CACHE"));
 }
 
-id<MTLLibrary> standin_library_new(id<MTLDevice> device, NSString *source, MTLCompileOptions *options, NSError **error) {
+id<MTLLibrary> standin_library_new(id<MTLDevice> device, NSString *source, MTLCompileOptions *options,
+                                   NSError **error) {
     static pthread_once_t configured = PTHREAD_ONCE_INIT;
     pthread_once(&configured, configure_compiler);
     if (!faults_admit(LIBRARIES, 0)) {

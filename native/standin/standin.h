@@ -13,7 +13,7 @@
 
 #include "compute.h"
 
-/* The part of Metal's MTLAllocation that residency sets use and mlxshim.m does not. */
+/* The part of Metal's MTLAllocation that residency sets use and the shim does not. */
 @protocol StandInAllocation <MTLAllocation>
 - (uint64_t)allocatedSize;
 @end

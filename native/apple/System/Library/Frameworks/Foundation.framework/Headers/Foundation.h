@@ -1,5 +1,5 @@
 /*
- * The part of Foundation that mlxshim.m uses. The comment beside a declaration names the source that it was checked
+ * The part of Foundation that the shim uses. The comment beside a declaration names the source that it was checked
  * against. A .rs file and line are in objc2-foundation 0.3.2.
  */
 #ifndef APPLE_FOUNDATION_H

@@ -1,5 +1,5 @@
 /*
- * The part of Metal that mlxshim.m uses, for builds without Apple's SDK. The comment beside a declaration names the
+ * The part of Metal that the shim uses, for builds without Apple's SDK. The comment beside a declaration names the
  * source that it was checked against. A .rs file and line are in objc2-metal 0.3.2, which is generated from Apple's
  * headers (madsmtm/objc2-generated, tag v0.3.2).
  *
