@@ -27,8 +27,8 @@ gcc=${GCC:-gcc}
 c_flags='-std=gnu11 -O2 -Wall -Wextra -Werror -Iinclude'
 library_flags="$c_flags -fPIC -fvisibility=hidden"
 debug_flags='-g -gdwarf-4'
-# Linker options for ELF libraries. They stay loaded when they are closed, because their threads live on.
-elf_flags='-shared -Wl,-z,relro,-z,now,-z,nodelete'
+# Linker options for ELF libraries.
+elf_flags='-shared -Wl,-z,relro,-z,now'
 
 # A build with faults compiles both lists with fault_flags; a release compiles host_sources alone.
 worker_sources='host/workers.c host/threadgroup.c host/fiber.c host/trap.c host/threads.c'

@@ -18,6 +18,7 @@ FIRST_VERSION(pthread_condattr_setclock)
 #endif
 
 #if defined(FIRST_VERSION)
+FIRST_VERSION(dladdr)
 FIRST_VERSION(dlclose)
 FIRST_VERSION(dlerror)
 FIRST_VERSION(dlopen)

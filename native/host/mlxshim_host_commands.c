@@ -136,10 +136,17 @@ static bool read_copy(struct stream *stream) {
     mlxshim_buffer_t to = read_handle(stream);
     uint64_t to_offset = read_word(stream);
     uint64_t length = read_word(stream);
-    return check_range(stream, from, from_offset, length, "the source buffer") &&
-           check_range(stream, to, to_offset, length, "the destination buffer") &&
-           admit(stream, compute_copy(stream->commands, range_of(from, from_offset, length),
-                                      range_of(to, to_offset, length)));
+    if (!check_range(stream, from, from_offset, length, "the source buffer") ||
+        !check_range(stream, to, to_offset, length, "the destination buffer")) {
+        return false;
+    }
+    uint64_t distance = from_offset < to_offset ? to_offset - from_offset : from_offset - to_offset;
+    if (from == to && distance < length) {
+        return reject(stream, "%" PRIu64 " bytes from offset %" PRIu64 " overlap those from offset %" PRIu64, length,
+                      from_offset, to_offset);
+    }
+    return admit(
+        stream, compute_copy(stream->commands, range_of(from, from_offset, length), range_of(to, to_offset, length)));
 }
 
 static bool read_fill(struct stream *stream) {

@@ -87,6 +87,7 @@ static uint32_t most_helpers;
 static pthread_cond_t watch; /* there is an earlier deadline than `watched_until` */
 static bool watched;         /* whether there is a watchdog */
 static uint64_t watched_until;
+static uint64_t default_timeout_millis;
 static uint64_t timeout_millis;
 
 static uint64_t nanos_now(void) {
@@ -113,13 +114,14 @@ static void initialize(void) {
     most_helpers = cpu_count() - 1;
     const char *text = getenv(WORKERS_TIMEOUT_VARIABLE);
     unsigned long long millis = text == NULL ? 0 : strtoull(text, NULL, 10);
-    timeout_millis = millis == 0 ? WORKERS_TIMEOUT_MILLIS : millis;
+    default_timeout_millis = millis == 0 ? WORKERS_TIMEOUT_MILLIS : millis;
+    timeout_millis = default_timeout_millis;
 }
 
 void workers_set_timeout(uint64_t millis) {
     pthread_once(&once, initialize);
     pthread_mutex_lock(&lock);
-    timeout_millis = millis;
+    timeout_millis = millis == 0 ? default_timeout_millis : millis;
     pthread_mutex_unlock(&lock);
 }
 

@@ -50,6 +50,12 @@ MLXSHIM_API void mlxshim_faults_set_command_buffer_failure(int32_t failure);
  */
 MLXSHIM_API void mlxshim_faults_hold_queues(int32_t held);
 
+/*
+ * Makes kernels that run on the CPU, which are those of the host and of the stand-in, time out after so many
+ * milliseconds; 0 restores the default.
+ */
+MLXSHIM_API void mlxshim_faults_set_kernel_timeout(uint64_t millis);
+
 /* Live handles: created and not yet released. */
 MLXSHIM_API uint64_t mlxshim_faults_live_devices(void);
 MLXSHIM_API uint64_t mlxshim_faults_live_buffers(void);

@@ -27,6 +27,7 @@
 
 #define THREADS 4
 #define TEXT_SIZE 1024
+#define BEYOND 10000
 
 static bool plain_only;
 
@@ -123,7 +124,8 @@ static void count_threads(const struct kernel_group *group) {
 
 static void check_grid(const uint32_t grid[3], const uint32_t threads_per_group[3]) {
     uint32_t total = size_of(grid);
-    uint32_t *counts = calloc(total, sizeof *counts);
+    /* What lies beyond the grid stays 0. */
+    uint32_t *counts = calloc(total + BEYOND, sizeof *counts);
     struct run run = plain(count_threads);
     run.buffers[0] = counts;
     run.dispatch.buffers = run.buffers;
@@ -132,6 +134,9 @@ static void check_grid(const uint32_t grid[3], const uint32_t threads_per_group[
     uint32_t wrong = 0;
     for (uint32_t i = 0; i < total; i++) {
         wrong += counts[i] == 1 ? 0 : 1;
+    }
+    for (uint32_t i = total; i < total + BEYOND; i++) {
+        wrong += counts[i] == 0 ? 0 : 1;
     }
     CHECK(wrong == 0);
     free(counts);
@@ -243,6 +248,8 @@ static void test_barriers(void) {
     check_reverse(31);
     check_reverse(32);
     check_reverse(33);
+    /* The last thread returns while all others wait. */
+    check_reverse(35);
     check_reverse(256);
     check_reverse(1024);
 }
@@ -395,7 +402,7 @@ static void test_timeouts(void) {
     workers_set_timeout(50);
     check_fault(plain(loop_plain), MLXSHIM_FAILURE_TIMEOUT, "ran for longer than 50 ms", "in threadgroup (");
     check_fault(waiting(loop_thread), MLXSHIM_FAILURE_TIMEOUT, "ran for longer than 50 ms", ", thread ");
-    workers_set_timeout(WORKERS_TIMEOUT_MILLIS);
+    workers_set_timeout(0);
 }
 
 /* One threadgroup loops, and another faults: the fault ends both, long before the time is over. */
@@ -470,11 +477,38 @@ static void provoke_faults(void) {
     CHECK(handled == SIGFPE);
 }
 
+static void unblock_usr1(void) {
+    sigset_t usr1;
+    sigemptyset(&usr1);
+    sigaddset(&usr1, SIGUSR1);
+    CHECK(pthread_sigmask(SIG_UNBLOCK, &usr1, NULL) == 0);
+}
+
 static void *provoke_many_faults(void *unused) {
+    unblock_usr1();
     for (int i = 0; i < 100; i++) {
         provoke_faults();
     }
     return unused;
+}
+
+/* Signals that other processes and threads send are no faults of the kernel during which they come. */
+static void receive_signals(const struct kernel_group *group) {
+    uint32_t *out = group->buffers[0];
+    handled = 0;
+    if (sigsetjmp(back, 1) == 0) {
+        raise(SIGFPE);
+    }
+    raise(SIGURG);
+    out[0] = (uint32_t)handled;
+}
+
+static void test_signals_during_a_kernel(void) {
+    uint32_t out = 0;
+    struct run run = plain(receive_signals);
+    run.buffers[0] = &out;
+    CHECK(run_kernel(&run, 1, 1) == MLXSHIM_FAILURE_NONE);
+    CHECK(out == SIGFPE);
 }
 
 static void test_signals_of_others(void) {
@@ -485,8 +519,12 @@ static void test_signals_of_others(void) {
         CHECK(run_kernel(&run, 320, 32) == MLXSHIM_FAILURE_FAULT);
     }
     CHECK(pthread_join(thread, NULL) == 0);
+    /* The same on a thread that runs kernels, while it runs none. */
+    unblock_usr1();
+    provoke_faults();
     /* SIGURG, with which the watchdog interrupts kernels, stays harmless. */
     CHECK(raise(SIGURG) == 0);
+    test_signals_during_a_kernel();
 }
 
 /* ---- several threads ---- */

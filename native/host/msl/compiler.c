@@ -157,14 +157,30 @@ static char *find_linker(const struct compiler *compiler) {
 /* ---- options ---- */
 
 bool compiler_has_include_folders(const struct compiler *compiler) {
-    return compiler->options != NULL && strstr(compiler->options, "-I") != NULL;
+    return compiler->options != NULL && (strstr(compiler->options, "-I") != NULL || strstr(compiler->options, "-i") != NULL);
 }
 
-static void add_user_options(struct arguments *arguments, const char *options) {
+/* Whether an option is for the preprocessor: a macro would change the headers of units too. */
+static bool is_for_preprocessor(const char *option) {
+    return option[0] == '-' && option[1] != '\0' && strchr("DUIi", option[1]) != NULL;
+}
+
+/* Whether the next word belongs to an option for the preprocessor: `-I folder` and `-include file`, but not `-Ifolder`. */
+static bool has_next_word(const char *option, size_t length) {
+    return length == 2 || (option[1] == 'i' && memchr(option, '/', length) == NULL);
+}
+
+/* Adds the user's options, without those for the preprocessor if `unit` is true. */
+static void add_user_options(struct arguments *arguments, const char *options, bool unit) {
+    bool skip_next = false;
     while (options != NULL && *options != '\0') {
         size_t length = strcspn(options, " ");
-        if (length > 0) {
+        bool preprocessor = length > 0 && is_for_preprocessor(options);
+        if (length > 0 && !(unit && (preprocessor || skip_next))) {
             arguments_add_format(arguments, "%.*s", (int)length, options);
+        }
+        if (length > 0) {
+            skip_next = preprocessor && has_next_word(options, length);
         }
         options += length + (options[length] == ' ' ? 1 : 0);
     }
@@ -231,7 +247,7 @@ static void add_unit_options(struct arguments *arguments, const struct compiler 
         arguments_add(arguments, "-ffp-contract=on");
     }
     arguments_add_format(arguments, "-isystem%s/include", folder);
-    add_user_options(arguments, compiler->options);
+    add_user_options(arguments, compiler->options, true);
 }
 
 char *compiler_key(const struct compiler *compiler, const char *kind, struct slice bytes) {
@@ -321,7 +337,7 @@ int32_t compiler_preprocess(const struct compiler *compiler, const struct compil
     arguments_add(&arguments, "-include");
     arguments_add_format(&arguments, "%s/include/macros.h", folder);
     add_language(&arguments, compiler, language);
-    add_user_options(&arguments, compiler->options);
+    add_user_options(&arguments, compiler->options, false);
     arguments_add(&arguments, source);
     arguments_add(&arguments, "-o");
     arguments_add(&arguments, output);

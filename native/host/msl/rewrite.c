@@ -195,17 +195,25 @@ static size_t append_token(const struct tokens *tokens, size_t at, size_t end, s
     return at + 1;
 }
 
+/* Whether two tokens in a row need a space between them: `a b`, or `- -` where the source has one. */
+static bool needs_space(const struct tokens *tokens, size_t before, size_t at) {
+    bool punctuation = tokens->items[at].kind == TOKEN_PUNCTUATION;
+    if (punctuation != (tokens->items[before].kind == TOKEN_PUNCTUATION)) {
+        return false;
+    }
+    return !punctuation || tokens->items[at].start > tokens->items[at].space;
+}
+
 void append_expression(const struct tokens *tokens, struct range range, struct text *out) {
-    bool first = true;
+    size_t before = range.end;
     for (size_t at = range.begin; at < range.end;) {
         if (tokens->items[at].kind == TOKEN_DIRECTIVE) {
             at++;
             continue;
         }
-        bool space = !first && tokens->items[at].kind != TOKEN_PUNCTUATION;
-        text_append_string(out, space ? " " : "");
+        text_append_string(out, before < range.end && needs_space(tokens, before, at) ? " " : "");
+        before = at;
         at = append_token(tokens, at, range.end, out);
-        first = false;
     }
 }
 

@@ -75,9 +75,12 @@ static void append_indexed(const struct mlxshim_function_constant *constants, si
     }
 }
 
-/* Every function constant of the source has a type of its name, with its value if it is given by name. */
+/*
+ * Every function constant of the source has a type of its name, with its value if it is given by name, and otherwise
+ * derived from the type `otherwise`.
+ */
 static bool append_named(const struct declarations *declarations, const struct mlxshim_function_constant *constants,
-                         size_t count, struct text *out) {
+                         size_t count, const char *otherwise, struct text *out) {
     struct text_set seen = {0};
     bool failed = false;
     text_append_string(out, "namespace msl_named {\n");
@@ -91,7 +94,7 @@ static bool append_named(const struct declarations *declarations, const struct m
         if (constant != NULL) {
             append_members(constant, out);
         } else {
-            text_append_string(out, ": msl_entry::undefined {};\n");
+            text_append_format(out, ": msl_entry::%s {};\n", otherwise);
         }
     }
     text_append_string(out, "}\n");
@@ -160,13 +163,22 @@ static void append_kernel(const struct program *program, const struct kernel_ent
                        entry->expression, entry->expression);
 }
 
+/*
+ * The lanes of a simdgroup that call an operation from the same place take part in it together. Every function is inlined,
+ * so that an operation in a function that is called from two places is two places, as it is for a GPU.
+ */
+static const char inline_all[] = "#pragma clang attribute push(__attribute__((always_inline)), apply_to = function)\n";
+
 bool unit_make(const struct program *program, const struct kernel_entry *entry,
                const struct mlxshim_function_constant *constants, size_t constant_count, struct unit *out_unit) {
     struct unit unit = {.kernel_token = SIZE_MAX};
     append_indexed(constants, constant_count, &unit.text);
-    bool named = append_named(&program->declarations, constants, constant_count, &unit.text);
+    const char *otherwise = entry != NULL ? "undefined" : "unknown";
+    bool named = append_named(&program->declarations, constants, constant_count, otherwise, &unit.text);
+    text_append_string(&unit.text, inline_all);
     unit.source_begin = unit.text.length;
     text_append_slice(&unit.text, text_slice(&program->rewritten.source));
+    text_append_string(&unit.text, "\n#pragma clang attribute pop\n");
     if (entry != NULL) {
         append_kernel(program, entry, &unit.text);
         if (entry->function != SIZE_MAX) {

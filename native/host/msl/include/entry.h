@@ -124,7 +124,13 @@ namespace msl_entry {
 
 struct undefined {
     static constexpr bool defined = false;
-    static constexpr bool value = false;
+    static constexpr int value = 0;
+};
+
+/* Where no constant has its value, because a source is only checked, 0 would be told as a division by zero. */
+struct unknown {
+    static constexpr bool defined = false;
+    static constexpr int value = 1;
 };
 
 /* A value that was given by its index. */
@@ -140,7 +146,7 @@ template <class T, class Named, unsigned long Index> constexpr T constant() {
     } else if constexpr (indexed<Index>::defined) {
         return T(indexed<Index>::value);
     } else {
-        return T(0);
+        return T(Named::value);
     }
 }
 
