@@ -86,3 +86,11 @@ kernel void arrays(device Record *out [[buffer(0)]], device const float *in [[bu
     }
     SAME(sum, 60);
 }
+
+kernel void shared_header_names(device Record *out [[buffer(0)]], device const float *in [[buffer(1)]]) {
+    Records records(out, 0);
+    TRUE((is_same_v<vector_float4, float4>));
+    TRUE((is_same_v<simd::uint3, uint3>));
+    TRUE((is_same_v<matrix_float4x4, float4x4>));
+    SAME(sizeof(simd_float4x3), 64);
+}
