@@ -202,7 +202,8 @@ static void add_options(struct arguments *arguments, const struct compiler *comp
 /*
  * Options for units. Convergent functions keep LLVM from duplicating or merging calls of functions that wait for other
  * threads. A float that is too large for an integer becomes some number, as on a GPU. C++ 20 would change which structs are aggregates. char is signed in Metal on every processor. Stack probes
- * make a kernel with too large variables run into the guard page.
+ * make a kernel with too large variables run into the guard page. Kernels write vectors at addresses that only suit
+ * their elements, which GPUs allow; less than 8 would make atomic operations into calls.
  */
 static const char *const unit_options[] = {
     COMMON_OPTIONS,
@@ -216,6 +217,7 @@ static const char *const unit_options[] = {
     "-fno-strict-aliasing",
     "-fno-math-errno",
     "-fno-strict-float-cast-overflow",
+    "-fmax-type-align=8",
     "-fconvergent-functions",
     "-ftemplate-backtrace-limit=3",
     "-Xclang",
