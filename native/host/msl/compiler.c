@@ -201,9 +201,10 @@ static void add_options(struct arguments *arguments, const struct compiler *comp
 
 /*
  * Options for units. Convergent functions keep LLVM from duplicating or merging calls of functions that wait for other
- * threads. A float that is too large for an integer becomes some number, as on a GPU. C++ 20 would change which structs are aggregates. char is signed in Metal on every processor. Stack probes
- * make a kernel with too large variables run into the guard page. Kernels write vectors at addresses that only suit
- * their elements, which GPUs allow; less than 8 would make atomic operations into calls.
+ * threads. C++ 20 would change which structs are aggregates. char is signed in Metal on every processor. A float that is
+ * too large for an integer becomes some number, as on a GPU. Stack probes make a kernel with too large variables run
+ * into the guard page. Kernels write vectors at addresses that only suit their elements, which GPUs allow; a maximum
+ * below 8 would make calls of atomic operations.
  */
 static const char *const unit_options[] = {
     COMMON_OPTIONS,
