@@ -197,7 +197,7 @@ static void add_options(struct arguments *arguments, const struct compiler *comp
 /* Options for every run: none of the machine's files is used, and errors are one line each. */
 #define COMMON_OPTIONS                                                                                            \
     "--no-default-config", "-std=gnu++17", "-nostdinc", "-nostdinc++", "-fno-caret-diagnostics",                  \
-        "-fno-color-diagnostics", "-fno-diagnostics-show-option", "-ferror-limit=20", "-fno-crash-diagnostics"
+        "-fno-color-diagnostics", "-fno-diagnostics-show-option", "-fno-crash-diagnostics", "-ferror-limit=20"
 
 /*
  * Options for units. Convergent functions keep LLVM from duplicating or merging calls of functions that wait for other
