@@ -201,8 +201,8 @@ static void add_options(struct arguments *arguments, const struct compiler *comp
 
 /*
  * Options for units. Convergent functions keep LLVM from duplicating or merging calls of functions that wait for other
- * threads. C++ 20 would change which structs are aggregates. char is signed in Metal on every processor. A float that is
- * too large for an integer becomes some number, as on a GPU. Stack probes make a kernel with too large variables run
+ * threads. C++ 20 would change which structs are aggregates. char is signed in Metal on every processor. A float that
+ * is too large for an integer becomes some number, as on a GPU. Stack probes make a kernel with too large variables run
  * into the guard page. Kernels write vectors at addresses that only suit their elements, which GPUs allow; a maximum
  * below 8 would make calls of atomic operations.
  */
