@@ -740,7 +740,7 @@ static const struct malformed malformed[] = {
     {DISPATCH, 0, PAIR(MLXSHIM_COMMAND_DISPATCH, 0xFFFFFFF8), "4294967288"},
     {DISPATCH, 0, PAIR(MLXSHIM_COMMAND_BARRIER, 144), "144"},
     {DISPATCH, 1, 0, "NULL"},
-    {DISPATCH, 2, 2, "2"},
+    {DISPATCH, 2, 2000, "2000"},
     {DISPATCH, 2, UINT64_MAX, "18446744073709551615"},
     {DISPATCH, 3, 0, "0"},
     {DISPATCH, 4, 0, "0"},
@@ -757,7 +757,7 @@ static const struct malformed malformed[] = {
     {DISPATCH, 9, 4, "binding"},
     {DISPATCH, 9, UINT64_MAX, "binding"},
     {DISPATCH, 10, PAIR(0, 0), "kind"},
-    {DISPATCH, 10, PAIR(4, 0), "4"},
+    {DISPATCH, 10, PAIR(4000, 0), "4000"},
     {DISPATCH, 10, PAIR(MLXSHIM_BIND_BUFFER, 31), "31"},
     {DISPATCH, 10, PAIR(MLXSHIM_BIND_BUFFER, 0xFFFFFFFF), "4294967295"},
     {DISPATCH, 11, 0, "NULL"},
@@ -795,7 +795,7 @@ static const struct malformed malformed[] = {
     {EVENT, 0, PAIR(MLXSHIM_COMMAND_WAIT, 32), "32"},
     {EVENT, 1, 0, "NULL"},
     {CONCURRENT, 0, PAIR(MLXSHIM_COMMAND_CONCURRENT, 8), "8"},
-    {CONCURRENT, 1, 2, "2"},
+    {CONCURRENT, 1, 2000, "2000"},
 };
 
 struct bases {
