@@ -16,7 +16,7 @@
 
 #include "check.h"
 #include "compute.h"
-#include "msl.h"
+#include "msl/msl.h"
 
 /* ---- helpers ---- */
 
@@ -310,8 +310,9 @@ static char *functions_source(void) {
           "}\n",
           out);
     for (size_t i = 0; i < TYPES; i++) {
-        fprintf(out, "template [[host_name(\"%s\")]] kernel void apply<%s>(device float *, device float *, constant uint &, "
-                     "uint);\n",
+        fprintf(out,
+                "template [[host_name(\"%s\")]] kernel void apply<%s>(device float *, device float *, constant uint &, "
+                "uint);\n",
                 types[i].name, types[i].name);
     }
     fclose(out);

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Runs the contract test on the host shim, and on mlxshim.m with the stand-in for Metal: plainly, with sanitizers, and
 # under valgrind in search of leaks. Runs the tests of host/pages.c, of the code that runs kernels, of the Metal front
-# end and of the host shim's compute part in the same ways. Then runs the contract test and that of pages.c on mutants of
-# mlxshim.m and pages.c, all of which must fail.
+# end and of the host shim's compute part in the same ways, and the test of the language of kernels with each of their
+# compilers. Then runs the contract test and that of pages.c on mutants of mlxshim.m and pages.c, all of which must fail.
 set -eu
 cd "$(dirname "$0")/.."
 . ./common.sh
@@ -89,6 +89,20 @@ msl_test() {
     "$clang" $c_flags -O1 $debug_flags -Ihost -pthread "$msl_source" $msl_sources "$@" -lm -o "$work/$name"
 }
 
+# language_test: compiles the test of the language of kernels to build/test/msl_language_test.
+language_test() {
+    # shellcheck disable=SC2086 # the options and the sources are lists
+    "$clang" $c_flags -O1 $debug_flags -Ihost -pthread test/msl_language_test.c $host_sources -lm \
+        -o "$work/msl_language_test"
+}
+
+# language_runs COMPILER OPTIONS: runs it with kernels compiled by COMPILER, if that is on the PATH.
+language_runs() {
+    if command -v "$1" > /dev/null; then
+        test_run "language, $1 $2" "$work/msl_language_test" "$1" "$2" test/msl/records.h test/msl/*.metal
+    fi
+}
+
 echo '== plain'
 sh host/build.sh faults
 sh standin/build.sh
@@ -117,6 +131,11 @@ done
 test_run 'host shim' "$work/contract_host"
 test_run 'host shim, compute' "$work/compute_test"
 test_run 'Metal shim' "$work/contract_standin"
+language_test
+for language_compiler in clang-22 clang-19 clang-16; do
+    language_runs $language_compiler -O2
+    language_runs $language_compiler -O0
+done
 
 echo '== sanitizers'
 # valgrind looks for leaks below. The sanitizer would report what GNUstep allocates at its start and never frees.
