@@ -1,8 +1,9 @@
 #!/bin/sh
-# Runs the contract test on the host shim, and on mlxshim.m with the stand-in for Metal: plainly, with sanitizers, and
-# under valgrind in search of leaks. Runs the tests of host/pages.c, of the code that runs kernels, of the Metal front
-# end and of the host shim's compute part in the same ways, and the test of the language of kernels with each of their
-# compilers. Then runs the contract test and that of pages.c on mutants of mlxshim.m and pages.c, all of which must fail.
+# Runs the contract test on the host shim, and on the Metal shim with the stand-in for Metal: plainly, with sanitizers,
+# and under valgrind in search of leaks. Runs the tests of host/pages.c, of the code that runs kernels, of the Metal
+# front end and of the host shim's compute part in the same ways, and the test of the language of kernels with each of
+# their compilers. Then runs the contract test and that of pages.c on mutants of the Metal shim and pages.c, all of which
+# must fail.
 set -eu
 cd "$(dirname "$0")/.."
 . ./common.sh
@@ -15,6 +16,9 @@ work=build/test
 need_clang
 need valgrind 'Debian: valgrind'
 mkdir -p "$work"
+# Keeps the kernels of one program for the next, and for the mutants.
+MLXSHIM_COMPILER_CACHE=$PWD/$work/cache
+export MLXSHIM_COMPILER_CACHE
 if ! echo 'int main(void) { return 0; }' | "$clang" -fsanitize=address -x c - -o "$work/probe" 2> /dev/null; then
     fail "$clang has no sanitizers (Debian: libclang-rt-22-dev)"
 fi
@@ -33,15 +37,19 @@ test_run() {
     echo "$name: $(tail -n 1 "$work/stdout")"
 }
 
-# contract NAME ARGUMENT...: compiles the contract test to build/test/NAME, with these arguments for the compiler.
+# contract NAME ARGUMENT...: compiles the contract test to build/test/NAME, and its compute part to
+# build/test/compute_NAME, with these arguments for the compiler.
 contract() {
     name=$1
     shift
     # shellcheck disable=SC2086 # the options are lists
-    "$clang" $c_flags -O1 $debug_flags -pthread test/contract_test.c "$@" -o "$work/$name"
+    {
+        "$clang" $c_flags -O1 $debug_flags -pthread test/contract_test.c "$@" -o "$work/$name"
+        "$clang" $c_flags -O1 $debug_flags -pthread test/compute_contract_test.c "$@" -o "$work/compute_$name"
+    }
 }
 
-# linked_contract NAME FOLDER LIBRARY ARGUMENT...: the same, linked with libLIBRARY.so in FOLDER. The program looks for
+# linked_contract NAME FOLDER LIBRARY ARGUMENT...: the same, linked with libLIBRARY.so in FOLDER. The programs look for
 # it in LD_LIBRARY_PATH first, and then in FOLDER.
 linked_contract() {
     name=$1
@@ -131,6 +139,8 @@ done
 test_run 'host shim' "$work/contract_host"
 test_run 'host shim, compute' "$work/compute_test"
 test_run 'Metal shim' "$work/contract_standin"
+test_run 'host shim, compute contract' "$work/compute_contract_host"
+test_run 'Metal shim, compute contract' "$work/compute_contract_standin"
 language_test
 for language_compiler in clang-22 clang-19 clang-16; do
     language_runs $language_compiler -O2
@@ -170,6 +180,8 @@ test_run 'host shim, compute without fibers, threads' "$work/compute_test_thread
 test_run 'host shim, address and undefined behaviour' "$work/contract_host_address" 3
 test_run 'host shim, threads' "$work/contract_host_thread" 3
 test_run 'Metal shim, address and undefined behaviour' "$work/contract_standin_address" 3
+test_run 'host shim, compute contract, address and undefined behaviour' "$work/compute_contract_host_address" 3
+test_run 'Metal shim, compute contract, address and undefined behaviour' "$work/compute_contract_standin_address" 3
 
 echo '== leaks'
 for msl_test in 'msl_source_test 50' msl_library_test; do
@@ -181,6 +193,10 @@ sh test/check-memory.sh "$work/contract_host" 5 50 &
 host_check=$!
 sh test/check-memory.sh "$work/contract_standin" 5 50
 wait $host_check
+sh test/check-memory.sh "$work/compute_contract_host" 5 20 &
+host_check=$!
+sh test/check-memory.sh "$work/compute_contract_standin" 5 20
+wait $host_check
 
 echo '== mutants'
-sh test/mutants.sh "$work/contract_standin"
+sh test/mutants.sh "$work/contract_standin" "$work/compute_contract_standin"

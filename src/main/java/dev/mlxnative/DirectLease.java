@@ -4,6 +4,7 @@ import dev.mlxnative.internal.background.StackReserve;
 import dev.mlxnative.internal.device.BufferSpec;
 import dev.mlxnative.internal.device.DeviceMemory;
 import dev.mlxnative.internal.device.DeviceMemoryList;
+import dev.mlxnative.internal.device.GpuUse;
 import dev.mlxnative.internal.device.NativeDevice;
 import dev.mlxnative.internal.pool.Block;
 import dev.mlxnative.internal.pool.LeaseOrigin;
@@ -21,6 +22,9 @@ final class DirectLease implements LeaseOrigin {
     private final DeviceMemoryList memory = new DeviceMemoryList();
 
     private volatile Cleaner.@Nullable Cleanable watch;
+    /** The use of the memory by the GPU when the lease ended. */
+    private volatile @Nullable GpuUse use;
+
     /** Whether the device has taken the memory back. */
     private volatile boolean freed;
     /** Whether the lease ended because the buffer is garbage. */
@@ -70,6 +74,11 @@ final class DirectLease implements LeaseOrigin {
     }
 
     @Override
+    public boolean isOf(NativeDevice other) {
+        return device == other;
+    }
+
+    @Override
     public @Nullable Arena arena() {
         return null;
     }
@@ -85,6 +94,7 @@ final class DirectLease implements LeaseOrigin {
         if (!block.end(generation)) {
             return false;
         }
+        use = block.lastUse();
         free();
         Cleaner.Cleanable started = watch;
         if (started != null) {
@@ -98,6 +108,7 @@ final class DirectLease implements LeaseOrigin {
         if (block.end(block.generation())) {
             dropped = true;
         }
+        use = block.lastUse();
         if (!freed) { // also if closing the buffer has failed before it came to that
             free();
         }
@@ -107,6 +118,10 @@ final class DirectLease implements LeaseOrigin {
     private static void ignore(DeviceMemory freed) {}
 
     private void free() {
+        DeviceMemory first = memory.first();
+        if (first != null) {
+            first.freeAfter(use);
+        }
         device.free(memory, DirectLease::ignore);
         freed = true;
     }

@@ -1,7 +1,9 @@
 package dev.mlxnative;
 
+import dev.mlxnative.internal.compute.CommandEncoder;
 import dev.mlxnative.internal.device.BufferObject;
 import dev.mlxnative.internal.device.BufferSpec;
+import dev.mlxnative.internal.device.NativeDevice;
 import dev.mlxnative.internal.pool.Block;
 import dev.mlxnative.internal.pool.LeaseOrigin;
 import dev.mlxnative.internal.shim.Shim;
@@ -26,6 +28,8 @@ public final class MlxBuffer implements AutoCloseable {
     private final Block block;
     private final long generation;
     private final BufferSpec spec;
+    /** Whether the memory is for the GPU alone. */
+    private final boolean isScratch;
     /** Null unless the buffer is a slice. */
     private final @Nullable View view;
     /** Made when it is first requested. Two threads that do so at once make two equal segments. */
@@ -48,7 +52,12 @@ public final class MlxBuffer implements AutoCloseable {
      */
     MlxBuffer(LeaseOrigin origin, Block block, BufferSpec spec) {
         // Issued last: if this constructor throws, the caller takes back a block without a lease.
-        this(origin, block, spec, null, null, block.issue());
+        this(origin, block, spec, null, null, false, block.issue());
+    }
+
+    /** Issues a lease of the first bytes of {@code block}, which is not leased, to commands of the GPU alone. */
+    static MlxBuffer scratch(LeaseOrigin origin, Block block, BufferSpec spec) {
+        return new MlxBuffer(origin, block, spec, null, null, true, block.issue());
     }
 
     /**
@@ -57,7 +66,7 @@ public final class MlxBuffer implements AutoCloseable {
      * @param segment exactly the bytes that were requested
      */
     MlxBuffer(LeaseOrigin origin, Block block, BufferSpec spec, MemorySegment segment) {
-        this(origin, block, spec, segment, null, block.issue());
+        this(origin, block, spec, segment, null, false, block.issue());
     }
 
     private MlxBuffer(
@@ -66,12 +75,14 @@ public final class MlxBuffer implements AutoCloseable {
             BufferSpec spec,
             @Nullable MemorySegment segment,
             @Nullable View view,
+            boolean isScratch,
             long generation) {
         this.origin = origin;
         this.block = block;
         this.spec = spec;
         this.segment = segment;
         this.view = view;
+        this.isScratch = isScratch;
         this.generation = generation;
     }
 
@@ -112,10 +123,18 @@ public final class MlxBuffer implements AutoCloseable {
      * mappings, and buffers of a pool that are smaller than a page or of a {@link Sizing#COMPACT} pool: those start at
      * a multiple of 256 bytes.
      *
-     * @throws IllegalStateException if the lease has ended
+     * @throws IllegalStateException if the lease has ended, or the buffer is {@linkplain MlxCommandBuffer#scratch
+     *     scratch memory}, which is the GPU's
      */
     public MemorySegment segment() {
         requireActive();
+        if (isScratch) {
+            throw new IllegalStateException(this + " is scratch memory, which is the GPU's alone");
+        }
+        return activeSegment();
+    }
+
+    private MemorySegment activeSegment() {
         MemorySegment made = segment;
         if (made == null) {
             made = contents();
@@ -164,9 +183,38 @@ public final class MlxBuffer implements AutoCloseable {
      * @throws IllegalStateException as {@link #handle}
      */
     public long handleOffset() {
-        BufferObject object = bufferObject();
+        return offsetIn(bufferObject());
+    }
+
+    /** As {@link #handleOffset}, in an object of this buffer. */
+    long offsetIn(BufferObject object) {
         long offset = offset() - object.start();
         return offset == object.length() ? 0 : offset;
+    }
+
+    /**
+     * Records that commands use the memory, and keeps this buffer reachable with them.
+     *
+     * @throws IllegalArgumentException if the buffer is of another device
+     * @throws IllegalStateException if the lease has ended
+     */
+    void use(CommandEncoder commands, NativeDevice device) {
+        requireActive();
+        if (!block.isUsedBy(commands.use())) {
+            if (!origin.isOf(device)) {
+                throw new IllegalArgumentException(this + " is of another device than the command queue");
+            }
+            commands.reserveKept();
+            if (!block.use(generation, commands.use())) {
+                throw new IllegalStateException(this + " can no longer be used");
+            }
+            commands.keep(this);
+        }
+    }
+
+    /** Whether the memory is a read-only mapping. */
+    boolean isReadOnly() {
+        return activeSegment().isReadOnly();
     }
 
     /** The buffer object of the handle, with the same exceptions. */
@@ -202,8 +250,9 @@ public final class MlxBuffer implements AutoCloseable {
             throw new IllegalArgumentException("the slice " + part + " of " + length + " bytes at offset " + byteOffset
                     + " does not lie within " + byteLength() + " bytes");
         }
-        MemorySegment bytes = segment().asSlice(byteOffset, length);
-        return new MlxBuffer(origin, block, part, bytes, new View(this), generation);
+        requireActive();
+        MemorySegment bytes = activeSegment().asSlice(byteOffset, length);
+        return new MlxBuffer(origin, block, part, bytes, new View(this), isScratch, generation);
     }
 
     /**

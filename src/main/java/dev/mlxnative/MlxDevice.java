@@ -1,5 +1,7 @@
 package dev.mlxnative;
 
+import dev.mlxnative.internal.compute.CompiledLibrary;
+import dev.mlxnative.internal.compute.SubmissionQueue;
 import dev.mlxnative.internal.device.BufferSpec;
 import dev.mlxnative.internal.device.MappableFile;
 import dev.mlxnative.internal.device.NativeDevice;
@@ -12,11 +14,13 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The machine's GPU, or host memory that stands in for it. It makes buffers, events and residency sets.
+ * The machine's GPU, or host memory that stands in for it. It makes buffers, events and residency sets, compiles
+ * kernels and runs them.
  *
  * <p>The first device that a process opens loads the native library, which decides the backend of all later ones. A
  * closed device makes nothing new. What it made stays usable until it is closed in its turn; the native device is
@@ -28,6 +32,8 @@ import org.jspecify.annotations.Nullable;
  * unless the command buffer was made with unretained references.
  */
 public final class MlxDevice implements AutoCloseable {
+    private static final AtomicInteger LIBRARIES = new AtomicInteger();
+
     private final Backend backend;
     private final NativeDevice device;
     private final BufferSpec.Cache specs = new BufferSpec.Cache();
@@ -228,7 +234,7 @@ public final class MlxDevice implements AutoCloseable {
     public MlxSharedEvent newSharedEvent() {
         RefCountedHandle handle = device.handle();
         handle.requireOpen();
-        return handle.use(opened -> new MlxSharedEvent(Shim.createEvent(opened), leaks));
+        return handle.use(opened -> Shim.createEvent(opened, event -> new MlxSharedEvent(event, leaks)));
     }
 
     /**
@@ -241,6 +247,76 @@ public final class MlxDevice implements AutoCloseable {
      */
     public MlxResidencySet newResidencySet(String label) {
         return new MlxResidencySet(ResidencySet.create(device, label), label, leaks);
+    }
+
+    /** As {@link #compile(String, MlxCompileOptions)}, with {@link MlxCompileOptions#of}. */
+    public MlxLibrary compile(String source) {
+        return compile(source, MlxCompileOptions.of());
+    }
+
+    /**
+     * Compiles kernels in the Metal Shading Language, for the caller to close. Takes tens of milliseconds or more. On
+     * {@link Backend#HOST} a compiler is needed, clang, which the system property {@code mlx.clang} names.
+     *
+     * @throws CompilationException if the compiler refuses the source; the message is its whole log
+     * @throws IllegalArgumentException if the source contains a NUL character
+     * @throws MlxException if there is no compiler, and then the message says what to install; or if the device has no
+     *     memory left
+     * @throws IllegalStateException if the device is closed
+     */
+    public MlxLibrary compile(String source, MlxCompileOptions options) {
+        if (source.indexOf('\0') >= 0) {
+            throw new IllegalArgumentException("the source contains NUL at index " + source.indexOf('\0'));
+        }
+        CompiledLibrary library = CompiledLibrary.compile(
+                device,
+                "library-" + LIBRARIES.incrementAndGet(),
+                source,
+                options.macroLines(),
+                options.languageVersion(),
+                options.isFastMath());
+        return new MlxLibrary(library, leaks);
+    }
+
+    /**
+     * Loads kernels that Apple's tools have compiled, a {@code .metallib} file, for the caller to close.
+     *
+     * @throws UnsupportedOperationException on every backend but {@link Backend#METAL}
+     * @throws IllegalArgumentException if Metal cannot load the file
+     * @throws IllegalStateException if the device is closed
+     */
+    public MlxLibrary loadLibrary(Path metallib) {
+        return new MlxLibrary(
+                CompiledLibrary.load(device, metallib.toAbsolutePath().toString()), leaks);
+    }
+
+    /**
+     * Creates a queue of command buffers, for the caller to close. It makes a pool of its own for scratch memory when
+     * that is first requested.
+     *
+     * @throws IllegalStateException if the device is closed
+     */
+    public MlxCommandQueue newCommandQueue() {
+        return newQueue(ScratchPool.madeBy(() -> MlxBufferPool.builder(this)
+                .leakDetection(LeakDetection.OFF)
+                .build()
+                .engine()));
+    }
+
+    /**
+     * As {@link #newCommandQueue()}, with a pool for scratch memory, which must stay open as long as the queue is used.
+     *
+     * @throws IllegalArgumentException if the pool is of another device
+     */
+    public MlxCommandQueue newCommandQueue(MlxBufferPool scratch) {
+        if (!scratch.engine().isOf(device)) {
+            throw new IllegalArgumentException(scratch + " is of another device than the queue");
+        }
+        return newQueue(ScratchPool.of(scratch.engine()));
+    }
+
+    private MlxCommandQueue newQueue(ScratchPool scratch) {
+        return new MlxCommandQueue(device, SubmissionQueue.create(device), scratch, leaks);
     }
 
     /** Stops the device from making anything new. Closing it again does nothing. */

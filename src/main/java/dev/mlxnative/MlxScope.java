@@ -3,6 +3,7 @@ package dev.mlxnative;
 import dev.mlxnative.internal.background.StackReserve;
 import dev.mlxnative.internal.background.StackSafeLock;
 import dev.mlxnative.internal.device.BufferSpec;
+import dev.mlxnative.internal.device.NativeDevice;
 import dev.mlxnative.internal.device.Shapes;
 import dev.mlxnative.internal.pool.Block;
 import dev.mlxnative.internal.pool.LeaseOrigin;
@@ -236,6 +237,11 @@ public final class MlxScope implements Arena {
         @Override
         public PoolEngine pool() {
             return pool;
+        }
+
+        @Override
+        public boolean isOf(NativeDevice device) {
+            return pool.isOf(device);
         }
 
         @Override

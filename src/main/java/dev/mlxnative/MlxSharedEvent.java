@@ -23,15 +23,10 @@ public final class MlxSharedEvent implements AutoCloseable {
     /** A step requests the same fence many times. One object for all lets a pool park their memory in one batch. */
     private volatile @Nullable EventFence latest;
 
-    /** Takes over a handle. */
+    /** Takes over a handle, which stays the caller's if this fails. */
     MlxSharedEvent(MemorySegment handle, DeviceLeaks leaks) {
-        this.handle = RefCountedHandle.own("event", handle, Shim::releaseEvent);
-        try {
-            this.watch = leaks.watch(this, "an event", this.handle::close);
-        } catch (Throwable e) {
-            this.handle.close();
-            throw e;
-        }
+        this.handle = new RefCountedHandle("event", handle, Shim::releaseEvent);
+        this.watch = leaks.watch(this, "an event", this.handle::close);
     }
 
     /**
@@ -106,6 +101,11 @@ public final class MlxSharedEvent implements AutoCloseable {
     public MemorySegment handle() {
         handle.requireOpen();
         return handle.handle();
+    }
+
+    /** The handle with the count of its users. */
+    RefCountedHandle countedHandle() {
+        return handle;
     }
 
     /** Releases the event once no parked memory waits for it any more. Closing it again does nothing. */

@@ -57,6 +57,9 @@ class ArchitectureTest {
                             DeviceNotFoundException.class,
                             LeakDetection.class,
                             MlxException.class,
+                            CommandBufferException.class,
+                            CompilationException.class,
+                            KernelArgument.class,
                             MlxFence.class,
                             NativeLibraryException.class,
                             PoolStats.class,
@@ -95,6 +98,8 @@ class ArchitectureTest {
                 .definedBy(resideInAPackage(API).and(not(VOCABULARY)))
                 .layer("pool")
                 .definedBy(INTERNAL + ".pool")
+                .layer("compute")
+                .definedBy(INTERNAL + ".compute")
                 .layer("device")
                 .definedBy(INTERNAL + ".device")
                 .layer("shim")
@@ -109,9 +114,11 @@ class ArchitectureTest {
                 .definedBy(VOCABULARY)
                 .ensureAllClassesAreContainedInArchitecture()
                 .whereLayer("API")
-                .mayOnlyAccessLayers("pool", "device", "shim", "observe", "background", "vocabulary")
+                .mayOnlyAccessLayers("pool", "compute", "device", "shim", "observe", "background", "vocabulary")
                 .whereLayer("pool")
                 .mayOnlyAccessLayers("device", "observe", "background", "vocabulary")
+                .whereLayer("compute")
+                .mayOnlyAccessLayers("device", "shim", "observe", "background", "vocabulary")
                 .whereLayer("device")
                 .mayOnlyAccessLayers("shim", "background", "vocabulary")
                 .whereLayer("shim")

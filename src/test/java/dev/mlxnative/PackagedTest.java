@@ -42,7 +42,7 @@ class PackagedTest {
                 .allMatch(
                         name -> name.equals("module-info.class")
                                 || name.matches(
-                                        "dev/mlxnative/(internal/(pool|observe|device|background|shim|shim/ffi)/)?[\\w$-]+\\.class")
+                                        "dev/mlxnative/(internal/(pool|compute|observe|device|background|shim|shim/ffi)/)?[\\w$-]+\\.class")
                                 || name.matches("META-INF/native/(linux|macos)-\\w+/libmlxshim(_host)?\\.(so|dylib)")
                                 || name.matches(
                                         "META-INF/(MANIFEST\\.MF|LICENSE|mlx-native\\.jfc|maven/dev\\.mlxnative/mlx-native/pom\\.\\w+)"))

@@ -25,6 +25,11 @@ public final class DaemonTimer {
 
     private static final DaemonTimer SHARED = new DaemonTimer(code -> DaemonThreads.run("mlx-timer", code));
 
+    static {
+        // Initialises the JDK's classes for it: the first thread may be needed because the heap is full.
+        DaemonThreads.unstarted("mlx-timer", () -> {});
+    }
+
     /** A task of this timer, which can be scheduled again and again. The timer's monitor guards its fields. */
     public final class Task {
         private final Runnable action;

@@ -51,6 +51,11 @@ public final class BufferObject {
         return raw.reinterpret(arena, null);
     }
 
+    /** The address of the {@code id<MTLBuffer>}, for a caller that keeps the memory from being freed. */
+    public long address() {
+        return raw.address();
+    }
+
     /** The address alone, for calls of a residency set, which may come after {@code access} is closed. */
     MemorySegment raw() {
         return raw;

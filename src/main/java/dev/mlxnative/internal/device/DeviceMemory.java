@@ -18,6 +18,9 @@ public final class DeviceMemory {
     private final MemorySegment segment;
     private final Backing backing;
 
+    /** The use by the GPU that has to be complete before the memory is freed. */
+    private @Nullable GpuUse use;
+
     /** The memory after this one in a {@link DeviceMemoryList}, which its owner guards. */
     @Nullable
     DeviceMemory next;
@@ -68,11 +71,20 @@ public final class DeviceMemory {
         backing.removeLabel();
     }
 
+    /** Keeps {@link #tryFree} from freeing the memory before a use of it is complete. Only the owner calls this. */
+    public void freeAfter(@Nullable GpuUse last) {
+        use = last;
+    }
+
     /**
-     * Frees the memory; false if a native call still uses it, and then nothing has happened. Only the owner calls this,
-     * and not again once it has returned true. If it throws, a later call goes on where this one ended.
+     * Frees the memory; false if a native call or the GPU still uses it, and then nothing has happened. Only the owner
+     * calls this, and not again once it has returned true. If it throws, a later call goes on where this one ended.
      */
     boolean tryFree() {
+        GpuUse last = use;
+        if (last != null && !last.isComplete()) {
+            return false;
+        }
         if (access.scope().isAlive()) {
             try {
                 Arenas.close(access);

@@ -55,7 +55,7 @@ public final class DeviceMemoryList {
 
     /** The first memory, from which {@link DeviceMemory#next} leads to the others; null if there is none. */
     @Nullable
-    DeviceMemory first() {
+    public DeviceMemory first() {
         return first;
     }
 

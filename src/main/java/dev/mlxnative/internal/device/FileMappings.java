@@ -64,7 +64,7 @@ final class FileMappings {
         RefCountedHandle made = null;
         try (FileChannel channel = file.open()) {
             limit.take(file.path());
-            made = RefCountedHandle.own("mapping", map(channel, file, pages), mapping -> {
+            made = new RefCountedHandle("mapping", map(channel, file, pages), mapping -> {
                 open.computeIfPresent(
                         version, (key, current) -> current.handle().equals(mapping) ? null : current);
                 pages.close();

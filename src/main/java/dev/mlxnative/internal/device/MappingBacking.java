@@ -114,36 +114,23 @@ final class MappingBacking implements Backing {
         long size = Math.min(largest, wholePages(length - start));
         try {
             MemorySegment pages = MemorySegment.ofAddress(mapping.handle().address() + first + start);
-            return takeOver(Shim.wrapPages(device.handle(), pages, size), start, size);
+            return Shim.wrapPages(device.handle(), pages, size, raw -> new BufferObject(raw, access, start, size));
         } catch (UnsupportedOperationException e) {
             return copy(start, Math.min(size, length - start));
         }
     }
 
     private BufferObject copy(long start, long size) {
-        MemorySegment raw = Shim.createBuffer(device.handle(), size);
-        boolean done = false;
-        try {
-            file.read(first + start, Shim.contents(raw).reinterpret(size));
-            done = true;
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        } finally {
-            if (!done) {
-                Shim.releaseBuffer(raw);
+        BufferObject copy = Shim.createBuffer(device.handle(), size, raw -> {
+            try {
+                file.read(first + start, Shim.contents(raw).reinterpret(size));
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
             }
-        }
-        copied = true;
-        return takeOver(raw, start, size);
-    }
-
-    private BufferObject takeOver(MemorySegment raw, long start, long size) {
-        try {
             return new BufferObject(raw, access, start, size);
-        } catch (Throwable accessClosed) {
-            Shim.releaseBuffer(raw);
-            throw accessClosed;
-        }
+        });
+        copied = true;
+        return copy;
     }
 
     /** Rounds up to pages: mapped memory ends with a page, wherever the file ends in it. */

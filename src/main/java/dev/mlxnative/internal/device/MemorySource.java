@@ -8,6 +8,9 @@ public interface MemorySource {
     /** The numbers that decide sizes and limits. */
     DeviceTraits traits();
 
+    /** Whether the memory is of this device. */
+    boolean isOf(NativeDevice device);
+
     /** Bytes that the device recommends to use at most; 0 if it recommends nothing. */
     long recommendedBytes();
 

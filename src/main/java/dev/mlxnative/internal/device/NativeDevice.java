@@ -8,22 +8,18 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 
 /** An open device: allocates, wraps and maps memory, and frees it. Thread-safe. */
 public final class NativeDevice implements MemorySource {
-    private static final int RELEASE_ATTEMPTS = 100;
-    private static final long RELEASE_PAUSE_NANOS = 1_000_000;
-
     private final RefCountedHandle handle;
     private final DeviceInfo info;
     private final DeviceTraits traits;
     private final FileMappings mappings = new FileMappings(MappingLimit.OF_PROCESS);
 
     private NativeDevice(MemorySegment handle) {
-        this.handle = RefCountedHandle.own("device", handle, Shim::releaseDevice);
+        this.handle = new RefCountedHandle("device", handle, Shim::releaseDevice);
         this.info = Shim.deviceInfo(handle);
         this.traits = DeviceTraits.ofMetal(Shim.pageSize(), info.maxBufferLength());
     }
@@ -34,18 +30,22 @@ public final class NativeDevice implements MemorySource {
      * @throws dev.mlxnative.DeviceNotFoundException if the library finds no device
      */
     public static NativeDevice open() {
-        NativeDevice device = new NativeDevice(Shim.openDevice());
-        device.rehearse();
-        return device;
+        return Shim.openDevice(handle -> {
+            NativeDevice device = new NativeDevice(handle);
+            device.rehearse();
+            return device;
+        });
     }
 
     /**
-     * Allocates and frees a page, so that the JVM has linked the calls: doing so while the heap is full could fail in
-     * the middle of freeing a buffer.
+     * Allocates, clears and frees a page, so that the JVM has linked the calls and initialised their classes: with a
+     * full heap or stack that could fail, in the middle of freeing a buffer or once for all calls that follow.
      */
     private void rehearse() {
         try {
-            free(DeviceMemoryList.of(allocate(traits.pageSize())), freed -> {});
+            DeviceMemory page = allocate(traits.pageSize());
+            page.segment().fill((byte) 0);
+            free(DeviceMemoryList.of(page), freed -> {});
         } catch (BufferAllocationException e) {
             // The device has no memory at this moment; the caller finds that out.
         }
@@ -64,6 +64,11 @@ public final class NativeDevice implements MemorySource {
     @Override
     public DeviceTraits traits() {
         return traits;
+    }
+
+    @Override
+    public boolean isOf(NativeDevice device) {
+        return this == device;
     }
 
     @Override
@@ -104,7 +109,7 @@ public final class NativeDevice implements MemorySource {
     public DeviceMemory allocate(long capacity) {
         return create(() -> {
             Contents all = (raw, access) -> contents(raw, capacity, access);
-            return takeOver(Shim.createBuffer(handle.handle(), capacity), all, false);
+            return Shim.createBuffer(handle.handle(), capacity, raw -> takeOver(raw, all, false));
         });
     }
 
@@ -123,7 +128,7 @@ public final class NativeDevice implements MemorySource {
                 // By address: confinement to another thread does not matter to the device.
                 MemorySegment first = MemorySegment.ofAddress(pages.address());
                 Contents ofCaller = (raw, access) -> pages;
-                return takeOver(Shim.wrapPages(handle.handle(), first, pages.byteSize()), ofCaller, false);
+                return Shim.wrapPages(handle.handle(), first, pages.byteSize(), raw -> takeOver(raw, ofCaller, false));
             } catch (UnsupportedOperationException e) {
                 MappingBacking.warnOfCopy(pages.byteSize());
                 return copyOf(pages);
@@ -136,7 +141,7 @@ public final class NativeDevice implements MemorySource {
                 pages.isReadOnly() ? MemorySegment::asReadOnly : UnaryOperator.identity();
         Contents copy = (raw, access) ->
                 protection.apply(contents(raw, pages.byteSize(), access).copyFrom(pages));
-        return takeOver(Shim.createBuffer(handle.handle(), pages.byteSize()), copy, true);
+        return Shim.createBuffer(handle.handle(), pages.byteSize(), raw -> takeOver(raw, copy, true));
     }
 
     /**
@@ -180,34 +185,11 @@ public final class NativeDevice implements MemorySource {
         MemorySegment of(MemorySegment raw, Arena access);
     }
 
-    /** Makes memory of a buffer object, which is released if that fails. */
     private DeviceMemory takeOver(MemorySegment raw, Contents contents, boolean copy) {
-        try {
-            Arena access = Arena.ofShared();
-            MemorySegment segment = contents.of(raw, access);
-            BufferObject object = new BufferObject(raw, access, 0, segment.byteSize());
-            return new DeviceMemory(access, segment, new SingleBacking(handle, object, copy));
-        } catch (Throwable e) {
-            releaseSurely(raw);
-            throw e;
-        }
-    }
-
-    /** Releases a buffer that nothing refers to, also if the heap is full for a moment. */
-    private static void releaseSurely(MemorySegment raw) {
-        int attempts = 0;
-        boolean done = false;
-        while (!done) {
-            try {
-                Shim.releaseBuffer(raw);
-                done = true;
-            } catch (OutOfMemoryError e) {
-                if (++attempts == RELEASE_ATTEMPTS) {
-                    throw e;
-                }
-                LockSupport.parkNanos(RELEASE_PAUSE_NANOS);
-            }
-        }
+        Arena access = Arena.ofShared();
+        MemorySegment segment = contents.of(raw, access);
+        BufferObject object = new BufferObject(raw, access, 0, segment.byteSize());
+        return new DeviceMemory(access, segment, new SingleBacking(handle, object, copy));
     }
 
     @FunctionalInterface

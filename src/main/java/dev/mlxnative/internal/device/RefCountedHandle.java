@@ -28,24 +28,12 @@ public final class RefCountedHandle {
     private final DaemonTimer.Task retry = DaemonTimer.shared().task(this::destroy);
 
     /**
-     * Takes over a handle, which is destroyed if this fails.
+     * Takes over a handle, which stays the caller's if this fails.
      *
      * @param noun what exceptions call the object: {@code "event"}
      * @param destroy called once, by the thread of the last user
      */
-    public static RefCountedHandle own(String noun, MemorySegment handle, Consumer<MemorySegment> destroy) {
-        RefCountedHandle owned = null;
-        try {
-            owned = new RefCountedHandle(noun, handle, destroy);
-            return owned;
-        } finally {
-            if (owned == null) {
-                destroy.accept(handle);
-            }
-        }
-    }
-
-    private RefCountedHandle(String noun, MemorySegment handle, Consumer<MemorySegment> destroy) {
+    public RefCountedHandle(String noun, MemorySegment handle, Consumer<MemorySegment> destroy) {
         this.noun = noun;
         this.handle = handle;
         this.destroy = destroy;

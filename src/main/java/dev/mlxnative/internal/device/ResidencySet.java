@@ -79,8 +79,8 @@ public final class ResidencySet implements BufferObject.ReleaseListener {
 
     private static @Nullable RefCountedHandle createHandle(MemorySegment device, String label) {
         try {
-            MemorySegment set = Shim.createResidencySet(device, label);
-            return RefCountedHandle.own("residency set", set, Shim::releaseResidencySet);
+            return Shim.createResidencySet(
+                    device, label, set -> new RefCountedHandle("residency set", set, Shim::releaseResidencySet));
         } catch (UnsupportedOperationException e) {
             return null;
         }

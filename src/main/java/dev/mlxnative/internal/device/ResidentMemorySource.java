@@ -30,6 +30,11 @@ public final class ResidentMemorySource implements MemorySource {
     }
 
     @Override
+    public boolean isOf(NativeDevice device) {
+        return source.isOf(device);
+    }
+
+    @Override
     public long recommendedBytes() {
         return source.recommendedBytes();
     }

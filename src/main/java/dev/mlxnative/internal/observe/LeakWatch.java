@@ -1,12 +1,11 @@
 package dev.mlxnative.internal.observe;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.mlxnative.LeakDetection;
 import dev.mlxnative.internal.background.DaemonThreads;
 import dev.mlxnative.internal.background.Log;
 import java.lang.ref.Cleaner;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -20,8 +19,11 @@ public final class LeakWatch implements Runnable {
     /** A prime: it never falls into step with a program that requests the same buffers again and again. */
     private static final int SAMPLING_INTERVAL = 509;
 
-    /** Watches whose attempt has failed, linked by {@link #next}, so that adding one needs no heap. */
-    private static final AtomicReference<@Nullable LeakWatch> POSTPONED = new AtomicReference<>();
+    /**
+     * Watches whose attempt has failed, linked by {@link #next}, so that adding one needs no heap. An atomic reference
+     * would: the JVM links its {@code compareAndSet} at the first call.
+     */
+    private static volatile @Nullable LeakWatch firstPostponed;
 
     private static final Runnable RETRY = LeakWatch::retryPostponed;
 
@@ -30,8 +32,11 @@ public final class LeakWatch implements Runnable {
 
     private final Object watched;
     private final BooleanSupplier end;
-    private final AtomicBoolean postponed = new AtomicBoolean();
-    /** Written by the thread that has set {@link #postponed}. */
+
+    @GuardedBy("LeakWatch.class")
+    private boolean postponed;
+
+    @GuardedBy("LeakWatch.class")
     private @Nullable LeakWatch next;
 
     private volatile boolean failureLogged;
@@ -53,7 +58,7 @@ public final class LeakWatch implements Runnable {
      * the garbage collector costs more than a stack trace.
      */
     public Cleaner.Cleanable start(Object holder) {
-        if (POSTPONED.get() != null) {
+        if (firstPostponed != null) {
             scheduleRetry();
         }
         return cleaner().register(holder, this);
@@ -113,14 +118,30 @@ public final class LeakWatch implements Runnable {
     }
 
     private void postpone() {
-        if (postponed.compareAndSet(false, true)) {
-            LeakWatch head;
-            do {
-                head = POSTPONED.get();
-                next = head;
-            } while (!POSTPONED.compareAndSet(head, this));
+        synchronized (LeakWatch.class) {
+            if (!postponed) {
+                postponed = true;
+                next = firstPostponed;
+                firstPostponed = this;
+            }
         }
         scheduleRetry();
+    }
+
+    private static synchronized @Nullable LeakWatch takePostponed() {
+        LeakWatch first = firstPostponed;
+        firstPostponed = null;
+        return first;
+    }
+
+    /** Takes the first watch off a chain, and returns the one after it. */
+    private @Nullable LeakWatch unchain() {
+        synchronized (LeakWatch.class) {
+            LeakWatch following = next;
+            next = null;
+            postponed = false;
+            return following;
+        }
     }
 
     /** Has the cleaner try again after the next garbage collection. */
@@ -133,11 +154,9 @@ public final class LeakWatch implements Runnable {
     }
 
     private static void retryPostponed() {
-        LeakWatch watch = POSTPONED.getAndSet(null);
+        LeakWatch watch = takePostponed();
         while (watch != null) {
-            LeakWatch following = watch.next;
-            watch.next = null;
-            watch.postponed.set(false);
+            LeakWatch following = watch.unchain();
             watch.run();
             watch = following;
         }

@@ -3,6 +3,7 @@ package dev.mlxnative.internal.pool;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.mlxnative.PoolStats;
 import dev.mlxnative.internal.device.DeviceMemory;
+import dev.mlxnative.internal.device.GpuUse;
 import java.lang.foreign.Arena;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -56,6 +57,29 @@ final class AllocationTransactions {
                 state.caches.lease(block, shard, byteLength, leaseArena, resettable, true);
             }
             state.publishPressure();
+            return block;
+        } finally {
+            state.lock.unlock();
+        }
+    }
+
+    /**
+     * Leases parked memory to commands that run after all that use it; null if none serves the request. The caller
+     * issues the lease.
+     *
+     * @param own whether memory serves that {@code later} itself used
+     */
+    @Nullable
+    Block reuseInOrder(Shard shard, long byteLength, GpuUse later, boolean own) {
+        state.lock.lock();
+        try {
+            state.requireOpen();
+            shard.reserveSlot();
+            Block block = state.pending.takeInOrder(byteLength, later, own);
+            if (block != null) {
+                state.caches.lease(block, shard, byteLength, null, false, true);
+                state.publishPressure();
+            }
             return block;
         } finally {
             state.lock.unlock();
@@ -147,7 +171,7 @@ final class AllocationTransactions {
         state.lock.lock();
         try {
             state.budget.freeing(memory.capacity());
-            state.backlog.free(memory, TrimCause.DISCARDED);
+            state.backlog.free(memory, TrimCause.UNREPORTED);
             state.publishBacklog();
         } finally {
             state.lock.unlock();

@@ -39,6 +39,11 @@ final class Backlog {
         return Objects.requireNonNull(freeing.get(cause));
     }
 
+    /** An event has reported what is freed for a cause: if that has to be repeated, no other event does. */
+    void reported(TrimCause cause) {
+        freeing(TrimCause.UNREPORTED).addAll(freeing(cause));
+    }
+
     /** Adds a sweep that was planned; it replaces an earlier one, which is void. */
     void schedule(long ticket, long delayNanos) {
         sweepTicket = ticket;

@@ -1,9 +1,13 @@
 package dev.mlxnative.internal.pool;
 
+import dev.mlxnative.internal.background.StackReserve;
 import dev.mlxnative.internal.device.Arenas;
 import dev.mlxnative.internal.device.DeviceMemory;
+import dev.mlxnative.internal.device.GpuUse;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.lang.ref.Cleaner;
 import org.jspecify.annotations.Nullable;
 
@@ -11,7 +15,18 @@ import org.jspecify.annotations.Nullable;
  * A range of device memory that is leased as a whole, with the {@linkplain LeaseState state of its lease}. The pool's
  * {@code package-info} has the states of a block and who guards its fields in each.
  */
+@SuppressWarnings("ReferenceEquality") // uses are compared by identity
 public final class Block extends LeaseState {
+    private static final VarHandle LAST_USE;
+
+    static {
+        try {
+            LAST_USE = MethodHandles.lookup().findVarHandle(Block.class, "lastUse", GpuUse.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
     private final DeviceMemory memory;
     /** Null if the memory is in no pool. */
     private final @Nullable Division division;
@@ -44,6 +59,22 @@ public final class Block extends LeaseState {
     /** The shard where the block is or was last; not null while it is leased. */
     @Nullable
     Shard shard;
+
+    /**
+     * The use of the memory by the GPU that completes last; null if no command ever used it. In a pool it changes under
+     * the lock of the shard, while the block is leased.
+     */
+    private @Nullable GpuUse lastUse;
+
+    /** Whether the block is parked until its last use is complete, decided by the thread that retires it. */
+    boolean waitsForUse;
+
+    /** The next run of blocks that are in flight, if this block begins one. */
+    @Nullable
+    Block nextRun;
+
+    /** Whether a thread waits for the use of the run that this block begins. */
+    boolean isRunWatched;
 
     /** The slot of the block in the shard's table. */
     int slot;
@@ -170,6 +201,55 @@ public final class Block extends LeaseState {
             lastSegment = known;
         }
         return known;
+    }
+
+    /** Whether a use is the last that was recorded. */
+    public boolean isUsedBy(GpuUse use) {
+        return lastUse == use;
+    }
+
+    /**
+     * Records that commands use the memory of a lease, from before they can run until {@code use} is complete; false if
+     * the lease has ended.
+     */
+    public boolean use(long leaseGeneration, GpuUse use) {
+        StackReserve.require();
+        if (division == null) {
+            return useOutsidePool(leaseGeneration, use);
+        }
+        Shard current = shard;
+        return current != null && current.use(this, leaseGeneration, use);
+    }
+
+    /** The thread that ends the lease reads the use after that, and this one reads the lease after it wrote the use. */
+    private boolean useOutsidePool(long leaseGeneration, GpuUse use) {
+        GpuUse known;
+        do {
+            known = (GpuUse) LAST_USE.getVolatile(this);
+        } while (!LAST_USE.compareAndSet(this, known, use.after(known)));
+        return isActive(leaseGeneration);
+    }
+
+    /** Records a use. The caller holds the lock of the block's shard. */
+    void setLastUse(GpuUse use) {
+        lastUse = use.after(lastUse);
+    }
+
+    /** The use of the memory by the GPU that completes last; null if no command ever used it. */
+    public @Nullable GpuUse lastUse() {
+        return (GpuUse) LAST_USE.getVolatile(this);
+    }
+
+    /** Whether commands may still use the memory, as far as is known without a call of the device. */
+    boolean isInFlight() {
+        GpuUse use = lastUse;
+        return use != null && !use.isKnownComplete();
+    }
+
+    /** As {@link #isInFlight}, but asks the device. */
+    boolean isSurelyInFlight() {
+        GpuUse use = lastUse;
+        return use != null && !use.isComplete();
     }
 
     /** Records that the holder of the lease has labelled the memory, so that the label is removed at its end. */

@@ -11,13 +11,6 @@ final class BlockList {
     private @Nullable Block last;
     private int count;
 
-    /** A list of one block. */
-    static BlockList of(Block block) {
-        BlockList list = new BlockList();
-        list.add(block);
-        return list;
-    }
-
     /** Appends a block that is in no list. */
     void add(Block block) {
         if (last == null) {
@@ -27,13 +20,6 @@ final class BlockList {
         }
         last = block;
         count++;
-    }
-
-    /** Moves all blocks of another list to the end of this one. */
-    void addAll(BlockList other) {
-        for (Block block = other.poll(); block != null; block = other.poll()) {
-            add(block);
-        }
     }
 
     /** Removes the first block and returns it; null if there is none. */
@@ -61,12 +47,6 @@ final class BlockList {
         return chain;
     }
 
-    /** The first block, from which {@link Block#next} leads to the others; null if there is none. */
-    @Nullable
-    Block first() {
-        return first;
-    }
-
     boolean isEmpty() {
         return first == null;
     }
@@ -74,6 +54,19 @@ final class BlockList {
     /** Blocks of the list. */
     int count() {
         return count;
+    }
+
+    /** A chain of the blocks of two chains, in time for the first one's length. */
+    static @Nullable Block concatenate(@Nullable Block one, @Nullable Block other) {
+        if (one == null) {
+            return other;
+        }
+        Block last = one;
+        for (Block next = last.next; next != null; next = last.next) {
+            last = next;
+        }
+        last.next = other;
+        return one;
     }
 
     /** Merges two chains that are in the order of {@link Block#freedAt}. */

@@ -1,6 +1,7 @@
 package dev.mlxnative.internal.pool;
 
 import dev.mlxnative.MlxFence;
+import dev.mlxnative.internal.device.NativeDevice;
 import java.lang.foreign.Arena;
 import org.jspecify.annotations.Nullable;
 
@@ -9,6 +10,9 @@ public interface LeaseOrigin {
     /** The pool whose memory it is, to be compared by identity; null if the memory is the device's own. */
     @Nullable
     PoolEngine pool();
+
+    /** Whether the memory is of this device. */
+    boolean isOf(NativeDevice device);
 
     /** The lifetime of the segments of the lease; null for that of the memory. */
     @Nullable

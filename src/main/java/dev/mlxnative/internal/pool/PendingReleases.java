@@ -3,15 +3,19 @@ package dev.mlxnative.internal.pool;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.mlxnative.MlxFence;
 import dev.mlxnative.internal.background.Log;
+import dev.mlxnative.internal.device.GpuUse;
+import dev.mlxnative.internal.device.ProgramBound;
 import dev.mlxnative.internal.device.RetainedFence;
+import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The parked blocks of a pool: their leases have ended, and each waits for a fence. Fences are compared by identity,
- * and no code of a fence that the program implements runs under the lock. Thread-safe, by a lock below the pool's.
+ * The parked blocks of a pool: their leases have ended, and each waits for a fence or for the GPU. Fences are compared
+ * by identity, and no code of a fence that the program implements runs under the lock. Thread-safe, by a lock below the
+ * pool's.
  *
  * <p>A block counts as parked until it is free: also while a thread has taken it from here and makes it free. Count and
  * bytes change within transactions of the pool alone, so that a snapshot under the pool's lock is consistent.
@@ -32,9 +36,9 @@ final class PendingReleases {
             this.number = number;
         }
 
-        /** Whether the fence completes without the end of a scope. */
+        /** Whether the fence completes without a call of the program. */
         private boolean completesByItself() {
-            return !ScopeBound.waitsForScope(fence);
+            return !ProgramBound.waitsForProgram(fence);
         }
     }
 
@@ -42,6 +46,10 @@ final class PendingReleases {
 
     @GuardedBy("lock")
     private final IdentityHashMap<MlxFence, Batch> batches = new IdentityHashMap<>();
+
+    /** Blocks that wait for nothing but the GPU's use of them. */
+    @GuardedBy("lock")
+    private final BlocksInFlight inFlight = new BlocksInFlight();
 
     @GuardedBy("lock")
     private long batchesCreated;
@@ -115,6 +123,39 @@ final class PendingReleases {
         }
     }
 
+    /** Parks a block until the GPU's use of it is complete. Cannot fail. The caller holds the pool's lock. */
+    void addInFlight(Block block) {
+        lock.lock();
+        try {
+            inFlight.add(block);
+            count++;
+            bytes += block.capacity();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Takes a block that commands of {@code later} may use at once, because the queue runs them after all that use it;
+     * null if none has a fitting capacity. The caller holds the pool's lock.
+     *
+     * @param own whether blocks serve that {@code later} itself used
+     */
+    @Nullable
+    Block takeInOrder(long byteLength, GpuUse later, boolean own) {
+        lock.lock();
+        try {
+            Block block = inFlight.takeInOrder(byteLength, later, own);
+            if (block != null) {
+                count--;
+                bytes -= block.capacity();
+            }
+            return block;
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /**
      * Takes the blocks that wait for a fence, as a chain; null if there are none. The caller calls {@link #completed}
      * for each block before it makes the block free.
@@ -125,10 +166,14 @@ final class PendingReleases {
         boolean isUnused = false;
         lock.lock();
         try {
+            first = inFlight.take(fence);
+            for (Block block = first; block != null; block = block.next) {
+                completingCount++;
+            }
             Batch batch = batches.get(fence);
             if (batch != null) {
                 completingCount += batch.blocks.count();
-                first = batch.blocks.takeAll();
+                first = BlockList.concatenate(first, batch.blocks.takeAll());
                 batch.watched = false;
                 isUnused = batch.reservations == 0;
                 if (isUnused) {
@@ -181,7 +226,9 @@ final class PendingReleases {
     List<MlxFence> fences() {
         lock.lock();
         try {
-            return List.copyOf(batches.keySet());
+            List<MlxFence> fences = new ArrayList<>(batches.keySet());
+            inFlight.addUsesTo(fences);
+            return fences;
         } finally {
             lock.unlock();
         }
@@ -207,11 +254,11 @@ final class PendingReleases {
         }
     }
 
-    /** Whether any parked block can become free without the end of a scope, by a fence that has not failed. */
+    /** Whether any parked block can become free without a call of the program, by a fence that has not failed. */
     boolean completeByThemselves() {
         lock.lock();
         try {
-            if (completingCount > 0) {
+            if (completingCount > 0 || inFlight.completeByThemselves()) {
                 return true;
             }
             for (Batch batch : batches.values()) {
@@ -226,7 +273,8 @@ final class PendingReleases {
     }
 
     /**
-     * The oldest fence that no thread watches and no open scope holds back, marked as watched; null if there is none.
+     * The oldest fence that no thread watches and no call of the program holds back, marked as watched; null if there
+     * is none.
      */
     @Nullable
     MlxFence watchOldest() {
@@ -240,7 +288,7 @@ final class PendingReleases {
                 }
             }
             if (oldest == null) {
-                return null;
+                return inFlight.watchOldest();
             }
             oldest.watched = true;
             return oldest.fence;
@@ -257,6 +305,7 @@ final class PendingReleases {
             if (batch != null) {
                 batch.watched = false;
             }
+            inFlight.unwatch(fence);
         } finally {
             lock.unlock();
         }

@@ -8,7 +8,9 @@ import dev.mlxnative.Zeroing;
 import dev.mlxnative.internal.background.DaemonTimer;
 import dev.mlxnative.internal.background.Log;
 import dev.mlxnative.internal.background.StackReserve;
+import dev.mlxnative.internal.device.GpuUse;
 import dev.mlxnative.internal.device.MemorySource;
+import dev.mlxnative.internal.device.NativeDevice;
 import dev.mlxnative.internal.observe.JfrEvents;
 import java.lang.foreign.Arena;
 import java.lang.invoke.MethodHandles;
@@ -80,6 +82,11 @@ public final class PoolEngine {
         }
     }
 
+    /** Whether the memory is of this device. */
+    public boolean isOf(NativeDevice device) {
+        return source.isOf(device);
+    }
+
     /** The pool's name in logs, events and management. */
     public String name() {
         return config.name();
@@ -125,6 +132,28 @@ public final class PoolEngine {
             leaseStart.prepare(block, true);
         }
         return block;
+    }
+
+    /**
+     * Leases a block that only commands of the GPU are to use, and no reset ends. It may be memory that the GPU still
+     * uses, if the commands of {@code later} run after those that do.
+     *
+     * @param own whether memory serves that {@code later} itself used
+     * @throws BufferAllocationException if there is no memory
+     * @throws IllegalStateException if the pool or its device is closed
+     */
+    public Block acquireInOrder(long byteLength, GpuUse later, boolean own) {
+        StackReserve.require();
+        source.requireOpen();
+        // The CPU fills memory of a checked pool after its lease, and clears that of others before the next one.
+        if (!checked && config.zeroing() != Zeroing.ALWAYS) {
+            Block block = tools.allocations().reuseInOrder(shards.ofThread(), byteLength, later, own);
+            if (block != null) {
+                leaseStart.prepare(block, true);
+                return block;
+            }
+        }
+        return acquire(byteLength, null, false);
     }
 
     private @Nullable Block reuse(Shard shard, long byteLength, @Nullable Arena leaseArena, boolean resettable) {

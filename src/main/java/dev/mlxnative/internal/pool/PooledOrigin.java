@@ -1,6 +1,7 @@
 package dev.mlxnative.internal.pool;
 
 import dev.mlxnative.MlxFence;
+import dev.mlxnative.internal.device.NativeDevice;
 import java.lang.foreign.Arena;
 import org.jspecify.annotations.Nullable;
 
@@ -21,6 +22,11 @@ public final class PooledOrigin implements LeaseOrigin {
     @Override
     public PoolEngine pool() {
         return pool;
+    }
+
+    @Override
+    public boolean isOf(NativeDevice device) {
+        return pool.isOf(device);
     }
 
     @Override

@@ -2,7 +2,6 @@ package dev.mlxnative.internal.pool;
 
 import dev.mlxnative.internal.background.DaemonTimer;
 import dev.mlxnative.internal.device.DeviceMemory;
-import dev.mlxnative.internal.device.DeviceMemoryList;
 import dev.mlxnative.internal.device.MemorySource;
 import java.util.concurrent.TimeUnit;
 
@@ -76,13 +75,13 @@ final class Reclaimer {
 
     private void carryOut(Backlog taken) {
         for (TrimCause cause : CAUSES) {
-            DeviceMemoryList freeing = taken.freeing(cause);
-            if (!freeing.isEmpty()) {
-                if (cause != TrimCause.DISCARDED) {
-                    observer.trimmed(cause, freeing);
-                }
-                source.free(freeing, this::freed);
+            if (cause.isReported() && !taken.freeing(cause).isEmpty()) {
+                observer.trimmed(cause, taken.freeing(cause));
+                taken.reported(cause);
             }
+        }
+        if (!taken.freeing(TrimCause.UNREPORTED).isEmpty()) {
+            source.free(taken.freeing(TrimCause.UNREPORTED), this::freed);
         }
         if (taken.hasSweep()) {
             maintenance.schedule(taken.sweepTicket(), taken.sweepDelayNanos());

@@ -102,6 +102,14 @@ final class ReleaseTransactions {
 
     @GuardedBy("state.lock")
     private void free(Block block) {
+        if (block.waitsForUse || block.isInFlight()) {
+            block.waitsForUse = false;
+            state.pending.addInFlight(block);
+            if (state.isClosed()) {
+                state.backlog.watchFences();
+            }
+            return;
+        }
         // A block above the cache limit is evicted at once, and not after all other memory was evicted in vain.
         state.free.free(block, block.capacity() > state.limits().cacheLimit());
     }
@@ -183,7 +191,7 @@ final class ReleaseTransactions {
             disposal.freedCount = disposal.freed.count();
             disposal.freedBytes = disposal.freed.bytes();
             for (DeviceMemory memory = disposal.freed.poll(); memory != null; memory = disposal.freed.poll()) {
-                state.backlog.free(memory, TrimCause.DISCARDED);
+                state.backlog.free(memory, TrimCause.UNREPORTED);
             }
             state.publishBacklog();
         } finally {

@@ -44,7 +44,7 @@ final class Retirement {
      * @param pending the fence to park the memory with, for which the caller has a reservation; null for none
      */
     boolean end(Block block, long generation, @Nullable MlxFence pending) {
-        boolean fast = pending == null && isUnobserved(block);
+        boolean fast = pending == null && isUnobserved(block) && !block.isSurelyInFlight();
         if (fast && !block.isCacheable()) {
             boolean ended = releases.endAndFree(block, generation);
             reclaimer.run();
@@ -185,7 +185,7 @@ final class Retirement {
         try {
             for (Block block = first; block != null; block = block.next) {
                 unwatch(block);
-                observer.released(block, pending != null);
+                observer.released(block, pending != null || block.isInFlight());
             }
         } finally {
             if (pending == null) {
@@ -205,7 +205,10 @@ final class Retirement {
         }
     }
 
-    /** Frees a chain of retiring blocks without a report: also those of a lease that failed to begin. */
+    /**
+     * Frees a chain of retiring blocks without a report: also those of a lease that failed to begin. Those that the GPU
+     * may still use are parked until it is done.
+     */
     void free(@Nullable Block first) {
         try {
             cleanAll(first);
@@ -227,7 +230,10 @@ final class Retirement {
 
     private void cleanAll(@Nullable Block first) {
         for (Block block = first; block != null; block = block.next) {
-            clean(block);
+            block.waitsForUse = block.isSurelyInFlight();
+            if (!block.waitsForUse) {
+                clean(block);
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 package dev.mlxnative.internal.pool;
 
 import dev.mlxnative.MlxFence;
+import dev.mlxnative.internal.device.ProgramBound;
 import dev.mlxnative.internal.device.RetainedFence;
 import java.util.ArrayList;
 import java.util.List;
@@ -154,7 +155,7 @@ public final class ScopeLeases implements LeakDetector.Leases {
     }
 
     /** Complete when the scope has ended. */
-    private static final class ScopeEnd implements ScopeBound {
+    private static final class ScopeEnd implements ProgramBound {
         private final CountDownLatch reached = new CountDownLatch(1);
 
         @Override
@@ -163,8 +164,8 @@ public final class ScopeLeases implements LeakDetector.Leases {
         }
 
         @Override
-        public boolean isScopeEnded() {
-            return isComplete();
+        public boolean waitsForProgram() {
+            return !isComplete();
         }
 
         @Override
@@ -174,15 +175,15 @@ public final class ScopeLeases implements LeakDetector.Leases {
     }
 
     /** Complete when the scope has ended and a fence of the caller is complete. */
-    private record Both(ScopeEnd scope, MlxFence fence) implements ScopeBound, RetainedFence {
+    private record Both(ScopeEnd scope, MlxFence fence) implements ProgramBound, RetainedFence {
         @Override
         public boolean isComplete() {
             return scope.isComplete() && fence.isComplete();
         }
 
         @Override
-        public boolean isScopeEnded() {
-            return scope.isComplete();
+        public boolean waitsForProgram() {
+            return scope.waitsForProgram() || ProgramBound.waitsForProgram(fence);
         }
 
         @Override

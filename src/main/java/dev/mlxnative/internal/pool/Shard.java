@@ -1,6 +1,7 @@
 package dev.mlxnative.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.mlxnative.internal.device.GpuUse;
 import java.lang.foreign.Arena;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -145,6 +146,20 @@ final class Shard extends SlotTable {
         }
     }
 
+    /** Records a use of a block by the GPU; false if the lease has ended. */
+    boolean use(Block block, long generation, GpuUse use) {
+        lock();
+        try {
+            boolean isLeased = block.shard == this && block.isActive(generation);
+            if (isLeased) {
+                block.setLastUse(use);
+            }
+            return isLeased;
+        } finally {
+            unlock();
+        }
+    }
+
     /** Ends a lease; {@code cache} says whether the block may stay here. */
     LeaseEnd end(Block block, long generation, boolean cache) {
         lock();
@@ -165,7 +180,8 @@ final class Shard extends SlotTable {
 
     @GuardedBy("this")
     private LeaseEnd cacheOrRetire(Block block, boolean cache) {
-        if (!cache || !mayCache || !block.isCacheable() || block.capacity() > maxCachedBytes - cachedBytes) {
+        boolean isReusable = cache && mayCache && block.isCacheable() && !block.isInFlight();
+        if (!isReusable || block.capacity() > maxCachedBytes - cachedBytes) {
             return LeaseEnd.RETIRING;
         }
         countEnd(block);

@@ -8,8 +8,8 @@ enum TrimCause {
     IDLE("idle"),
     REFUSED("the device refused memory"),
     CLOSED("the pool was closed"),
-    /** The memory was not cached, so that no event reports it. */
-    DISCARDED("it was not cached");
+    /** No event reports it: the memory was not cached, or one has reported it. */
+    UNREPORTED("");
 
     private final String description;
 
@@ -19,5 +19,10 @@ enum TrimCause {
 
     String description() {
         return description;
+    }
+
+    /** Whether an event reports the memory before it is freed. */
+    boolean isReported() {
+        return this != UNREPORTED;
     }
 }

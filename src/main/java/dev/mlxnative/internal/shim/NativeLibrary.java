@@ -30,6 +30,13 @@ public final class NativeLibrary {
     /** The system property that names a backend. */
     public static final String BACKEND_PROPERTY = "mlx.backend";
 
+    /** The system property that names the compiler of kernels, for backends that need one. */
+    public static final String COMPILER_PROPERTY = "mlx.clang";
+    /** The system property with further options of that compiler. */
+    public static final String OPTIONS_PROPERTY = "mlx.clangOptions";
+    /** The system property that names the folder for compiled kernels. */
+    public static final String CACHE_PROPERTY = "mlx.kernelCache";
+
     /** Written once, under the lock of this class. */
     private static volatile @Nullable Backend loaded;
 
@@ -73,6 +80,10 @@ public final class NativeLibrary {
                         e);
             }
             initializeBindings();
+            ComputeShim.configureCompiler(
+                    System.getProperty(COMPILER_PROPERTY),
+                    System.getProperty(OPTIONS_PROPERTY),
+                    System.getProperty(CACHE_PROPERTY));
             loaded = backend;
         }
         return backend;
@@ -87,6 +98,7 @@ public final class NativeLibrary {
                 throw new AssertionError("the class is there: " + function, e);
             }
         }
+        ComputeShim.initialize();
     }
 
     private static DeviceNotFoundException otherBackend(Backend wanted, Backend backend) {

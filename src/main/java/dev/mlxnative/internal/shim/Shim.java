@@ -10,33 +10,36 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The C ABI in Java's terms: status codes become exceptions, out-parameters become results, C strings become strings.
  *
- * <p>A handle is an address. The caller keeps it alive for the time of a call.
+ * <p>A handle is an address. The caller keeps it alive for the time of a call. What creates a native object is passed a
+ * function that makes its owner; if that fails, the native object is released.
  */
 public final class Shim {
     /** Bytes for an error message: more than any shim writes. */
-    private static final long MESSAGE_CAPACITY = 512;
+    static final long MESSAGE_CAPACITY = 512;
 
     private Shim() {}
 
     /** A function that writes a handle to {@code out}, or an error text to {@code message}, and returns its status. */
     @FunctionalInterface
-    private interface Creation {
+    interface Creation {
         int call(MemorySegment out, MemorySegment message);
     }
 
-    private static MemorySegment create(long requestedBytes, Consumer<MemorySegment> release, Creation creation) {
+    static <T> T create(
+            long requestedBytes, Consumer<MemorySegment> release, Function<MemorySegment, T> owner, Creation creation) {
         NewHandle handle = new NewHandle(release);
         try {
             callCreation(handle, requestedBytes, creation);
-            return handle.toSegment();
+            return handle.handTo(owner);
         } finally {
-            handle.releaseUnlessReturned();
+            handle.releaseUnlessOwned();
         }
     }
 
@@ -44,15 +47,19 @@ public final class Shim {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment out = arena.allocate(ValueLayout.ADDRESS);
             MemorySegment message = arena.allocate(MESSAGE_CAPACITY);
-            int status = creation.call(out, message);
+            int status;
+            try {
+                status = creation.call(out, message);
+            } finally {
+                handle.created(out.get(ValueLayout.JAVA_LONG, 0));
+            }
             if (status != mlxshim_h.MLXSHIM_OK()) {
                 throw failure(status, message.getString(0), requestedBytes);
             }
-            handle.created(out.get(ValueLayout.JAVA_LONG, 0));
         }
     }
 
-    private static RuntimeException failure(int status, String message, long requestedBytes) {
+    static RuntimeException failure(int status, String message, long requestedBytes) {
         if (status == mlxshim_h.MLXSHIM_ERROR_INVALID_ARGUMENT()
                 || status == mlxshim_h.MLXSHIM_ERROR_TOO_LARGE()
                 || status == mlxshim_h.MLXSHIM_ERROR_MISALIGNED()) {
@@ -74,10 +81,11 @@ public final class Shim {
         return mlxshim_h.mlxshim_page_size();
     }
 
-    public static MemorySegment openDevice() {
+    public static <T> T openDevice(Function<MemorySegment, T> owner) {
         return create(
                 0,
                 Shim::releaseDevice,
+                owner,
                 (out, message) -> mlxshim_h.mlxshim_device_open(out, message, MESSAGE_CAPACITY));
     }
 
@@ -112,11 +120,12 @@ public final class Shim {
      *
      * @throws BufferAllocationException if the device has no memory left, or creates a buffer of another length
      */
-    public static MemorySegment createBuffer(MemorySegment device, long byteLength) {
+    public static <T> T createBuffer(MemorySegment device, long byteLength, Function<MemorySegment, T> owner) {
         try {
             return create(
                     byteLength,
                     Shim::releaseBuffer,
+                    owner,
                     (out, message) -> mlxshim_h.mlxshim_buffer_create(
                             device,
                             byteLength,
@@ -135,10 +144,12 @@ public final class Shim {
      *
      * @throws UnsupportedOperationException if the device cannot share the pages
      */
-    public static MemorySegment wrapPages(MemorySegment device, MemorySegment pages, long byteLength) {
+    public static <T> T wrapPages(
+            MemorySegment device, MemorySegment pages, long byteLength, Function<MemorySegment, T> owner) {
         return create(
                 byteLength,
                 Shim::releaseBuffer,
+                owner,
                 (out, message) ->
                         mlxshim_h.mlxshim_buffer_wrap(device, pages, byteLength, out, message, MESSAGE_CAPACITY));
     }
@@ -177,17 +188,18 @@ public final class Shim {
     }
 
     /** Makes a call that returns a status. The scope of its handles may end during the call. */
-    private static void require(String action, IntSupplier call) {
+    static void require(String action, IntSupplier call) {
         int status = call.getAsInt();
         if (status != mlxshim_h.MLXSHIM_OK()) {
             throw failure(status, "cannot " + action, 0);
         }
     }
 
-    public static MemorySegment createEvent(MemorySegment device) {
+    public static <T> T createEvent(MemorySegment device, Function<MemorySegment, T> owner) {
         return create(
                 0,
                 Shim::releaseEvent,
+                owner,
                 (out, message) -> mlxshim_h.mlxshim_event_create(device, out, message, MESSAGE_CAPACITY));
     }
 
@@ -209,12 +221,13 @@ public final class Shim {
      *
      * @throws UnsupportedOperationException if the system or the device has none
      */
-    public static MemorySegment createResidencySet(MemorySegment device, String label) {
+    public static <T> T createResidencySet(MemorySegment device, String label, Function<MemorySegment, T> owner) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment text = arena.allocateFrom(label, StandardCharsets.UTF_8);
             return create(
                     0,
                     Shim::releaseResidencySet,
+                    owner,
                     (out, message) ->
                             mlxshim_h.mlxshim_residency_set_create(device, text, 0, out, message, MESSAGE_CAPACITY));
         }

@@ -311,7 +311,7 @@ class AllocationTransactionsTest {
         DeviceMemory memory = pool.source.allocate(4 * PAGE);
         pool.allocations.abandon(memory);
         Leftover leftover = pool.leftover();
-        assertThat(leftover).isEqualTo(Leftover.of(TrimCause.DISCARDED, memory));
+        assertThat(leftover).isEqualTo(Leftover.of(TrimCause.UNREPORTED, memory));
         assertThat(pool.allocations.deny(0).freeingBytes()).isEqualTo(4 * PAGE);
         pool.carryOut(leftover);
         assertThat(pool.allocations.deny(0).freeingBytes()).isZero();

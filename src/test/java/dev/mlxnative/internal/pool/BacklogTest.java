@@ -69,7 +69,7 @@ class BacklogTest {
         DeviceMemory moved = source.allocate(PAGE);
         other.free(moved, TrimCause.IDLE);
         DeviceMemory memory = freeing(TrimCause.IDLE);
-        DeviceMemory discarded = freeing(TrimCause.DISCARDED);
+        DeviceMemory discarded = freeing(TrimCause.UNREPORTED);
         backlog.schedule(1, 1000);
         backlog.watchFences();
         backlog.moveTo(other);
@@ -78,7 +78,7 @@ class BacklogTest {
         assertThat(other.isEmpty()).isFalse();
         assertThat(Leftover.takenFrom(other))
                 .isEqualTo(new Leftover(
-                        Map.of(TrimCause.IDLE, List.of(moved, memory), TrimCause.DISCARDED, List.of(discarded)),
+                        Map.of(TrimCause.IDLE, List.of(moved, memory), TrimCause.UNREPORTED, List.of(discarded)),
                         1,
                         1000,
                         true));

@@ -7,6 +7,7 @@ import dev.mlxnative.internal.device.DeviceMemory;
 import dev.mlxnative.internal.device.DeviceMemoryList;
 import dev.mlxnative.internal.device.DeviceTraits;
 import dev.mlxnative.internal.device.MemorySource;
+import dev.mlxnative.internal.device.NativeDevice;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -72,6 +73,11 @@ final class FakeMemorySource implements MemorySource {
     @Override
     public DeviceTraits traits() {
         return DeviceTraits.ofMetal(PAGE, MAX_BUFFER_LENGTH);
+    }
+
+    @Override
+    public boolean isOf(NativeDevice device) {
+        return false;
     }
 
     @Override

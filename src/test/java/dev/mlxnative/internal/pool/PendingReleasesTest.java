@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.mlxnative.MlxFence;
+import dev.mlxnative.internal.device.ProgramBound;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -215,12 +216,12 @@ class PendingReleasesTest {
     }
 
     /** A fence of a scope that a test ends. */
-    private static final class ScopedFence implements ScopeBound {
+    private static final class ScopedFence implements ProgramBound {
         private boolean scopeEnded;
 
         @Override
-        public boolean isScopeEnded() {
-            return scopeEnded;
+        public boolean waitsForProgram() {
+            return !scopeEnded;
         }
 
         @Override

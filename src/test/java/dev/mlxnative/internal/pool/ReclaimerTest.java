@@ -6,10 +6,15 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.mlxnative.internal.background.DaemonThreads;
 import dev.mlxnative.internal.background.DaemonTimer;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import jdk.jfr.Recording;
+import jdk.jfr.consumer.RecordingFile;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** What transactions leave to be done is done once, also if a part of it fails at first. */
 class ReclaimerTest {
@@ -140,6 +145,24 @@ class ReclaimerTest {
                 .containsExactlyInAnyOrder("free 32768", "free 65536", "free 131072");
         assertThat(freeingBytes()).isZero();
         assertThat(pool.state.hasBacklog()).isFalse();
+    }
+
+    @Test
+    void memoryThatCouldNotBeFreedIsReportedOnce(@TempDir Path folder) throws IOException {
+        Path file = folder.resolve("trimmed.jfr");
+        try (var recording = new Recording()) {
+            recording.enable("dev.mlxnative.Trimmed");
+            recording.start();
+            end(lease(PAGE), lease(2 * PAGE));
+            failInCall(2);
+            assertThatThrownBy(reclaimer::run).isInstanceOf(Failure.class);
+            reclaimer.run();
+            recording.dump(file);
+        }
+        assertThat(freeingBytes()).isZero();
+        assertThat(RecordingFile.readAllEvents(file))
+                .extracting(event -> event.getLong("bytes"))
+                .containsExactly(3 * PAGE);
     }
 
     @Test

@@ -237,7 +237,7 @@ class ReleaseTransactionsTest {
         Block leaked = pool.retire(pool.lease(5 * PAGE));
         ReleaseTransactions.Disposal disposal = dispose(leaked);
         Leftover leftover = pool.leftover();
-        assertThat(leftover).isEqualTo(Leftover.of(TrimCause.DISCARDED, leaked.memory()));
+        assertThat(leftover).isEqualTo(Leftover.of(TrimCause.UNREPORTED, leaked.memory()));
         assertThat(disposal.freedCount()).isEqualTo(1);
         assertThat(disposal.freedBytes()).isEqualTo(5 * PAGE);
         assertThat(disposal.quarantinedCount()).isZero();
@@ -258,7 +258,7 @@ class ReleaseTransactionsTest {
         Block last = pool.retire(pool.lease(PAGE / 2));
         assertThat(last.memory()).isSameAs(first.memory());
         ReleaseTransactions.Disposal disposal = dispose(first, last);
-        assertThat(pool.leftover()).isEqualTo(Leftover.of(TrimCause.DISCARDED, first.memory()));
+        assertThat(pool.leftover()).isEqualTo(Leftover.of(TrimCause.UNREPORTED, first.memory()));
         assertThat(disposal.freedCount()).isEqualTo(1);
         assertThat(disposal.freedBytes()).isEqualTo(PAGE);
         assertThat(disposal.quarantinedCount()).as("of the first range").isZero();

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import dev.mlxnative.MlxFence;
+import dev.mlxnative.internal.device.ProgramBound;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
@@ -116,14 +117,16 @@ class ScopeLeasesTest {
     void theFenceOfAnOpenScopeIsNotWaitedFor() {
         MlxFence end = leases.endedWith(null);
         MlxFence both = leases.endedWith(fence);
-        assertThat(ScopeBound.waitsForScope(end)).isTrue();
-        assertThat(ScopeBound.waitsForScope(both)).isTrue();
+        assertThat(ProgramBound.waitsForProgram(end)).isTrue();
+        assertThat(ProgramBound.waitsForProgram(both)).isTrue();
         leases.endAll();
-        assertThat(ScopeBound.waitsForScope(end)).isFalse();
-        assertThat(ScopeBound.waitsForScope(both)).isFalse();
+        assertThat(ProgramBound.waitsForProgram(end)).isFalse();
+        assertThat(ProgramBound.waitsForProgram(both)).isFalse();
         assertThat(end.isComplete()).isTrue();
         assertThat(both.isComplete()).isFalse();
-        assertThat(ScopeBound.waitsForScope(fence)).as("a fence of no scope").isFalse();
+        assertThat(ProgramBound.waitsForProgram(fence))
+                .as("a fence of no scope")
+                .isFalse();
     }
 
     @Test

@@ -63,19 +63,19 @@ class ShardTest {
     private List<Block> remove(Block block) {
         var drained = new BlockList();
         shard.remove(block, drained);
-        return Chain.blocks(drained.first());
+        return Chain.blocks(drained.takeAll());
     }
 
     private List<Block> drainCache() {
         var drained = new BlockList();
         shard.drainCache(drained);
-        return Chain.blocks(drained.first());
+        return Chain.blocks(drained.takeAll());
     }
 
     private List<Block> stopCaching() {
         var drained = new BlockList();
         shard.stopCaching(drained);
-        return Chain.blocks(drained.first());
+        return Chain.blocks(drained.takeAll());
     }
 
     private ShardTotals totals() {
@@ -310,10 +310,10 @@ class ShardTest {
         Block earlier = Block.whole(source.allocate(256));
         Block first = cached(1024);
         Block second = cached(256);
-        BlockList drained = BlockList.of(earlier);
+        BlockList drained = Chain.list(earlier);
         shard.drainCache(drained);
-        assertThat(Chain.blocks(drained.first())).containsExactly(earlier, first, second);
         assertThat(drained.count()).isEqualTo(3);
+        assertThat(Chain.blocks(drained.takeAll())).containsExactly(earlier, first, second);
     }
 
     @Test

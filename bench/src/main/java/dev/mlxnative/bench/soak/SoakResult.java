@@ -26,6 +26,11 @@ import java.util.List;
  * @param stackOverflows the calls of a pool that met a {@link StackOverflowError}
  * @param heapErrors the times that a thread of the soak met an {@link OutOfMemoryError}
  * @param fencedReleases the leases that ended with a fence
+ * @param commandBuffers the command buffers that were committed
+ * @param dispatches the kernels that were encoded, each of which checked a stamp
+ * @param failedCommandBuffers the command buffers that failed, each by a fault that the soak injected
+ * @param inFlightReleases the leases that ended while a command buffer used them
+ * @param scratchLeases the leases of scratch memory
  * @param scopes the scopes, which served a few dozen requests each
  * @param resets the number of times that a thread reset its pool
  * @param overlaps the leases whose stamps another lease altered
@@ -35,7 +40,7 @@ import java.util.List;
  * @param peakFootprintBytes the maximum of the bytes that the shared pool held
  * @param bufferLimit the buffer limits of both pools
  * @param peakBuffers the maximum of the device's native buffers over all samples
- * @param deviceLimitBytes the limits of both pools on the device, with its rounding
+ * @param deviceLimitBytes the limits of both pools on the device, with its rounding and what errors of the VM may add
  * @param peakDeviceBytes the maximum of the device's bytes over all samples
  * @param lostBudgetBytes the bytes that the memory limits allowed at the end, but a pool refused
  * @param lostBudgetBuffers the buffers that the buffer limits allowed at the end, but a pool refused
@@ -69,6 +74,11 @@ record SoakResult(
         long stackOverflows,
         long heapErrors,
         long fencedReleases,
+        long commandBuffers,
+        long dispatches,
+        long failedCommandBuffers,
+        long inFlightReleases,
+        long scratchLeases,
         long scopes,
         long resets,
         long overlaps,

@@ -2,11 +2,14 @@ package dev.mlxnative.bench.soak;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.mlxnative.ForkedJvm;
+import dev.mlxnative.internal.shim.NativeLibrary;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -81,6 +84,24 @@ class SoakCommandTest {
         assertThat(err.toString()).isEmpty();
         assertThat(exitCode).isZero();
         assertThat(result(json).get("operations").longValue()).isPositive();
+    }
+
+    @Test
+    @Tag("faults")
+    void losesNothingWhenStacksAndTheHeapRunOut() throws Exception {
+        Path json = directory.resolve("result.json");
+        String library = "-D" + NativeLibrary.PATH_PROPERTY + "=" + System.getProperty(NativeLibrary.PATH_PROPERTY);
+        List<String> options =
+                List.of("--enable-native-access=ALL-UNNAMED", "-Xmx64m", "-XX:-EliminateAllocations", library);
+
+        // The first moment with a full heap comes within five seconds.
+        ForkedJvm jvm =
+                ForkedJvm.run(options, SoakCommand.class, "--duration", "12s", GROWTH_LIMIT, "--json", json.toString());
+
+        assertThat(jvm.exitStatus()).as(jvm.out() + jvm.err()).isZero();
+        JsonNode result = result(json);
+        assertThat(result.get("stackOverflows").longValue()).isPositive();
+        assertThat(result.get("heapErrors").longValue()).isPositive();
     }
 
     @Test

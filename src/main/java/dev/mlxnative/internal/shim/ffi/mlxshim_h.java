@@ -68,10 +68,10 @@ public class mlxshim_h {
     public static final AddressLayout C_POINTER = ValueLayout.ADDRESS
             .withTargetLayout(MemoryLayout.sequenceLayout(java.lang.Long.MAX_VALUE, JAVA_BYTE));
     public static final ValueLayout.OfLong C_LONG = ValueLayout.JAVA_LONG;
-    private static final int MLXSHIM_ABI_VERSION = (int)1L;
+    private static final int MLXSHIM_ABI_VERSION = (int)2L;
     /**
      * {@snippet lang=c :
-     * #define MLXSHIM_ABI_VERSION 1
+     * #define MLXSHIM_ABI_VERSION 2
      * }
      */
     public static int MLXSHIM_ABI_VERSION() {
@@ -148,6 +148,24 @@ public class mlxshim_h {
      */
     public static int MLXSHIM_ERROR_TIMEOUT() {
         return MLXSHIM_ERROR_TIMEOUT;
+    }
+    private static final int MLXSHIM_ERROR_COMPILATION = (int)8L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_ERROR_COMPILATION 8
+     * }
+     */
+    public static int MLXSHIM_ERROR_COMPILATION() {
+        return MLXSHIM_ERROR_COMPILATION;
+    }
+    private static final int MLXSHIM_ERROR_NO_KERNEL = (int)9L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_ERROR_NO_KERNEL 9
+     * }
+     */
+    public static int MLXSHIM_ERROR_NO_KERNEL() {
+        return MLXSHIM_ERROR_NO_KERNEL;
     }
     private static final int MLXSHIM_BACKEND_HOST = (int)0L;
     /**
@@ -248,6 +266,357 @@ public class mlxshim_h {
     public static int MLXSHIM_PURGEABLE_EMPTY() {
         return MLXSHIM_PURGEABLE_EMPTY;
     }
+    private static final int MLXSHIM_TYPE_FLOAT = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_TYPE_FLOAT 3
+     * }
+     */
+    public static int MLXSHIM_TYPE_FLOAT() {
+        return MLXSHIM_TYPE_FLOAT;
+    }
+    private static final int MLXSHIM_TYPE_HALF = (int)16L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_TYPE_HALF 16
+     * }
+     */
+    public static int MLXSHIM_TYPE_HALF() {
+        return MLXSHIM_TYPE_HALF;
+    }
+    private static final int MLXSHIM_TYPE_INT = (int)29L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_TYPE_INT 29
+     * }
+     */
+    public static int MLXSHIM_TYPE_INT() {
+        return MLXSHIM_TYPE_INT;
+    }
+    private static final int MLXSHIM_TYPE_UINT = (int)33L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_TYPE_UINT 33
+     * }
+     */
+    public static int MLXSHIM_TYPE_UINT() {
+        return MLXSHIM_TYPE_UINT;
+    }
+    private static final int MLXSHIM_TYPE_SHORT = (int)37L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_TYPE_SHORT 37
+     * }
+     */
+    public static int MLXSHIM_TYPE_SHORT() {
+        return MLXSHIM_TYPE_SHORT;
+    }
+    private static final int MLXSHIM_TYPE_USHORT = (int)41L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_TYPE_USHORT 41
+     * }
+     */
+    public static int MLXSHIM_TYPE_USHORT() {
+        return MLXSHIM_TYPE_USHORT;
+    }
+    private static final int MLXSHIM_TYPE_CHAR = (int)45L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_TYPE_CHAR 45
+     * }
+     */
+    public static int MLXSHIM_TYPE_CHAR() {
+        return MLXSHIM_TYPE_CHAR;
+    }
+    private static final int MLXSHIM_TYPE_UCHAR = (int)49L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_TYPE_UCHAR 49
+     * }
+     */
+    public static int MLXSHIM_TYPE_UCHAR() {
+        return MLXSHIM_TYPE_UCHAR;
+    }
+    private static final int MLXSHIM_TYPE_BOOL = (int)53L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_TYPE_BOOL 53
+     * }
+     */
+    public static int MLXSHIM_TYPE_BOOL() {
+        return MLXSHIM_TYPE_BOOL;
+    }
+    private static final int MLXSHIM_TYPE_LONG = (int)81L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_TYPE_LONG 81
+     * }
+     */
+    public static int MLXSHIM_TYPE_LONG() {
+        return MLXSHIM_TYPE_LONG;
+    }
+    private static final int MLXSHIM_TYPE_ULONG = (int)85L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_TYPE_ULONG 85
+     * }
+     */
+    public static int MLXSHIM_TYPE_ULONG() {
+        return MLXSHIM_TYPE_ULONG;
+    }
+    private static final int MLXSHIM_TYPE_BFLOAT = (int)121L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_TYPE_BFLOAT 121
+     * }
+     */
+    public static int MLXSHIM_TYPE_BFLOAT() {
+        return MLXSHIM_TYPE_BFLOAT;
+    }
+    private static final int MLXSHIM_ARGUMENT_BUFFER = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_ARGUMENT_BUFFER 0
+     * }
+     */
+    public static int MLXSHIM_ARGUMENT_BUFFER() {
+        return MLXSHIM_ARGUMENT_BUFFER;
+    }
+    private static final int MLXSHIM_ARGUMENT_CONSTANT = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_ARGUMENT_CONSTANT 1
+     * }
+     */
+    public static int MLXSHIM_ARGUMENT_CONSTANT() {
+        return MLXSHIM_ARGUMENT_CONSTANT;
+    }
+    private static final int MLXSHIM_ARGUMENT_THREADGROUP = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_ARGUMENT_THREADGROUP 2
+     * }
+     */
+    public static int MLXSHIM_ARGUMENT_THREADGROUP() {
+        return MLXSHIM_ARGUMENT_THREADGROUP;
+    }
+    private static final int MLXSHIM_STATUS_COMMITTED = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_STATUS_COMMITTED 2
+     * }
+     */
+    public static int MLXSHIM_STATUS_COMMITTED() {
+        return MLXSHIM_STATUS_COMMITTED;
+    }
+    private static final int MLXSHIM_STATUS_SCHEDULED = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_STATUS_SCHEDULED 3
+     * }
+     */
+    public static int MLXSHIM_STATUS_SCHEDULED() {
+        return MLXSHIM_STATUS_SCHEDULED;
+    }
+    private static final int MLXSHIM_STATUS_COMPLETED = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_STATUS_COMPLETED 4
+     * }
+     */
+    public static int MLXSHIM_STATUS_COMPLETED() {
+        return MLXSHIM_STATUS_COMPLETED;
+    }
+    private static final int MLXSHIM_STATUS_ERROR = (int)5L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_STATUS_ERROR 5
+     * }
+     */
+    public static int MLXSHIM_STATUS_ERROR() {
+        return MLXSHIM_STATUS_ERROR;
+    }
+    private static final int MLXSHIM_FAILURE_NONE = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_FAILURE_NONE 0
+     * }
+     */
+    public static int MLXSHIM_FAILURE_NONE() {
+        return MLXSHIM_FAILURE_NONE;
+    }
+    private static final int MLXSHIM_FAILURE_FAULT = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_FAILURE_FAULT 1
+     * }
+     */
+    public static int MLXSHIM_FAILURE_FAULT() {
+        return MLXSHIM_FAILURE_FAULT;
+    }
+    private static final int MLXSHIM_FAILURE_TIMEOUT = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_FAILURE_TIMEOUT 2
+     * }
+     */
+    public static int MLXSHIM_FAILURE_TIMEOUT() {
+        return MLXSHIM_FAILURE_TIMEOUT;
+    }
+    private static final int MLXSHIM_FAILURE_OUT_OF_MEMORY = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_FAILURE_OUT_OF_MEMORY 3
+     * }
+     */
+    public static int MLXSHIM_FAILURE_OUT_OF_MEMORY() {
+        return MLXSHIM_FAILURE_OUT_OF_MEMORY;
+    }
+    private static final int MLXSHIM_FAILURE_OTHER = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_FAILURE_OTHER 4
+     * }
+     */
+    public static int MLXSHIM_FAILURE_OTHER() {
+        return MLXSHIM_FAILURE_OTHER;
+    }
+    private static final int MLXSHIM_COMMAND_DISPATCH = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_COMMAND_DISPATCH 1
+     * }
+     */
+    public static int MLXSHIM_COMMAND_DISPATCH() {
+        return MLXSHIM_COMMAND_DISPATCH;
+    }
+    private static final int MLXSHIM_COMMAND_COPY = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_COMMAND_COPY 2
+     * }
+     */
+    public static int MLXSHIM_COMMAND_COPY() {
+        return MLXSHIM_COMMAND_COPY;
+    }
+    private static final int MLXSHIM_COMMAND_FILL = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_COMMAND_FILL 3
+     * }
+     */
+    public static int MLXSHIM_COMMAND_FILL() {
+        return MLXSHIM_COMMAND_FILL;
+    }
+    private static final int MLXSHIM_COMMAND_SIGNAL = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_COMMAND_SIGNAL 4
+     * }
+     */
+    public static int MLXSHIM_COMMAND_SIGNAL() {
+        return MLXSHIM_COMMAND_SIGNAL;
+    }
+    private static final int MLXSHIM_COMMAND_WAIT = (int)5L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_COMMAND_WAIT 5
+     * }
+     */
+    public static int MLXSHIM_COMMAND_WAIT() {
+        return MLXSHIM_COMMAND_WAIT;
+    }
+    private static final int MLXSHIM_COMMAND_BARRIER = (int)6L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_COMMAND_BARRIER 6
+     * }
+     */
+    public static int MLXSHIM_COMMAND_BARRIER() {
+        return MLXSHIM_COMMAND_BARRIER;
+    }
+    private static final int MLXSHIM_COMMAND_CONCURRENT = (int)7L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_COMMAND_CONCURRENT 7
+     * }
+     */
+    public static int MLXSHIM_COMMAND_CONCURRENT() {
+        return MLXSHIM_COMMAND_CONCURRENT;
+    }
+    private static final int MLXSHIM_BIND_BUFFER = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_BIND_BUFFER 1
+     * }
+     */
+    public static int MLXSHIM_BIND_BUFFER() {
+        return MLXSHIM_BIND_BUFFER;
+    }
+    private static final int MLXSHIM_BIND_BYTES = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_BIND_BYTES 2
+     * }
+     */
+    public static int MLXSHIM_BIND_BYTES() {
+        return MLXSHIM_BIND_BYTES;
+    }
+    private static final int MLXSHIM_BIND_THREADGROUP = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_BIND_THREADGROUP 3
+     * }
+     */
+    public static int MLXSHIM_BIND_THREADGROUP() {
+        return MLXSHIM_BIND_THREADGROUP;
+    }
+    private static final int MLXSHIM_DISPATCH_THREADS = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_DISPATCH_THREADS 0
+     * }
+     */
+    public static int MLXSHIM_DISPATCH_THREADS() {
+        return MLXSHIM_DISPATCH_THREADS;
+    }
+    private static final int MLXSHIM_DISPATCH_THREADGROUPS = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_DISPATCH_THREADGROUPS 1
+     * }
+     */
+    public static int MLXSHIM_DISPATCH_THREADGROUPS() {
+        return MLXSHIM_DISPATCH_THREADGROUPS;
+    }
+    private static final int MLXSHIM_BUFFER_ARGUMENTS = (int)31L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_BUFFER_ARGUMENTS 31
+     * }
+     */
+    public static int MLXSHIM_BUFFER_ARGUMENTS() {
+        return MLXSHIM_BUFFER_ARGUMENTS;
+    }
+    private static final int MLXSHIM_THREADGROUP_ARGUMENTS = (int)31L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_THREADGROUP_ARGUMENTS 31
+     * }
+     */
+    public static int MLXSHIM_THREADGROUP_ARGUMENTS() {
+        return MLXSHIM_THREADGROUP_ARGUMENTS;
+    }
+    private static final int MLXSHIM_MAX_BYTES = (int)4096L;
+    /**
+     * {@snippet lang=c :
+     * #define MLXSHIM_MAX_BYTES 4096
+     * }
+     */
+    public static int MLXSHIM_MAX_BYTES() {
+        return MLXSHIM_MAX_BYTES;
+    }
     /**
      * {@snippet lang=c :
      * typedef struct mlxshim_device *mlxshim_device_t
@@ -272,6 +641,36 @@ public class mlxshim_h {
      * }
      */
     public static final AddressLayout mlxshim_residency_set_t = mlxshim_h.C_POINTER;
+    /**
+     * {@snippet lang=c :
+     * typedef struct mlxshim_text *mlxshim_text_t
+     * }
+     */
+    public static final AddressLayout mlxshim_text_t = mlxshim_h.C_POINTER;
+    /**
+     * {@snippet lang=c :
+     * typedef struct mlxshim_library *mlxshim_library_t
+     * }
+     */
+    public static final AddressLayout mlxshim_library_t = mlxshim_h.C_POINTER;
+    /**
+     * {@snippet lang=c :
+     * typedef struct mlxshim_pipeline *mlxshim_pipeline_t
+     * }
+     */
+    public static final AddressLayout mlxshim_pipeline_t = mlxshim_h.C_POINTER;
+    /**
+     * {@snippet lang=c :
+     * typedef struct mlxshim_queue *mlxshim_queue_t
+     * }
+     */
+    public static final AddressLayout mlxshim_queue_t = mlxshim_h.C_POINTER;
+    /**
+     * {@snippet lang=c :
+     * typedef struct mlxshim_command_buffer *mlxshim_command_buffer_t
+     * }
+     */
+    public static final AddressLayout mlxshim_command_buffer_t = mlxshim_h.C_POINTER;
 
     private static class mlxshim_abi_version {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
@@ -2267,6 +2666,1724 @@ public class mlxshim_h {
                 traceDowncall("mlxshim_residency_set_allocated_size", set);
             }
             return (long)mh$.invokeExact(set);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_text_release {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.ofVoid(
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_text_release");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * void mlxshim_text_release(mlxshim_text_t text)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_text_release$descriptor() {
+        return mlxshim_text_release.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * void mlxshim_text_release(mlxshim_text_t text)
+     * }
+     */
+    public static MethodHandle mlxshim_text_release$handle() {
+        return mlxshim_text_release.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * void mlxshim_text_release(mlxshim_text_t text)
+     * }
+     */
+    public static MemorySegment mlxshim_text_release$address() {
+        return mlxshim_text_release.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * void mlxshim_text_release(mlxshim_text_t text)
+     * }
+     */
+    public static void mlxshim_text_release(MemorySegment text) {
+        var mh$ = mlxshim_text_release.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_text_release", text);
+            }
+            mh$.invokeExact(text);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_text_copy {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_LONG,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_text_copy");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_text_copy(mlxshim_text_t text, char *copy, uint64_t copy_capacity)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_text_copy$descriptor() {
+        return mlxshim_text_copy.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_text_copy(mlxshim_text_t text, char *copy, uint64_t copy_capacity)
+     * }
+     */
+    public static MethodHandle mlxshim_text_copy$handle() {
+        return mlxshim_text_copy.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_text_copy(mlxshim_text_t text, char *copy, uint64_t copy_capacity)
+     * }
+     */
+    public static MemorySegment mlxshim_text_copy$address() {
+        return mlxshim_text_copy.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * uint64_t mlxshim_text_copy(mlxshim_text_t text, char *copy, uint64_t copy_capacity)
+     * }
+     */
+    public static long mlxshim_text_copy(MemorySegment text, MemorySegment copy, long copy_capacity) {
+        var mh$ = mlxshim_text_copy.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_text_copy", text, copy, copy_capacity);
+            }
+            return (long)mh$.invokeExact(text, copy, copy_capacity);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_configure_compiler {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_INT,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_configure_compiler");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_configure_compiler(const char *compiler, const char *options, const char *cache)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_configure_compiler$descriptor() {
+        return mlxshim_configure_compiler.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_configure_compiler(const char *compiler, const char *options, const char *cache)
+     * }
+     */
+    public static MethodHandle mlxshim_configure_compiler$handle() {
+        return mlxshim_configure_compiler.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_configure_compiler(const char *compiler, const char *options, const char *cache)
+     * }
+     */
+    public static MemorySegment mlxshim_configure_compiler$address() {
+        return mlxshim_configure_compiler.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t mlxshim_configure_compiler(const char *compiler, const char *options, const char *cache)
+     * }
+     */
+    public static int mlxshim_configure_compiler(MemorySegment compiler, MemorySegment options, MemorySegment cache) {
+        var mh$ = mlxshim_configure_compiler.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_configure_compiler", compiler, options, cache);
+            }
+            return (int)mh$.invokeExact(compiler, options, cache);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_library_compile {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_INT,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_INT,
+            mlxshim_h.C_INT,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_library_compile");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_library_compile(mlxshim_device_t device, const char *source, const char *macros, int32_t language_version, int32_t fast_math, mlxshim_library_t *out_library, mlxshim_text_t *out_log)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_library_compile$descriptor() {
+        return mlxshim_library_compile.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_library_compile(mlxshim_device_t device, const char *source, const char *macros, int32_t language_version, int32_t fast_math, mlxshim_library_t *out_library, mlxshim_text_t *out_log)
+     * }
+     */
+    public static MethodHandle mlxshim_library_compile$handle() {
+        return mlxshim_library_compile.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_library_compile(mlxshim_device_t device, const char *source, const char *macros, int32_t language_version, int32_t fast_math, mlxshim_library_t *out_library, mlxshim_text_t *out_log)
+     * }
+     */
+    public static MemorySegment mlxshim_library_compile$address() {
+        return mlxshim_library_compile.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t mlxshim_library_compile(mlxshim_device_t device, const char *source, const char *macros, int32_t language_version, int32_t fast_math, mlxshim_library_t *out_library, mlxshim_text_t *out_log)
+     * }
+     */
+    public static int mlxshim_library_compile(MemorySegment device, MemorySegment source, MemorySegment macros, int language_version, int fast_math, MemorySegment out_library, MemorySegment out_log) {
+        var mh$ = mlxshim_library_compile.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_library_compile", device, source, macros, language_version, fast_math, out_library, out_log);
+            }
+            return (int)mh$.invokeExact(device, source, macros, language_version, fast_math, out_library, out_log);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_library_load {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_INT,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_library_load");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_library_load(mlxshim_device_t device, const char *path, mlxshim_library_t *out_library, char *message, uint64_t message_capacity)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_library_load$descriptor() {
+        return mlxshim_library_load.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_library_load(mlxshim_device_t device, const char *path, mlxshim_library_t *out_library, char *message, uint64_t message_capacity)
+     * }
+     */
+    public static MethodHandle mlxshim_library_load$handle() {
+        return mlxshim_library_load.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_library_load(mlxshim_device_t device, const char *path, mlxshim_library_t *out_library, char *message, uint64_t message_capacity)
+     * }
+     */
+    public static MemorySegment mlxshim_library_load$address() {
+        return mlxshim_library_load.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t mlxshim_library_load(mlxshim_device_t device, const char *path, mlxshim_library_t *out_library, char *message, uint64_t message_capacity)
+     * }
+     */
+    public static int mlxshim_library_load(MemorySegment device, MemorySegment path, MemorySegment out_library, MemorySegment message, long message_capacity) {
+        var mh$ = mlxshim_library_load.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_library_load", device, path, out_library, message, message_capacity);
+            }
+            return (int)mh$.invokeExact(device, path, out_library, message, message_capacity);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_library_release {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.ofVoid(
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_library_release");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * void mlxshim_library_release(mlxshim_library_t library)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_library_release$descriptor() {
+        return mlxshim_library_release.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * void mlxshim_library_release(mlxshim_library_t library)
+     * }
+     */
+    public static MethodHandle mlxshim_library_release$handle() {
+        return mlxshim_library_release.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * void mlxshim_library_release(mlxshim_library_t library)
+     * }
+     */
+    public static MemorySegment mlxshim_library_release$address() {
+        return mlxshim_library_release.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * void mlxshim_library_release(mlxshim_library_t library)
+     * }
+     */
+    public static void mlxshim_library_release(MemorySegment library) {
+        var mh$ = mlxshim_library_release.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_library_release", library);
+            }
+            mh$.invokeExact(library);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_library_function_names {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_LONG,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_library_function_names");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_library_function_names(mlxshim_library_t library, char *text, uint64_t text_capacity)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_library_function_names$descriptor() {
+        return mlxshim_library_function_names.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_library_function_names(mlxshim_library_t library, char *text, uint64_t text_capacity)
+     * }
+     */
+    public static MethodHandle mlxshim_library_function_names$handle() {
+        return mlxshim_library_function_names.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_library_function_names(mlxshim_library_t library, char *text, uint64_t text_capacity)
+     * }
+     */
+    public static MemorySegment mlxshim_library_function_names$address() {
+        return mlxshim_library_function_names.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * uint64_t mlxshim_library_function_names(mlxshim_library_t library, char *text, uint64_t text_capacity)
+     * }
+     */
+    public static long mlxshim_library_function_names(MemorySegment library, MemorySegment text, long text_capacity) {
+        var mh$ = mlxshim_library_function_names.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_library_function_names", library, text, text_capacity);
+            }
+            return (long)mh$.invokeExact(library, text, text_capacity);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_pipeline_create {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_INT,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_LONG,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_pipeline_create");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_pipeline_create(mlxshim_library_t library, const char *name, const struct mlxshim_function_constant *constants, uint64_t constant_count, mlxshim_pipeline_t *out_pipeline, mlxshim_text_t *out_log)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_pipeline_create$descriptor() {
+        return mlxshim_pipeline_create.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_pipeline_create(mlxshim_library_t library, const char *name, const struct mlxshim_function_constant *constants, uint64_t constant_count, mlxshim_pipeline_t *out_pipeline, mlxshim_text_t *out_log)
+     * }
+     */
+    public static MethodHandle mlxshim_pipeline_create$handle() {
+        return mlxshim_pipeline_create.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_pipeline_create(mlxshim_library_t library, const char *name, const struct mlxshim_function_constant *constants, uint64_t constant_count, mlxshim_pipeline_t *out_pipeline, mlxshim_text_t *out_log)
+     * }
+     */
+    public static MemorySegment mlxshim_pipeline_create$address() {
+        return mlxshim_pipeline_create.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t mlxshim_pipeline_create(mlxshim_library_t library, const char *name, const struct mlxshim_function_constant *constants, uint64_t constant_count, mlxshim_pipeline_t *out_pipeline, mlxshim_text_t *out_log)
+     * }
+     */
+    public static int mlxshim_pipeline_create(MemorySegment library, MemorySegment name, MemorySegment constants, long constant_count, MemorySegment out_pipeline, MemorySegment out_log) {
+        var mh$ = mlxshim_pipeline_create.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_pipeline_create", library, name, constants, constant_count, out_pipeline, out_log);
+            }
+            return (int)mh$.invokeExact(library, name, constants, constant_count, out_pipeline, out_log);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_pipeline_release {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.ofVoid(
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_pipeline_release");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * void mlxshim_pipeline_release(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_pipeline_release$descriptor() {
+        return mlxshim_pipeline_release.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * void mlxshim_pipeline_release(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static MethodHandle mlxshim_pipeline_release$handle() {
+        return mlxshim_pipeline_release.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * void mlxshim_pipeline_release(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static MemorySegment mlxshim_pipeline_release$address() {
+        return mlxshim_pipeline_release.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * void mlxshim_pipeline_release(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static void mlxshim_pipeline_release(MemorySegment pipeline) {
+        var mh$ = mlxshim_pipeline_release.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_pipeline_release", pipeline);
+            }
+            mh$.invokeExact(pipeline);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_pipeline_state {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_pipeline_state");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * void *mlxshim_pipeline_state(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_pipeline_state$descriptor() {
+        return mlxshim_pipeline_state.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * void *mlxshim_pipeline_state(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static MethodHandle mlxshim_pipeline_state$handle() {
+        return mlxshim_pipeline_state.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * void *mlxshim_pipeline_state(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static MemorySegment mlxshim_pipeline_state$address() {
+        return mlxshim_pipeline_state.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * void *mlxshim_pipeline_state(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static MemorySegment mlxshim_pipeline_state(MemorySegment pipeline) {
+        var mh$ = mlxshim_pipeline_state.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_pipeline_state", pipeline);
+            }
+            return (MemorySegment)mh$.invokeExact(pipeline);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_pipeline_thread_execution_width {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_LONG,
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_pipeline_thread_execution_width");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_thread_execution_width(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_pipeline_thread_execution_width$descriptor() {
+        return mlxshim_pipeline_thread_execution_width.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_thread_execution_width(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static MethodHandle mlxshim_pipeline_thread_execution_width$handle() {
+        return mlxshim_pipeline_thread_execution_width.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_thread_execution_width(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static MemorySegment mlxshim_pipeline_thread_execution_width$address() {
+        return mlxshim_pipeline_thread_execution_width.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_thread_execution_width(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static long mlxshim_pipeline_thread_execution_width(MemorySegment pipeline) {
+        var mh$ = mlxshim_pipeline_thread_execution_width.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_pipeline_thread_execution_width", pipeline);
+            }
+            return (long)mh$.invokeExact(pipeline);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_pipeline_max_total_threads {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_LONG,
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_pipeline_max_total_threads");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_max_total_threads(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_pipeline_max_total_threads$descriptor() {
+        return mlxshim_pipeline_max_total_threads.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_max_total_threads(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static MethodHandle mlxshim_pipeline_max_total_threads$handle() {
+        return mlxshim_pipeline_max_total_threads.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_max_total_threads(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static MemorySegment mlxshim_pipeline_max_total_threads$address() {
+        return mlxshim_pipeline_max_total_threads.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_max_total_threads(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static long mlxshim_pipeline_max_total_threads(MemorySegment pipeline) {
+        var mh$ = mlxshim_pipeline_max_total_threads.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_pipeline_max_total_threads", pipeline);
+            }
+            return (long)mh$.invokeExact(pipeline);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_pipeline_static_threadgroup_memory {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_LONG,
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_pipeline_static_threadgroup_memory");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_static_threadgroup_memory(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_pipeline_static_threadgroup_memory$descriptor() {
+        return mlxshim_pipeline_static_threadgroup_memory.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_static_threadgroup_memory(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static MethodHandle mlxshim_pipeline_static_threadgroup_memory$handle() {
+        return mlxshim_pipeline_static_threadgroup_memory.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_static_threadgroup_memory(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static MemorySegment mlxshim_pipeline_static_threadgroup_memory$address() {
+        return mlxshim_pipeline_static_threadgroup_memory.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_static_threadgroup_memory(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static long mlxshim_pipeline_static_threadgroup_memory(MemorySegment pipeline) {
+        var mh$ = mlxshim_pipeline_static_threadgroup_memory.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_pipeline_static_threadgroup_memory", pipeline);
+            }
+            return (long)mh$.invokeExact(pipeline);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_pipeline_argument_count {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_LONG,
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_pipeline_argument_count");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_argument_count(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_pipeline_argument_count$descriptor() {
+        return mlxshim_pipeline_argument_count.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_argument_count(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static MethodHandle mlxshim_pipeline_argument_count$handle() {
+        return mlxshim_pipeline_argument_count.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_argument_count(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static MemorySegment mlxshim_pipeline_argument_count$address() {
+        return mlxshim_pipeline_argument_count.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_argument_count(mlxshim_pipeline_t pipeline)
+     * }
+     */
+    public static long mlxshim_pipeline_argument_count(MemorySegment pipeline) {
+        var mh$ = mlxshim_pipeline_argument_count.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_pipeline_argument_count", pipeline);
+            }
+            return (long)mh$.invokeExact(pipeline);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_pipeline_argument {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_LONG,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_LONG,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_pipeline_argument");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_argument(mlxshim_pipeline_t pipeline, uint64_t position, struct mlxshim_argument *out_argument, char *name, uint64_t name_capacity)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_pipeline_argument$descriptor() {
+        return mlxshim_pipeline_argument.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_argument(mlxshim_pipeline_t pipeline, uint64_t position, struct mlxshim_argument *out_argument, char *name, uint64_t name_capacity)
+     * }
+     */
+    public static MethodHandle mlxshim_pipeline_argument$handle() {
+        return mlxshim_pipeline_argument.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_argument(mlxshim_pipeline_t pipeline, uint64_t position, struct mlxshim_argument *out_argument, char *name, uint64_t name_capacity)
+     * }
+     */
+    public static MemorySegment mlxshim_pipeline_argument$address() {
+        return mlxshim_pipeline_argument.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * uint64_t mlxshim_pipeline_argument(mlxshim_pipeline_t pipeline, uint64_t position, struct mlxshim_argument *out_argument, char *name, uint64_t name_capacity)
+     * }
+     */
+    public static long mlxshim_pipeline_argument(MemorySegment pipeline, long position, MemorySegment out_argument, MemorySegment name, long name_capacity) {
+        var mh$ = mlxshim_pipeline_argument.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_pipeline_argument", pipeline, position, out_argument, name, name_capacity);
+            }
+            return (long)mh$.invokeExact(pipeline, position, out_argument, name, name_capacity);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_device_max_threadgroup_memory {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_LONG,
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_device_max_threadgroup_memory");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_device_max_threadgroup_memory(mlxshim_device_t device)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_device_max_threadgroup_memory$descriptor() {
+        return mlxshim_device_max_threadgroup_memory.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_device_max_threadgroup_memory(mlxshim_device_t device)
+     * }
+     */
+    public static MethodHandle mlxshim_device_max_threadgroup_memory$handle() {
+        return mlxshim_device_max_threadgroup_memory.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_device_max_threadgroup_memory(mlxshim_device_t device)
+     * }
+     */
+    public static MemorySegment mlxshim_device_max_threadgroup_memory$address() {
+        return mlxshim_device_max_threadgroup_memory.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * uint64_t mlxshim_device_max_threadgroup_memory(mlxshim_device_t device)
+     * }
+     */
+    public static long mlxshim_device_max_threadgroup_memory(MemorySegment device) {
+        var mh$ = mlxshim_device_max_threadgroup_memory.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_device_max_threadgroup_memory", device);
+            }
+            return (long)mh$.invokeExact(device);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_device_max_threads_per_threadgroup {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.ofVoid(
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_device_max_threads_per_threadgroup");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * void mlxshim_device_max_threads_per_threadgroup(mlxshim_device_t device, uint64_t out_sizes[3])
+     * }
+     */
+    public static FunctionDescriptor mlxshim_device_max_threads_per_threadgroup$descriptor() {
+        return mlxshim_device_max_threads_per_threadgroup.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * void mlxshim_device_max_threads_per_threadgroup(mlxshim_device_t device, uint64_t out_sizes[3])
+     * }
+     */
+    public static MethodHandle mlxshim_device_max_threads_per_threadgroup$handle() {
+        return mlxshim_device_max_threads_per_threadgroup.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * void mlxshim_device_max_threads_per_threadgroup(mlxshim_device_t device, uint64_t out_sizes[3])
+     * }
+     */
+    public static MemorySegment mlxshim_device_max_threads_per_threadgroup$address() {
+        return mlxshim_device_max_threads_per_threadgroup.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * void mlxshim_device_max_threads_per_threadgroup(mlxshim_device_t device, uint64_t out_sizes[3])
+     * }
+     */
+    public static void mlxshim_device_max_threads_per_threadgroup(MemorySegment device, MemorySegment out_sizes) {
+        var mh$ = mlxshim_device_max_threads_per_threadgroup.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_device_max_threads_per_threadgroup", device, out_sizes);
+            }
+            mh$.invokeExact(device, out_sizes);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_queue_create {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_INT,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_LONG,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_queue_create");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_queue_create(mlxshim_device_t device, const char *label, uint64_t max_command_buffers, mlxshim_queue_t *out_queue, char *message, uint64_t message_capacity)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_queue_create$descriptor() {
+        return mlxshim_queue_create.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_queue_create(mlxshim_device_t device, const char *label, uint64_t max_command_buffers, mlxshim_queue_t *out_queue, char *message, uint64_t message_capacity)
+     * }
+     */
+    public static MethodHandle mlxshim_queue_create$handle() {
+        return mlxshim_queue_create.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_queue_create(mlxshim_device_t device, const char *label, uint64_t max_command_buffers, mlxshim_queue_t *out_queue, char *message, uint64_t message_capacity)
+     * }
+     */
+    public static MemorySegment mlxshim_queue_create$address() {
+        return mlxshim_queue_create.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t mlxshim_queue_create(mlxshim_device_t device, const char *label, uint64_t max_command_buffers, mlxshim_queue_t *out_queue, char *message, uint64_t message_capacity)
+     * }
+     */
+    public static int mlxshim_queue_create(MemorySegment device, MemorySegment label, long max_command_buffers, MemorySegment out_queue, MemorySegment message, long message_capacity) {
+        var mh$ = mlxshim_queue_create.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_queue_create", device, label, max_command_buffers, out_queue, message, message_capacity);
+            }
+            return (int)mh$.invokeExact(device, label, max_command_buffers, out_queue, message, message_capacity);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_queue_release {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.ofVoid(
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_queue_release");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * void mlxshim_queue_release(mlxshim_queue_t queue)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_queue_release$descriptor() {
+        return mlxshim_queue_release.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * void mlxshim_queue_release(mlxshim_queue_t queue)
+     * }
+     */
+    public static MethodHandle mlxshim_queue_release$handle() {
+        return mlxshim_queue_release.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * void mlxshim_queue_release(mlxshim_queue_t queue)
+     * }
+     */
+    public static MemorySegment mlxshim_queue_release$address() {
+        return mlxshim_queue_release.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * void mlxshim_queue_release(mlxshim_queue_t queue)
+     * }
+     */
+    public static void mlxshim_queue_release(MemorySegment queue) {
+        var mh$ = mlxshim_queue_release.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_queue_release", queue);
+            }
+            mh$.invokeExact(queue);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_queue_add_residency_set {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_INT,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_queue_add_residency_set");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_queue_add_residency_set(mlxshim_queue_t queue, mlxshim_residency_set_t set)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_queue_add_residency_set$descriptor() {
+        return mlxshim_queue_add_residency_set.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_queue_add_residency_set(mlxshim_queue_t queue, mlxshim_residency_set_t set)
+     * }
+     */
+    public static MethodHandle mlxshim_queue_add_residency_set$handle() {
+        return mlxshim_queue_add_residency_set.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_queue_add_residency_set(mlxshim_queue_t queue, mlxshim_residency_set_t set)
+     * }
+     */
+    public static MemorySegment mlxshim_queue_add_residency_set$address() {
+        return mlxshim_queue_add_residency_set.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t mlxshim_queue_add_residency_set(mlxshim_queue_t queue, mlxshim_residency_set_t set)
+     * }
+     */
+    public static int mlxshim_queue_add_residency_set(MemorySegment queue, MemorySegment set) {
+        var mh$ = mlxshim_queue_add_residency_set.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_queue_add_residency_set", queue, set);
+            }
+            return (int)mh$.invokeExact(queue, set);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_queue_remove_residency_set {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_INT,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_queue_remove_residency_set");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_queue_remove_residency_set(mlxshim_queue_t queue, mlxshim_residency_set_t set)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_queue_remove_residency_set$descriptor() {
+        return mlxshim_queue_remove_residency_set.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_queue_remove_residency_set(mlxshim_queue_t queue, mlxshim_residency_set_t set)
+     * }
+     */
+    public static MethodHandle mlxshim_queue_remove_residency_set$handle() {
+        return mlxshim_queue_remove_residency_set.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_queue_remove_residency_set(mlxshim_queue_t queue, mlxshim_residency_set_t set)
+     * }
+     */
+    public static MemorySegment mlxshim_queue_remove_residency_set$address() {
+        return mlxshim_queue_remove_residency_set.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t mlxshim_queue_remove_residency_set(mlxshim_queue_t queue, mlxshim_residency_set_t set)
+     * }
+     */
+    public static int mlxshim_queue_remove_residency_set(MemorySegment queue, MemorySegment set) {
+        var mh$ = mlxshim_queue_remove_residency_set.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_queue_remove_residency_set", queue, set);
+            }
+            return (int)mh$.invokeExact(queue, set);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_queue_submit {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_INT,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_LONG,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_LONG,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_queue_submit");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_queue_submit(mlxshim_queue_t queue, const char *label, const void *commands, uint64_t commands_length, mlxshim_event_t event, uint64_t value, mlxshim_command_buffer_t *out_command_buffer, mlxshim_text_t *out_log)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_queue_submit$descriptor() {
+        return mlxshim_queue_submit.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_queue_submit(mlxshim_queue_t queue, const char *label, const void *commands, uint64_t commands_length, mlxshim_event_t event, uint64_t value, mlxshim_command_buffer_t *out_command_buffer, mlxshim_text_t *out_log)
+     * }
+     */
+    public static MethodHandle mlxshim_queue_submit$handle() {
+        return mlxshim_queue_submit.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_queue_submit(mlxshim_queue_t queue, const char *label, const void *commands, uint64_t commands_length, mlxshim_event_t event, uint64_t value, mlxshim_command_buffer_t *out_command_buffer, mlxshim_text_t *out_log)
+     * }
+     */
+    public static MemorySegment mlxshim_queue_submit$address() {
+        return mlxshim_queue_submit.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t mlxshim_queue_submit(mlxshim_queue_t queue, const char *label, const void *commands, uint64_t commands_length, mlxshim_event_t event, uint64_t value, mlxshim_command_buffer_t *out_command_buffer, mlxshim_text_t *out_log)
+     * }
+     */
+    public static int mlxshim_queue_submit(MemorySegment queue, MemorySegment label, MemorySegment commands, long commands_length, MemorySegment event, long value, MemorySegment out_command_buffer, MemorySegment out_log) {
+        var mh$ = mlxshim_queue_submit.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_queue_submit", queue, label, commands, commands_length, event, value, out_command_buffer, out_log);
+            }
+            return (int)mh$.invokeExact(queue, label, commands, commands_length, event, value, out_command_buffer, out_log);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_command_buffer_release {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.ofVoid(
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_command_buffer_release");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * void mlxshim_command_buffer_release(mlxshim_command_buffer_t command_buffer)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_command_buffer_release$descriptor() {
+        return mlxshim_command_buffer_release.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * void mlxshim_command_buffer_release(mlxshim_command_buffer_t command_buffer)
+     * }
+     */
+    public static MethodHandle mlxshim_command_buffer_release$handle() {
+        return mlxshim_command_buffer_release.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * void mlxshim_command_buffer_release(mlxshim_command_buffer_t command_buffer)
+     * }
+     */
+    public static MemorySegment mlxshim_command_buffer_release$address() {
+        return mlxshim_command_buffer_release.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * void mlxshim_command_buffer_release(mlxshim_command_buffer_t command_buffer)
+     * }
+     */
+    public static void mlxshim_command_buffer_release(MemorySegment command_buffer) {
+        var mh$ = mlxshim_command_buffer_release.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_command_buffer_release", command_buffer);
+            }
+            mh$.invokeExact(command_buffer);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_command_buffer_status {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_INT,
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_command_buffer_status");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_command_buffer_status(mlxshim_command_buffer_t command_buffer)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_command_buffer_status$descriptor() {
+        return mlxshim_command_buffer_status.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_command_buffer_status(mlxshim_command_buffer_t command_buffer)
+     * }
+     */
+    public static MethodHandle mlxshim_command_buffer_status$handle() {
+        return mlxshim_command_buffer_status.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_command_buffer_status(mlxshim_command_buffer_t command_buffer)
+     * }
+     */
+    public static MemorySegment mlxshim_command_buffer_status$address() {
+        return mlxshim_command_buffer_status.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t mlxshim_command_buffer_status(mlxshim_command_buffer_t command_buffer)
+     * }
+     */
+    public static int mlxshim_command_buffer_status(MemorySegment command_buffer) {
+        var mh$ = mlxshim_command_buffer_status.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_command_buffer_status", command_buffer);
+            }
+            return (int)mh$.invokeExact(command_buffer);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_command_buffer_gpu_times {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.ofVoid(
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_command_buffer_gpu_times");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * void mlxshim_command_buffer_gpu_times(mlxshim_command_buffer_t command_buffer, uint64_t *out_start, uint64_t *out_end)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_command_buffer_gpu_times$descriptor() {
+        return mlxshim_command_buffer_gpu_times.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * void mlxshim_command_buffer_gpu_times(mlxshim_command_buffer_t command_buffer, uint64_t *out_start, uint64_t *out_end)
+     * }
+     */
+    public static MethodHandle mlxshim_command_buffer_gpu_times$handle() {
+        return mlxshim_command_buffer_gpu_times.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * void mlxshim_command_buffer_gpu_times(mlxshim_command_buffer_t command_buffer, uint64_t *out_start, uint64_t *out_end)
+     * }
+     */
+    public static MemorySegment mlxshim_command_buffer_gpu_times$address() {
+        return mlxshim_command_buffer_gpu_times.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * void mlxshim_command_buffer_gpu_times(mlxshim_command_buffer_t command_buffer, uint64_t *out_start, uint64_t *out_end)
+     * }
+     */
+    public static void mlxshim_command_buffer_gpu_times(MemorySegment command_buffer, MemorySegment out_start, MemorySegment out_end) {
+        var mh$ = mlxshim_command_buffer_gpu_times.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_command_buffer_gpu_times", command_buffer, out_start, out_end);
+            }
+            mh$.invokeExact(command_buffer, out_start, out_end);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_command_buffer_failure {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_LONG,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_command_buffer_failure");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_command_buffer_failure(mlxshim_command_buffer_t command_buffer, int32_t *out_failure, char *text, uint64_t text_capacity)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_command_buffer_failure$descriptor() {
+        return mlxshim_command_buffer_failure.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_command_buffer_failure(mlxshim_command_buffer_t command_buffer, int32_t *out_failure, char *text, uint64_t text_capacity)
+     * }
+     */
+    public static MethodHandle mlxshim_command_buffer_failure$handle() {
+        return mlxshim_command_buffer_failure.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * uint64_t mlxshim_command_buffer_failure(mlxshim_command_buffer_t command_buffer, int32_t *out_failure, char *text, uint64_t text_capacity)
+     * }
+     */
+    public static MemorySegment mlxshim_command_buffer_failure$address() {
+        return mlxshim_command_buffer_failure.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * uint64_t mlxshim_command_buffer_failure(mlxshim_command_buffer_t command_buffer, int32_t *out_failure, char *text, uint64_t text_capacity)
+     * }
+     */
+    public static long mlxshim_command_buffer_failure(MemorySegment command_buffer, MemorySegment out_failure, MemorySegment text, long text_capacity) {
+        var mh$ = mlxshim_command_buffer_failure.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_command_buffer_failure", command_buffer, out_failure, text, text_capacity);
+            }
+            return (long)mh$.invokeExact(command_buffer, out_failure, text, text_capacity);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_capture_start {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            mlxshim_h.C_INT,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_POINTER,
+            mlxshim_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_capture_start");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_capture_start(mlxshim_device_t device, const char *path, char *message, uint64_t message_capacity)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_capture_start$descriptor() {
+        return mlxshim_capture_start.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_capture_start(mlxshim_device_t device, const char *path, char *message, uint64_t message_capacity)
+     * }
+     */
+    public static MethodHandle mlxshim_capture_start$handle() {
+        return mlxshim_capture_start.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int32_t mlxshim_capture_start(mlxshim_device_t device, const char *path, char *message, uint64_t message_capacity)
+     * }
+     */
+    public static MemorySegment mlxshim_capture_start$address() {
+        return mlxshim_capture_start.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int32_t mlxshim_capture_start(mlxshim_device_t device, const char *path, char *message, uint64_t message_capacity)
+     * }
+     */
+    public static int mlxshim_capture_start(MemorySegment device, MemorySegment path, MemorySegment message, long message_capacity) {
+        var mh$ = mlxshim_capture_start.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_capture_start", device, path, message, message_capacity);
+            }
+            return (int)mh$.invokeExact(device, path, message, message_capacity);
+        } catch (Error | RuntimeException ex$) {
+           throw ex$;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class mlxshim_capture_stop {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.ofVoid(    );
+
+        public static final MemorySegment ADDR = mlxshim_h.findOrThrow("mlxshim_capture_stop");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * void mlxshim_capture_stop(void)
+     * }
+     */
+    public static FunctionDescriptor mlxshim_capture_stop$descriptor() {
+        return mlxshim_capture_stop.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * void mlxshim_capture_stop(void)
+     * }
+     */
+    public static MethodHandle mlxshim_capture_stop$handle() {
+        return mlxshim_capture_stop.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * void mlxshim_capture_stop(void)
+     * }
+     */
+    public static MemorySegment mlxshim_capture_stop$address() {
+        return mlxshim_capture_stop.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * void mlxshim_capture_stop(void)
+     * }
+     */
+    public static void mlxshim_capture_stop() {
+        var mh$ = mlxshim_capture_stop.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("mlxshim_capture_stop");
+            }
+            mh$.invokeExact();
         } catch (Error | RuntimeException ex$) {
            throw ex$;
         } catch (Throwable ex$) {

@@ -1,0 +1,45 @@
+package dev.mlxnative;
+
+import dev.mlxnative.internal.compute.CommandEncoder;
+import dev.mlxnative.internal.device.BufferSpec;
+import dev.mlxnative.internal.pool.Block;
+import dev.mlxnative.internal.pool.PoolEngine;
+import dev.mlxnative.internal.pool.PooledOrigin;
+import java.util.ArrayList;
+import org.jspecify.annotations.Nullable;
+
+/** The scratch memory of a command buffer. Does not keep the command buffer reachable. Of one thread at a time. */
+final class ScratchLeases {
+    private final ArrayList<MlxBuffer> leases = new ArrayList<>();
+    private @Nullable PooledOrigin origin;
+
+    /** Leases memory of a pool to the commands. */
+    MlxBuffer lease(PoolEngine pool, BufferSpec spec, CommandEncoder commands) {
+        PooledOrigin from = origin;
+        if (from == null) {
+            from = new PooledOrigin(pool, null);
+            origin = from;
+        }
+        leases.ensureCapacity(leases.size() + 1);
+        // In a serial part, a command runs after all those before it, and so after those that used the memory.
+        Block block = pool.acquireInOrder(spec.memoryBytes(), commands.use(), !commands.isConcurrent());
+        MlxBuffer buffer = null;
+        try {
+            buffer = MlxBuffer.scratch(from, block, spec);
+            leases.add(buffer);
+            return buffer;
+        } finally {
+            if (buffer == null) {
+                pool.abandon(block);
+            }
+        }
+    }
+
+    /** Ends the leases that have not ended; the memory that commands use is parked. */
+    void end() {
+        while (!leases.isEmpty()) {
+            leases.getLast().close();
+            leases.removeLast();
+        }
+    }
+}
