@@ -49,7 +49,11 @@ class ComputeFaultsTest {
         pool.reset();
         pool.close();
         device.close();
-        Async.await(() -> NativeFaults.liveDevices() == 0);
+        Async.await(
+                () -> NativeFaults.liveDevices() == 0,
+                () -> NativeFaults.liveDevices() + " devices, " + NativeFaults.liveBuffers() + " buffers, "
+                        + NativeFaults.liveEvents() + " events and " + NativeFaults.liveComputeObjects()
+                        + " objects of compute are left");
         Async.await(() -> NativeFaults.liveComputeObjects() == 0);
         assertThat(NativeFaults.liveBuffers()).isZero();
         assertThat(NativeFaults.liveEvents()).isZero();
@@ -196,6 +200,8 @@ class ComputeFaultsTest {
         assertThat(log.with("a library of kernels became garbage")).hasSize(1);
         assertThat(log.with("the kernel 'nothing' became garbage")).hasSize(1);
         collectUntil(() -> NativeFaults.liveComputeObjects() == before);
+        // The queue may be found before its command buffer, which then has scratch memory.
+        log.with("was closed with 1 active buffer");
         assertThat(pool.stats().parkedCount()).isZero();
     }
 }
