@@ -62,7 +62,7 @@ class ReadmeTest {
         assertThat(JAVA.matcher(Files.readString(Path.of("README.md")))
                         .results()
                         .map(MatchResult::group))
-                .hasSize(3);
+                .hasSize(4);
     }
 
     @Test
@@ -70,6 +70,12 @@ class ReadmeTest {
         ForkedJvm jvm =
                 run("import java.lang.foreign.ValueLayout;", snippet("String source ="));
         assertThat(jvm.out()).isEqualTo("42.0\n");
+    }
+
+    @Test
+    void theKernelRuns() throws Exception {
+        ForkedJvm jvm = run("import java.lang.foreign.ValueLayout;", snippet("String source ="));
+        assertThat(jvm.out()).isEqualTo("1.5\n");
     }
 
     @Test
