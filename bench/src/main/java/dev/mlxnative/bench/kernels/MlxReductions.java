@@ -4,7 +4,6 @@ import dev.mlxnative.DType;
 import dev.mlxnative.MlxSize;
 import java.util.Arrays;
 import java.util.List;
-import java.util.stream.IntStream;
 
 /** MLX: reductions, scans and sorts of rows, as reduce.cpp, scan.cpp, sort.cpp and primitives.cpp. */
 final class MlxReductions {
@@ -96,13 +95,7 @@ final class MlxReductions {
     private static KernelCheck argSort() {
         int columns = 101;
         double[] x = Numbers.random(DType.F32, ROWS * columns, 1);
-        double[] expected = IntStream.range(0, ROWS)
-                .mapToObj(row -> IntStream.range(0, columns)
-                        .boxed()
-                        .sorted((a, b) -> Double.compare(x[row * columns + a], x[row * columns + b])))
-                .flatMap(row -> row)
-                .mapToDouble(Integer::doubleValue)
-                .toArray();
+        double[] expected = References.argSort(x, columns);
         String kernel = "carg_block_sort_float32_uint32_bn32_tn4";
         return Mlx.check("sort.metal", kernel, ROWS + " x " + columns, Tolerance.exact(), expected, arguments -> dispatchSort(
                 arguments.input(0, DType.F32, x).output(1, DType.U32, x.length), columns, 32));
