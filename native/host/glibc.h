@@ -1,8 +1,8 @@
 /*
  * Symbol versions that let a library built on a new Linux load on glibc 2.17 and later. build.sh includes this file
- * before each source. glibc 2.32 and 2.34 moved functions from libpthread and libdl to libc, with a new version that older
- * releases lack. Every glibc still has their first version, so the library asks for that one. check-glibc.sh fails if
- * another function needs the same.
+ * before each source. glibc 2.32 and 2.34 moved functions from libpthread and libdl to libc, with a new version that
+ * older releases lack. Every glibc still has their first version, so the library asks for that one. check-glibc.sh
+ * fails if another function needs the same.
  */
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE

@@ -48,8 +48,8 @@ struct threadgroup {
 };
 
 /*
- * The group that this thread of the CPU runs. All fibers of a group stay on one thread, and kernels that wait are entered
- * from threadgroup_run alone.
+ * The group that this thread of the CPU runs. All fibers of a group stay on one thread, and kernels that wait are
+ * entered from threadgroup_run alone.
  */
 static __thread struct threadgroup *running __attribute__((tls_model("initial-exec")));
 

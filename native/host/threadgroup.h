@@ -1,11 +1,11 @@
 /*
- * Runs the threads of a threadgroup on one thread of the CPU. Threads that may wait for others each have a fiber, and 32
- * of them are a simdgroup.
+ * Runs the threads of a threadgroup on one thread of the CPU. Threads that may wait for others each have a fiber, and
+ * 32 of them are a simdgroup.
  *
- * A simdgroup operation takes place when all live lanes of the simdgroup wait at one call site. Where they have diverged
- * and no thread of the threadgroup can run, the lanes at the lowest call site go on without the others: code is laid out
- * in program order, so lanes that are behind catch up. A barrier opens when all live threads wait at one. A thread that
- * has returned takes part in neither, so there is always a thread that can run.
+ * A simdgroup operation takes place when all live lanes of the simdgroup wait at one call site. Where they have
+ * diverged and no thread of the threadgroup can run, the lanes at the lowest call site go on without the others: code
+ * is laid out in program order, so lanes that are behind catch up. A barrier opens when all live threads wait at one. A
+ * thread that has returned takes part in neither, so there is always a thread that can run: barriers cannot deadlock.
  */
 #ifndef THREADGROUP_H
 #define THREADGROUP_H

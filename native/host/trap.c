@@ -32,8 +32,8 @@ struct call {
 };
 
 /*
- * The call that this thread is in. Handlers read it on threads of the JVM too: with this model they do so without a call
- * into the dynamic linker, which might allocate.
+ * The call that this thread is in. Handlers read it on threads of the JVM too: with this model they do so without a
+ * call into the dynamic linker, which might allocate.
  */
 static __thread struct call *volatile active __attribute__((tls_model("initial-exec")));
 static __thread void *signal_stack __attribute__((tls_model("initial-exec")));

@@ -165,7 +165,7 @@ static void describe(const struct trap *trap, const struct participant *particip
             return;
         case SIGFPE: snprintf(text, capacity, "integer division by zero, or with a result out of range"); return;
         case SIGILL:
-        case SIGTRAP: snprintf(text, capacity, "illegal instruction, which compilers put where code cannot get"); return;
+        case SIGTRAP: snprintf(text, capacity, "illegal instruction, as compilers put where no code gets"); return;
     }
     if (threadgroup_is_stack_overflow(participant->worker->threadgroup, trap->address) ||
         trap_is_stack_overflow(trap->address)) {
@@ -327,8 +327,9 @@ static void withdraw(struct job *job) {
 static void participate(struct job *job, struct worker *worker, uint64_t limit, bool owner) {
     const struct dispatch *dispatch = job->dispatch;
     struct participant participant = {
-        .thread = pthread_self(), .job = job, .worker = worker, .limit = limit, .group = {.buffers = dispatch->buffers}};
+        .thread = pthread_self(), .job = job, .worker = worker, .limit = limit};
     struct kernel_group *group = &participant.group;
+    group->buffers = dispatch->buffers;
     memcpy(group->threads_per_group, dispatch->threads_per_group, sizeof group->threads_per_group);
     memcpy(group->grid, dispatch->grid, sizeof group->grid);
     memcpy(group->groups, job->groups, sizeof group->groups);

@@ -27,7 +27,11 @@ MLXSHIM_API void mlxshim_faults_set_byte_budget(uint64_t bytes);
  */
 MLXSHIM_API void mlxshim_faults_fail_create(uint64_t nth, uint64_t count);
 
-/* Makes the system too old for residency sets (1), or the GPU (2), or neither (0). Existing sets stay valid. */
+/*
+ * Makes the system too old for residency sets (1), or the GPU (2), or neither (0). Existing sets stay valid. The stand-in
+ * then also lacks what Metal has only since macOS 14 and 15 (1), or is no GPU of Apple's, and runs only whole threadgroups
+ * (2).
+ */
 MLXSHIM_API void mlxshim_faults_set_no_residency_sets(int32_t cause);
 
 /*

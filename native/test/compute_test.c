@@ -1,6 +1,6 @@
 /*
- * Tests the compute part of the host shim: that kernels whatever they do end their command buffer alone, that queues run
- * side by side, and that no stream of commands harms the process. The contract test has what all shims have in common.
+ * Tests the compute part of the host shim: a kernel that fails ends its command buffer alone, queues run side by side,
+ * and no stream of commands harms the process. The contract test has what all shims have in common.
  *
  *   compute_test plain        leaves out kernels that need fibers, which ThreadSanitizer cannot follow, and those that
  *                             are interrupted, because it holds their signals back
@@ -43,7 +43,8 @@ static const char source[] =
     "}\n"
     "kernel void sum_groups(device uint *out [[buffer(0)]], device const uint *in [[buffer(1)]],\n"
     "                       threadgroup uint *sums [[threadgroup(0)]], uint i [[thread_position_in_grid]],\n"
-    "                       uint lane [[thread_index_in_simdgroup]], uint simdgroup [[simdgroup_index_in_threadgroup]],\n"
+    "                       uint lane [[thread_index_in_simdgroup]],\n"
+    "                       uint simdgroup [[simdgroup_index_in_threadgroup]],\n"
     "                       uint thread_index [[thread_index_in_threadgroup]],\n"
     "                       uint group [[threadgroup_position_in_grid]]) {\n"
     "    uint sum = simd_sum(in[i]);\n"

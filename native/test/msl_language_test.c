@@ -16,7 +16,7 @@
 
 #include "check.h"
 #include "compute.h"
-#include "msl.h"
+#include "msl/msl.h"
 
 /* ---- helpers ---- */
 

@@ -102,8 +102,9 @@ static void test_kernel_runs(void) {
         "#include <metal_stdlib>\n"
         "using namespace metal;\n"
         "struct Params { uint n; float a; };\n"
-        "kernel void axpy(device float* y, device const float* x, constant Params& p, uint3 i [[thread_position_in_grid]],\n"
-        "                 ushort2 size [[threads_per_grid]], uint index [[thread_index_in_threadgroup]]) {\n"
+        "kernel void axpy(device float* y, device const float* x, constant Params& p,\n"
+        "                 uint3 i [[thread_position_in_grid]], ushort2 size [[threads_per_grid]],\n"
+        "                 uint index [[thread_index_in_threadgroup]]) {\n"
         "  if (i.x == 24 + index % 8 && i.y == 4 + index / 8 && i.z == 0 && size.x == 32 && size.y == 8) {\n"
         "    y[index] += p.a * x[index] + exp(0.0);\n"
         "  }\n"
@@ -161,11 +162,11 @@ static void test_reflection(void) {
     REQUIRE(kernel != NULL);
     REQUIRE(CHECK(msl_kernel_argument_count(kernel) == 5));
     CHECK(msl_kernel_info(kernel)->argument_count == 5);
-    CHECK(has_argument(kernel, 0, "in", (struct mlxshim_argument){.kind = MLXSHIM_ARGUMENT_BUFFER, .index = 3, .byte_size = 2}));
-    CHECK(has_argument(kernel, 1, "out", (struct mlxshim_argument){.kind = MLXSHIM_ARGUMENT_BUFFER, .index = 1, .written = 1, .byte_size = 4}));
-    CHECK(has_argument(kernel, 2, "p", (struct mlxshim_argument){.kind = MLXSHIM_ARGUMENT_CONSTANT, .index = 2, .byte_size = 32}));
-    CHECK(has_argument(kernel, 3, "table", (struct mlxshim_argument){.kind = MLXSHIM_ARGUMENT_CONSTANT, .index = 0, .byte_size = 4}));
-    CHECK(has_argument(kernel, 4, "shared", (struct mlxshim_argument){.kind = MLXSHIM_ARGUMENT_THREADGROUP, .index = 2, .byte_size = 16}));
+    CHECK(has_argument(kernel, 0, "in", (struct mlxshim_argument){MLXSHIM_ARGUMENT_BUFFER, 3, 0, 0, 2}));
+    CHECK(has_argument(kernel, 1, "out", (struct mlxshim_argument){MLXSHIM_ARGUMENT_BUFFER, 1, 1, 0, 4}));
+    CHECK(has_argument(kernel, 2, "p", (struct mlxshim_argument){MLXSHIM_ARGUMENT_CONSTANT, 2, 0, 0, 32}));
+    CHECK(has_argument(kernel, 3, "table", (struct mlxshim_argument){MLXSHIM_ARGUMENT_CONSTANT, 0, 0, 0, 4}));
+    CHECK(has_argument(kernel, 4, "shared", (struct mlxshim_argument){MLXSHIM_ARGUMENT_THREADGROUP, 2, 0, 0, 16}));
     CHECK(msl_kernel_info(kernel)->max_threads == 128);
     CHECK(msl_kernel_info(kernel)->static_threadgroup_bytes == 192);
     CHECK(msl_kernel_waits(kernel));
@@ -233,7 +234,8 @@ static void test_fast_math(void) {
     static const char source[] =
         "#include <metal_stdlib>\n"
         "using namespace metal;\n"
-        "kernel void highest(device float* out, device const float* in, constant uint& n, uint i [[thread_index_in_threadgroup]]) {\n"
+        "kernel void highest(device float* out, device const float* in, constant uint& n,\n"
+        "                    uint i [[thread_index_in_threadgroup]]) {\n"
         "  float m = -INFINITY; for (uint k = 0; k < n; k++) m = max(m, in[k]);\n"
         "  out[i] = m; out[32 + i] = isinf(m); out[64 + i] = __METAL_FAST_MATH__;\n"
         "}\n";
@@ -252,8 +254,18 @@ static void test_fast_math(void) {
     }
 }
 
+/* A source may have lines of another file in it. */
+static void test_line_directive(void) {
+    struct msl_library *library = library_of("#line 7 \"other.metal\"\nkernel void f() {}", &safe);
+    CHECK(library != NULL);
+    msl_library_release(library);
+    CHECK(refused("#line 7 \"other.metal\"\nkernel void f() { x = 1; }", MLXSHIM_ERROR_COMPILATION,
+                  "other.metal:7: error: use of undeclared identifier 'x'"));
+}
+
 static void test_options(void) {
-    static const char source[] = "kernel void f(device int* out) { out[0] = FIRST; out[1] = SECOND(2); out[2] = __METAL_VERSION__; }";
+    static const char source[] =
+        "kernel void f(device int* out) { out[0] = FIRST; out[1] = SECOND(2); out[2] = __METAL_VERSION__; }";
     const struct msl_options options = {.macros = "FIRST=7\nSECOND(x)=(x + 1)\n", .language_version = 3 << 16 | 1};
     struct msl_kernel *kernel = only_kernel(source, &options);
     REQUIRE(kernel != NULL);
@@ -324,16 +336,21 @@ static void test_constants(void) {
 /* ---- errors ---- */
 
 static void test_errors(void) {
-    CHECK(refused("\nkernel void f(device   float *x,\n    constant   int &n)  { x[0] = 1;   x[1] = zz; }\n", MLXSHIM_ERROR_COMPILATION,
+    CHECK(refused("\nkernel void f(device   float *x,\n    constant   int &n)  { x[0] = 1;   x[1] = zz; }\n",
+                  MLXSHIM_ERROR_COMPILATION,
                   "program_source:3:46: error: use of undeclared identifier 'zz'\n"
                   "    constant   int &n)  { x[0] = 1;   x[1] = zz; }\n"
                   "                                             ^"));
-    CHECK(refused("#define BAD(x) (x + none)\nkernel void f(device float *x) { x[0] = BAD(1); }", MLXSHIM_ERROR_COMPILATION,
+    CHECK(refused("#define BAD(x) (x + none)\nkernel void f(device float *x) { x[0] = BAD(1); }",
+                  MLXSHIM_ERROR_COMPILATION,
                   "program_source:2:1: error: use of undeclared identifier 'none'"));
-    CHECK(refused("#include \"more.h\"\n", MLXSHIM_ERROR_COMPILATION, "program_source:1:10: fatal error: 'more.h' file not found"));
-    CHECK(refused("#include \"/etc/hostname\"\n", MLXSHIM_ERROR_COMPILATION, "program_source: error: a library from source cannot include '/etc/hostname'"));
+    CHECK(refused("#include \"more.h\"\n", MLXSHIM_ERROR_COMPILATION,
+                  "program_source:1:10: fatal error: 'more.h' file not found"));
+    CHECK(refused("#include \"/etc/hostname\"\n", MLXSHIM_ERROR_COMPILATION,
+                  "program_source: error: a library from source cannot include '/etc/hostname'"));
     CHECK(refused("#error this way not\n", MLXSHIM_ERROR_COMPILATION, "program_source:1:2: error: this way not"));
-    CHECK(refused("kernel void f(float x) {}", MLXSHIM_ERROR_COMPILATION, "program_source:1:15: error: parameter 'x' of kernel 'f' needs an attribute"));
+    CHECK(refused("kernel void f(float x) {}", MLXSHIM_ERROR_COMPILATION,
+                  "program_source:1:15: error: parameter 'x' of kernel 'f' needs an attribute"));
     CHECK(refused("kernel void f() {", MLXSHIM_ERROR_COMPILATION, "program_source:1:1"));
 }
 
@@ -359,19 +376,25 @@ static void test_warning(void) {
     struct msl_library *library = NULL;
     char *log = NULL;
     CHECK(msl_library_new("kernel void f() {\n  int unused = 3;\n}\n", &safe, &library, &log) == MLXSHIM_OK);
-    CHECK(log != NULL && strcmp(log, "program_source:2:7: warning: unused variable 'unused'\n  int unused = 3;\n      ^") == 0);
+    static const char expected[] =
+        "program_source:2:7: warning: unused variable 'unused'\n  int unused = 3;\n      ^";
+    CHECK(log != NULL && strcmp(log, expected) == 0);
     free(log);
     msl_library_release(library);
 }
 
 static void test_no_kernel(void) {
-    struct msl_library *library = library_of("kernel void axpy() {} kernel void gemv() {} kernel void axpby() {} kernel void zzzzzzzz() {}", &safe);
+    static const char source[] =
+        "kernel void axpy() {} kernel void gemv() {} kernel void axpby() {} kernel void zzzzzzzz() {}";
+    static const char expected[] =
+        "the library has no kernel 'axpi'; the nearest names are 'axpy', 'axpby', 'gemv'";
+    struct msl_library *library = library_of(source, &safe);
     REQUIRE(library != NULL);
     CHECK(msl_library_kernel_count(library) == 4);
     struct msl_kernel *kernel = NULL;
     char *log = NULL;
     CHECK(msl_kernel_new(library, "axpi", NULL, 0, &kernel, &log) == MLXSHIM_ERROR_NO_KERNEL);
-    CHECK(log != NULL && strcmp(log, "the library has no kernel 'axpi'; the nearest names are 'axpy', 'axpby', 'gemv'") == 0);
+    CHECK(log != NULL && strcmp(log, expected) == 0);
     free(log);
     msl_library_release(library);
 }
@@ -397,7 +420,8 @@ static void test_include_folder(void) {
     snprintf(option, sizeof option, "-I %s  -DN=3", folder);
     REQUIRE(file_write(path, "constant int more = 41 + N;\n", 28));
     CHECK(msl_configure(compiler, option, NULL) == MLXSHIM_OK);
-    struct msl_kernel *kernel = only_kernel("#include \"more.h\"\nkernel void f(device int *x) { x[0] = more; }", &safe);
+    static const char source[] = "#include \"more.h\"\nkernel void f(device int *x) { x[0] = more; }";
+    struct msl_kernel *kernel = only_kernel(source, &safe);
     REQUIRE(kernel != NULL);
     int32_t out[1] = {0};
     run_group(kernel, (void *[4]){out}, NULL);
@@ -523,6 +547,7 @@ int main(int argc, char **argv) {
     test_half();
     test_fast_math();
     test_options();
+    test_line_directive();
     test_constants();
     test_errors();
     test_error_in_template();

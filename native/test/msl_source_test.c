@@ -24,7 +24,8 @@ static const char whole_source[] =
     "using namespace metal;\n"
     "constant bool wide [[function_constant(2 + 1)]];\n"
     "constant float half_pi = 1.57;\n"
-    "struct Params { uint n; float a; Params() thread = default; Params() device = default; float get() const thread { return a; } };\n"
+    "struct Params { uint n; float a; Params() thread = default; Params() device = default;\n"
+    "  float get() const thread { return a; } };\n"
     "template <typename T> struct pointee<device T*> { typedef T type; };\n"
     "template <typename T> struct pointee<threadgroup T*> { typedef T type; };\n"
     "float load(const device float *p, int i) { return p[i]; }\n"
@@ -33,7 +34,8 @@ static const char whole_source[] =
     "template <typename T, int N = (4 > 3)> [[kernel, max_total_threads_per_threadgroup(N * 32)]] void scale(\n"
     "    device T *x [[buffer(1)]], constant Params &p [[buffer(0), function_constant(wide)]],\n"
     "    threadgroup T *shared [[threadgroup(0)]], uint2 i [[thread_position_in_grid]]) {\n"
-    "  threadgroup T local[N][2]; threadgroup T *pointer = shared; for (int k = 0; k < N; k++) { local[k][0] = 1.0h; }\n"
+    "  threadgroup T local[N][2]; threadgroup T *pointer = shared;\n"
+    "  for (int k = 0; k < N; k++) { local[k][0] = 1.0h; }\n"
     "  #pragma unroll (MIN(1, 2))\n"
     "  if (is_function_constant_defined(wide)) { x[i.x] = 2.5 * p.a + 0x1p3 + 1e5f + 3 + 7bf + 1.f; }\n"
     "}\n"
@@ -41,9 +43,11 @@ static const char whole_source[] =
     "}\n"
     "typedef decltype(inner::scale<half>) scale_t;\n"
     "template [[host_name(\"scale_h\")]] kernel scale_t inner::scale<half>;\n"
-    "template <typename T> kernel void fill(device T *x, constant T &v, uint i [[thread_position_in_grid]]) { x[i] = v; }\n"
+    "template <typename T> kernel void fill(device T *x, constant T &v,\n"
+    "    uint i [[thread_position_in_grid]]) { x[i] = v; }\n"
     "template [[host_name(\"fill_f\")]] kernel void fill(device float *, constant float &, uint);\n"
-    "template [[host_name(\"fill_v\")]] kernel void fill<vec<float, 2>>(device vec<float, 2> *x, constant vec<float, 2> &v, uint i);\n"
+    "template [[host_name(\"fill_v\")]] kernel void fill<vec<float, 2>>(device vec<float, 2> *x,\n"
+    "    constant vec<float, 2> &v, uint i);\n"
     "kernel void plain(const device float *a, device float *b [[buffer(4)]], device float *c,\n"
     "    uint thread_position_in_grid [[thread_position_in_grid]]) { b[0] = R\"x(\" kernel )x\"[0]; }\n"
     "[[host_name(\"other\")]] [[kernel]] void named(device atomic_uint *a [[buffer(0)]]) {}\n";
@@ -97,7 +101,10 @@ static bool becomes(const char *source, const char *expected) {
 /* ---- tokens ---- */
 
 static void test_tokens(void) {
-    static const char *const expected[] = {"a", "->", "b", "<<=", "0x1p-3f", "1.5e+3", ".5", "1'000", "\"x\\\"y\"", "'\\''", "R\"d( )\" )d\"", ">>", "[", "[", "k", "]", "]"};
+    static const char *const expected[] = {
+        "a", "->", "b", "<<=", "0x1p-3f", "1.5e+3", ".5", "1'000", "\"x\\\"y\"", "'\\''",
+        "R\"d( )\" )d\"", ">>", "[", "[", "k", "]", "]",
+    };
     static const char source[] = "a->b<<=0x1p-3f 1.5e+3 .5 1'000 \"x\\\"y\" '\\'' R\"d( )\" )d\" >> [[k]]";
     struct tokens tokens;
     REQUIRE(tokens_read(slice_of(source), &tokens));
@@ -140,7 +147,8 @@ static void test_address_spaces(void) {
     CHECK(becomes("struct S { float g() const constant { return 1.0; } };",
                   "struct S { float g() const { return 1.0f; } };"));
     CHECK(becomes("void f() { threadgroup float a[4]; const threadgroup float *b = a; alignas(16) threadgroup S s; }",
-                  "inline void f() { static thread_local float a[4]; const float *b = a; alignas(16) static thread_local S s; }"));
+                  "inline void f() { static thread_local float a[4]; const float *b = a; "
+                  "alignas(16) static thread_local S s; }"));
     CHECK(becomes("struct S { threadgroup float *p; };", "struct S { float *p; };"));
     CHECK(becomes("volatile coherent(device) device uint *x;", "volatile uint *x;"));
 }
@@ -223,7 +231,8 @@ static void test_parameters(void) {
     const struct kernel_function *scale = &declarations->functions[entry->function];
     REQUIRE(scale->parameter_count == 4);
     const struct parameter *parameters = scale->parameters;
-    CHECK(slice_equals(parameters[0].name, "x") && parameters[0].kind == PARAMETER_BUFFER && parameters[0].position == 1);
+    CHECK(slice_equals(parameters[0].name, "x"));
+    CHECK(parameters[0].kind == PARAMETER_BUFFER && parameters[0].position == 1);
     CHECK(parameters[0].written && !parameters[0].constant);
     CHECK(parameters[1].constant && parameters[1].condition.begin < parameters[1].condition.end);
     CHECK(parameters[2].kind == PARAMETER_THREADGROUP && parameters[2].position == 0);
@@ -233,8 +242,9 @@ static void test_parameters(void) {
     REQUIRE(entry != NULL && entry->function < declarations->function_count);
     const struct kernel_function *plain = &declarations->functions[entry->function];
     REQUIRE(plain->parameter_count == 4);
-    CHECK(plain->parameters[0].position == 0 && plain->parameters[1].position == 4 && plain->parameters[2].position == 5);
-    CHECK(plain->parameters[3].kind == PARAMETER_BUILTIN);
+    parameters = plain->parameters;
+    CHECK(parameters[0].position == 0 && parameters[1].position == 4 && parameters[2].position == 5);
+    CHECK(parameters[3].kind == PARAMETER_BUILTIN);
     reading_free(&reading);
 }
 
@@ -329,7 +339,10 @@ static void test_truncated(void) {
 }
 
 static void mutate(char *source, size_t length) {
-    static const char *const pieces[] = {"{", "}", "(", ")", "[[", "]]", "<", ">", ";", "kernel", "template", "\"", "R\"", "'", "#", "\\\n", "operator", "threadgroup", ",", "=", ":", "host_name(", "function_constant("};
+    static const char *const pieces[] = {
+        "{", "}",  "(", ")", "[[",    "]]",       "<",           ">", ";", "kernel", "template",   "\"",
+        "R\"", "'", "#", "\\\n", "operator", "threadgroup", ",", "=", ":",      "host_name(", "function_constant(",
+    };
     for (size_t changes = 1 + random_below(6); changes > 0; changes--) {
         size_t at = random_below(length);
         if (random_below(4) == 0) {
@@ -356,7 +369,10 @@ static void test_mutated(size_t mutants) {
 
 /* Sources that would take forever if a scan began again at every token. */
 static void test_repeated(void) {
-    static const char *const pieces[] = {"a<", "(", "template <", "[[", "kernel ", "const ", "is_function_constant_defined(", "x::", "operator ", "threadgroup ", ">>", "struct {", "f() : a{} {", "\"", "constant "};
+    static const char *const pieces[] = {
+        "a<", "(", "template <", "[[", "kernel ", "const ", "is_function_constant_defined(", "x::", "operator ",
+        "threadgroup ", ">>", "struct {", "f() : a{} {", "\"", "constant ",
+    };
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
         struct text source = {0};
         while (source.length < 100000) {

@@ -1,6 +1,6 @@
 /*
- * Tests that a shim may be closed: one that runs threads stays loaded, and any other is unloaded, also after its file is
- * deleted, which is what the Java library does.
+ * Tests that a shim may be closed: one that runs threads stays loaded, also after its file is deleted, which is what
+ * the Java library does. Any other is unloaded.
  *
  *   unload_test LIBRARY    a copy of the host shim, which the test deletes
  */

@@ -2,8 +2,8 @@
  * Tests the code that runs kernels on the CPU: fibers, threadgroups, workers and traps. Its kernels are functions of
  * this program that use host/msl/kernel.h as compiled kernels do.
  *
- *   workers_test [plain]    leaves out kernels that need fibers, which ThreadSanitizer cannot follow, and those that are
- *                           interrupted, because it holds their signals back
+ *   workers_test [plain]    leaves out kernels that need fibers, which ThreadSanitizer cannot follow, and those that
+ *                           are interrupted, because it holds their signals back
  */
 #define _GNU_SOURCE
 

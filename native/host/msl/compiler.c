@@ -157,7 +157,8 @@ static char *find_linker(const struct compiler *compiler) {
 /* ---- options ---- */
 
 bool compiler_has_include_folders(const struct compiler *compiler) {
-    return compiler->options != NULL && (strstr(compiler->options, "-I") != NULL || strstr(compiler->options, "-i") != NULL);
+    const char *options = compiler->options;
+    return options != NULL && (strstr(options, "-I") != NULL || strstr(options, "-i") != NULL);
 }
 
 /* Whether an option is for the preprocessor: a macro would change the headers of units too. */
@@ -165,7 +166,7 @@ static bool is_for_preprocessor(const char *option) {
     return option[0] == '-' && option[1] != '\0' && strchr("DUIi", option[1]) != NULL;
 }
 
-/* Whether the next word belongs to an option for the preprocessor: `-I folder` and `-include file`, but not `-Ifolder`. */
+/* Whether an option for the preprocessor has its argument in the next word: `-I folder`, but not `-Ifolder`. */
 static bool has_next_word(const char *option, size_t length) {
     return length == 2 || (option[1] == 'i' && memchr(option, '/', length) == NULL);
 }
@@ -196,7 +197,7 @@ static void add_options(struct arguments *arguments, const struct compiler *comp
 /* Options for every run: none of the machine's files is used, and errors are one line each. */
 #define COMMON_OPTIONS                                                                                            \
     "--no-default-config", "-std=gnu++17", "-nostdinc", "-nostdinc++", "-fno-caret-diagnostics",                  \
-        "-fno-color-diagnostics", "-fno-diagnostics-show-option", "-ferror-limit=20"
+        "-fno-color-diagnostics", "-fno-diagnostics-show-option", "-ferror-limit=20", "-fno-crash-diagnostics"
 
 /*
  * Options for units. Convergent functions keep LLVM from duplicating or merging calls of functions that wait for other
@@ -227,7 +228,8 @@ static const char *const unit_options[] = {
 
 /* What Apple's compiler warns of by default, and what the rewritten source is as exact about. */
 static const char *const warnings[] = {
-    "-Wunused-variable",        "-Wno-unused-const-variable", "-Wunused-value",     "-Wuninitialized",   "-Wsometimes-uninitialized",
+    "-Wunused-variable",        "-Wno-unused-const-variable", "-Wunused-value", "-Wuninitialized",
+    "-Wsometimes-uninitialized",
     "-Wreturn-type",            "-Wparentheses",      "-Wdivision-by-zero", "-Wshift-count-overflow",
     "-Wshift-count-negative",   "-Wtautological-compare", "-Warray-bounds", "-Wdangling-else",
     "-Wempty-body",             "-Wdeprecated-declarations", "-Wswitch",   "-Wlogical-op-parentheses",
@@ -469,15 +471,16 @@ int32_t compiler_build(const struct compiler *compiler, const char *unit, const 
     char *linker = find_linker(compiler);
     char *path = NULL;
     if (linker == NULL) {
-        text_append_string(out_log, "kernels on the CPU need a linker, and there is no ld.lld, ld.bfd or ld on the PATH: " INSTALL);
+        text_append_string(out_log, "kernels on the CPU need a linker, and there is no ld.lld, ld.bfd or ld on the "
+                                    "PATH: " INSTALL);
         return MLXSHIM_ERROR_UNSUPPORTED;
     }
     if (asprintf(&path, "--ld-path=%s", linker) < 0) {
         free(linker);
         return MLXSHIM_ERROR_OUT_OF_MEMORY;
     }
-    const char *const options[] = {"-shared", "-nostdlib", path, "-Wl,--gc-sections", "-Wl,-Bsymbolic", "-ffunction-sections",
-                                   "-Wl,-z,noexecstack", "-x", "c++", NULL};
+    const char *const options[] = {"-shared", "-nostdlib", path, "-Wl,--gc-sections", "-Wl,-Bsymbolic",
+                                   "-Wl,-z,noexecstack", "-ffunction-sections", "-x", "c++", NULL};
     status = run_on_unit(compiler, options, unit, output, out_log);
     free(path);
     free(linker);

@@ -31,7 +31,7 @@ static bool is_word_part(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-/* The column of a word where it occurs for the `nth` time in a line, counted from 0, or for the last; 0 if it does not. */
+/* The column of the nth occurrence of a word in a line, counted from 0, or else of the last; 0 if there is none. */
 static size_t find_word(struct slice line, struct slice word, size_t nth) {
     if (word.length == 0) {
         return 0;
@@ -69,8 +69,10 @@ static size_t token_column(const struct program *program, size_t token) {
     const struct token *items = tokens->items;
     struct slice word = token_text(tokens, token);
     size_t nth = 0;
-    for (size_t at = token; at > 0 && items[at - 1].line == items[token].line && items[at - 1].file == items[token].file;
-         at--) {
+    for (size_t at = token; at > 0; at--) {
+        if (items[at - 1].line != items[token].line || items[at - 1].file != items[token].file) {
+            break;
+        }
         nth += slices_equal(token_text(tokens, at - 1), word) ? 1 : 0;
     }
     struct slice line = source_line(program->source, items[token].line);

@@ -147,8 +147,8 @@ static void add_parameter(struct scanner *scanner, struct kernel_function *funct
         add_problem(scanner, range.begin, "parameter '%.*s' of kernel '%.*s' needs an attribute, such as [[buffer(0)]]",
                     (int)parameter.name.length, parameter.name.start, (int)function->name.length, function->name.start);
     } else if (parameter.kind == PARAMETER_UNSUPPORTED) {
-        add_problem(scanner, range.begin, "parameter '%.*s' of kernel '%.*s' has the attribute '%.*s', which kernels on "
-                    "the CPU do not have",
+        add_problem(scanner, range.begin,
+                    "parameter '%.*s' of kernel '%.*s' has the attribute '%.*s', which kernels on the CPU do not have",
                     (int)parameter.name.length, parameter.name.start, (int)function->name.length, function->name.start,
                     (int)parameter.attribute.length, parameter.attribute.start);
     }

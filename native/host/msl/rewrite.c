@@ -88,7 +88,8 @@ static size_t statement_begin(const struct tokens *tokens, size_t at) {
         if (token_is(tokens, before, "const") || token_is(tokens, before, "volatile") ||
             token_is(tokens, before, "static")) {
             at = before;
-        } else if (token_is(tokens, before, ")") && open < before && open > 0 && token_is(tokens, open - 1, "alignas")) {
+        } else if (token_is(tokens, before, ")") && open < before && open > 0 &&
+                   token_is(tokens, open - 1, "alignas")) {
             at = open - 1;
         } else {
             break;

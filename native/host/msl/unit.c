@@ -116,7 +116,8 @@ static void append_parameter(const struct tokens *tokens, const struct parameter
     } else if (parameter->kind == PARAMETER_UNSUPPORTED) {
         text_append_string(out, "msl_entry::absent");
     } else {
-        text_append_string(out, parameter->kind == PARAMETER_BUFFER ? "msl_entry::buffer<(" : "msl_entry::threadgroup<(");
+        bool buffer = parameter->kind == PARAMETER_BUFFER;
+        text_append_string(out, buffer ? "msl_entry::buffer<(" : "msl_entry::threadgroup<(");
         if (parameter->index.begin < parameter->index.end) {
             append_expression(tokens, parameter->index, out);
         } else {
@@ -164,8 +165,8 @@ static void append_kernel(const struct program *program, const struct kernel_ent
 }
 
 /*
- * The lanes of a simdgroup that call an operation from the same place take part in it together. Every function is inlined,
- * so that an operation in a function that is called from two places is two places, as it is for a GPU.
+ * The lanes of a simdgroup that call an operation from the same place take part in it together. Every function is
+ * inlined, so that an operation in a function that is called from two places is two places, as it is for a GPU.
  */
 static const char inline_all[] = "#pragma clang attribute push(__attribute__((always_inline)), apply_to = function)\n";
 

@@ -35,6 +35,15 @@ kernel void traits(device Record *out [[buffer(0)]], device const float *in [[bu
     SAME(sizeof(long), 8);
     SAME(sizeof(size_t), 8);
     SAME((extent<int[3][5], 1>::value), 5);
+
+    // Otherwise threadgroup variables of these types would need code at run time.
+    TRUE(is_trivial_v<float3>);
+    TRUE(is_trivial_v<packed_bfloat4>);
+    TRUE(is_trivial_v<bfloat>);
+    TRUE(is_trivial_v<half4x4>);
+    TRUE(is_trivial_v<atomic_float>);
+    TRUE(is_trivial_v<simdgroup_half8x8>);
+    TRUE((is_trivial_v<array<float2, 3>>));
 }
 
 kernel void limits(device Record *out [[buffer(0)]], device const float *in [[buffer(1)]]) {

@@ -241,7 +241,8 @@ template <class P> MSL_ALWAYS_INLINE bare<P> from_numbers(const uint32_t (&numbe
         template <class P> static constexpr kernel_parameter parameter() {                                      \
             return {0, -1, 0};                                                                                  \
         }                                                                                                       \
-        template <class P> static MSL_ALWAYS_INLINE bare<P> get(const kernel_group &group, const kernel_thread &thread) { \
+        template <class P>                                                                                      \
+        static MSL_ALWAYS_INLINE bare<P> get(const kernel_group &group, const kernel_thread &thread) {          \
             (void)group;                                                                                        \
             (void)thread;                                                                                       \
             const uint32_t numbers[3] = {uint32_t(x), uint32_t(y), uint32_t(z)};                                \
@@ -299,7 +300,8 @@ template <class... P, class... Parameters> struct kernel<void(P...), Parameters.
         return {{Parameters::template parameter<P>()..., {0, -1, 0}}};
     }
     template <class Function>
-    static MSL_ALWAYS_INLINE void run_thread(Function function, const kernel_group &group, const kernel_thread &thread) {
+    static MSL_ALWAYS_INLINE void run_thread(Function function, const kernel_group &group,
+                                             const kernel_thread &thread) {
         function(Parameters::template get<P>(group, thread)...);
     }
     /* Copies what the loop reads, because the compiler cannot know that the kernel does not write to it. */

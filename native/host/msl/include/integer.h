@@ -56,7 +56,7 @@ MSL_INLINE constexpr T saturated_sum(T a, T b) {
 template <typename T>
 MSL_INLINE constexpr T saturated_difference(T a, T b) {
     T difference = 0;
-    return __builtin_sub_overflow(a, b, &difference) ? limit<T>(is_unsigned_v<T> || b > T(0)) : difference;
+    return __builtin_sub_overflow(a, b, &difference) ? limit<T>(b > T(0)) : difference;
 }
 template <typename T>
 MSL_INLINE constexpr T saturated_product_sum(T a, T b, T c) {

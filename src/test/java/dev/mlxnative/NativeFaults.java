@@ -17,10 +17,15 @@ public final class NativeFaults {
     private static final MethodHandle SET_NO_RESIDENCY_SETS;
     private static final MethodHandle SET_EMPTY_CREATE;
     private static final MethodHandle SET_EMPTY_WRAP;
+    private static final MethodHandle SET_COMMAND_BUFFER_FAILURE;
     private static final MethodHandle LIVE_DEVICES;
     private static final MethodHandle LIVE_BUFFERS;
     private static final MethodHandle LIVE_EVENTS;
     private static final MethodHandle LIVE_RESIDENCY_SETS;
+    private static final MethodHandle LIVE_LIBRARIES;
+    private static final MethodHandle LIVE_PIPELINES;
+    private static final MethodHandle LIVE_QUEUES;
+    private static final MethodHandle LIVE_COMMAND_BUFFERS;
 
     static {
         NativeLibrary.load(null);
@@ -31,10 +36,16 @@ public final class NativeFaults {
         SET_NO_RESIDENCY_SETS = find("set_no_residency_sets", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
         SET_EMPTY_CREATE = find("set_empty_create", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
         SET_EMPTY_WRAP = find("set_empty_wrap", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
+        SET_COMMAND_BUFFER_FAILURE =
+                find("set_command_buffer_failure", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
         LIVE_DEVICES = find("live_devices", count());
         LIVE_BUFFERS = find("live_buffers", count());
         LIVE_EVENTS = find("live_events", count());
         LIVE_RESIDENCY_SETS = find("live_residency_sets", count());
+        LIVE_LIBRARIES = find("live_libraries", count());
+        LIVE_PIPELINES = find("live_pipelines", count());
+        LIVE_QUEUES = find("live_queues", count());
+        LIVE_COMMAND_BUFFERS = find("live_command_buffers", count());
     }
 
     private NativeFaults() {}
@@ -84,6 +95,11 @@ public final class NativeFaults {
         call(SET_EMPTY_WRAP, 1);
     }
 
+    /** Makes command buffers that are submitted from now on fail for lack of memory, after their commands have run. */
+    public static void failCommandBuffers() {
+        call(SET_COMMAND_BUFFER_FAILURE, 3);
+    }
+
     public static long liveResidencySets() {
         return (long) call(LIVE_RESIDENCY_SETS);
     }
@@ -98,6 +114,22 @@ public final class NativeFaults {
 
     public static long liveEvents() {
         return (long) call(LIVE_EVENTS);
+    }
+
+    public static long liveLibraries() {
+        return (long) call(LIVE_LIBRARIES);
+    }
+
+    public static long livePipelines() {
+        return (long) call(LIVE_PIPELINES);
+    }
+
+    public static long liveQueues() {
+        return (long) call(LIVE_QUEUES);
+    }
+
+    public static long liveCommandBuffers() {
+        return (long) call(LIVE_COMMAND_BUFFERS);
     }
 
     private static Object call(MethodHandle function, Object... arguments) {

@@ -68,8 +68,8 @@ class ReadmeTest {
     @Test
     void theExampleRuns() throws Exception {
         ForkedJvm jvm =
-                run("import java.lang.foreign.ValueLayout;", snippet("try (MlxDevice device = MlxDevice.open();"));
-        assertThat(jvm.out()).isEqualTo("2 of 3 from the pool\n");
+                run("import java.lang.foreign.ValueLayout;", snippet("String source ="));
+        assertThat(jvm.out()).isEqualTo("42.0\n");
     }
 
     @Test

@@ -13,7 +13,7 @@ final class Disturber {
     private static final int RARITY = 40;
 
     private static final long LONGEST_NANOS = TimeUnit.MILLISECONDS.toNanos(8);
-    private static final int KINDS = 5;
+    private static final int KINDS = 6;
     private static final int KINDS_WITHOUT_FAULTS = 3;
     private static final int LATEST_CREATION = 20;
     private static final int MOST_CREATIONS = 12;
@@ -67,6 +67,10 @@ final class Disturber {
                 count++;
                 NativeFaults.byteBudget(random.nextLong(device.allocatedBytes() / 2 + 1));
                 pool.clear(); // empties the cache, so that requests reach the device
+            }
+            case 4 -> {
+                count++;
+                NativeFaults.failCommandBuffers();
             }
             default -> {
                 count++;

@@ -1,7 +1,7 @@
 package dev.mlxnative.bench.soak;
 
+import dev.mlxnative.MlxBufferPool;
 import dev.mlxnative.MlxDevice;
-import dev.mlxnative.MlxSharedEvent;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
@@ -12,10 +12,11 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * A thread that completes fences as a GPU with several queues does: late, in order within a queue, in any order between
- * queues.
+ * The command queues of all threads, and a thread that makes the GPU late: it opens the gates that command buffers wait
+ * for, and completes fences that do not belong to command buffers, in any order.
  *
- * <p>Before it completes a fence, it checks the stamps of the memory that is parked with the fence.
+ * <p>Before it completes a fence, it checks the stamps of the memory that is parked with the fence. A command buffer
+ * checks the stamps of the memory that it uses.
  */
 final class Gpu implements AutoCloseable {
 
@@ -31,11 +32,14 @@ final class Gpu implements AutoCloseable {
 
     private static final long STEP_NANOS = TimeUnit.MICROSECONDS.toNanos(200);
 
-    /** One due fence in this many completes in a step. */
+    /** One due fence in this many completes in a step, and one gate in this many stays closed. */
     private static final int LATENESS = 2;
 
-    private final Queue<ParkedLeases> unordered = newSubmissions();
-    private final List<CommandQueue> queues = new ArrayList<>();
+    private final Queue<ParkedLeases> unordered = new ArrayBlockingQueue<>(ROOM);
+    private final List<StampQueue> queues = new ArrayList<>();
+    private final MlxDevice device;
+    private final StampKernels kernels;
+    private final boolean faults;
     private final List<ParkedLeases> running = new ArrayList<>();
     private final AtomicInteger submitted = new AtomicInteger();
     private final SplittableRandom random;
@@ -45,20 +49,34 @@ final class Gpu implements AutoCloseable {
     private volatile long overlaps;
     private volatile long heapErrors;
 
-    Gpu(SplittableRandom random, Errors errors) {
+    /**
+     * Compiles the kernel.
+     *
+     * @param faults whether command buffers fail now and then
+     * @throws dev.mlxnative.MlxException if there is no compiler
+     */
+    Gpu(MlxDevice device, boolean faults, SplittableRandom random, Errors errors) {
+        this.device = device;
+        this.kernels = new StampKernels(device);
+        this.faults = faults;
         this.random = random;
         this.errors = errors;
     }
 
     /**
-     * Creates a queue for one thread, whose fences complete in the order of their submission.
+     * Creates a queue for one thread. The caller creates every queue before {@link #start}.
      *
-     * <p>The caller creates every queue before {@link #start}.
+     * @param scratch the pool of scratch memory, which stays open until the queues are closed
      */
-    CommandQueue newQueue(MlxDevice device) {
-        var queue = new CommandQueue(device.newSharedEvent());
+    StampQueue newQueue(MlxBufferPool scratch) {
+        var queue = new StampQueue(device, scratch, kernels, faults, errors);
         queues.add(queue);
         return queue;
+    }
+
+    /** The queues of all threads. */
+    List<StampQueue> queues() {
+        return queues;
     }
 
     void start() {
@@ -69,13 +87,17 @@ final class Gpu implements AutoCloseable {
         return submitted.get() >= MOST_SUBMITTED;
     }
 
+    /** Whether every fence and every command buffer is complete. The threads that have queues have ended. */
     boolean isIdle() {
-        return submitted.get() == 0;
+        boolean idle = hasNoFences();
+        for (StampQueue queue : queues) {
+            idle &= queue.isIdle();
+        }
+        return idle;
     }
 
-    /** Creates a queue that allocates nothing when leases are submitted. */
-    private static Queue<ParkedLeases> newSubmissions() {
-        return new ArrayBlockingQueue<>(ROOM);
+    private boolean hasNoFences() {
+        return submitted.get() == 0;
     }
 
     /** Creates an empty group of leases, whose fence completes in no order with any other. */
@@ -90,8 +112,21 @@ final class Gpu implements AutoCloseable {
         submitted.incrementAndGet();
     }
 
+    /** The number of altered stamps. The GPU is idle. */
     long overlaps() {
-        return overlaps;
+        return overlaps + kernels.overlaps();
+    }
+
+    long commandBuffers() {
+        return queues.stream().mapToLong(StampQueue::commandBuffers).sum();
+    }
+
+    long dispatches() {
+        return queues.stream().mapToLong(StampQueue::dispatches).sum();
+    }
+
+    long failedCommandBuffers() {
+        return queues.stream().mapToLong(StampQueue::failures).sum();
     }
 
     /** The number of times that this thread found the heap full. */
@@ -101,7 +136,7 @@ final class Gpu implements AutoCloseable {
 
     private void run() {
         try {
-            while (!closing || !isIdle()) {
+            while (!closing || !hasNoFences()) {
                 try {
                     step();
                 } catch (OutOfMemoryError e) {
@@ -116,15 +151,8 @@ final class Gpu implements AutoCloseable {
 
     /** If this meets an error, the next step completes the fence that this one could not complete. */
     private void step() {
-        for (CommandQueue queue : queues) {
-            while (random.nextInt(LATENESS) != 0) {
-                ParkedLeases next = queue.submissions.peek();
-                if (next == null) {
-                    break;
-                }
-                complete(next);
-                queue.submissions.remove();
-            }
+        for (StampQueue queue : queues) {
+            queue.openGate(random, LATENESS);
         }
         for (ParkedLeases next = unordered.peek(); next != null; next = unordered.peek()) {
             running.add(next);
@@ -143,7 +171,7 @@ final class Gpu implements AutoCloseable {
         submitted.decrementAndGet();
     }
 
-    /** Completes all submissions, and closes the queues. */
+    /** Completes all fences, and closes the queues, whose command buffers are complete. */
     @Override
     public void close() {
         closing = true;
@@ -152,29 +180,7 @@ final class Gpu implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        queues.forEach(queue -> queue.event.close());
-    }
-
-    /** A queue with one event, whose values the GPU signals in order. One thread submits to it. */
-    final class CommandQueue {
-
-        private final MlxSharedEvent event;
-        private final Queue<ParkedLeases> submissions = newSubmissions();
-        private long value;
-
-        private CommandQueue(MlxSharedEvent event) {
-            this.event = event;
-        }
-
-        ParkedLeases leases(int capacity) {
-            long next = ++value;
-            return new ParkedLeases(event.at(next), () -> event.signal(next), new EndedLeases(capacity));
-        }
-
-        /** Submits leases that have ended. Allocates nothing. */
-        void submit(ParkedLeases leases) {
-            submissions.add(leases);
-            submitted.incrementAndGet();
-        }
+        queues.forEach(StampQueue::close);
+        kernels.close();
     }
 }

@@ -4,6 +4,8 @@ import dev.mlxnative.BufferAllocationException;
 import dev.mlxnative.DType;
 import dev.mlxnative.MlxBuffer;
 import dev.mlxnative.MlxBufferPool;
+import dev.mlxnative.MlxCommandBuffer;
+import dev.mlxnative.MlxException;
 import dev.mlxnative.MlxScope;
 import dev.mlxnative.bench.replay.Stamp;
 import java.util.SplittableRandom;
@@ -30,7 +32,7 @@ final class RecursingThread implements Runnable {
     static final int LARGEST = 1 << 16;
 
     private static final int LEASES_OF_FENCE = 8;
-    private static final int KINDS = 6;
+    private static final int KINDS = 7;
 
     /** As for {@link SharingThread}: the close of a scope for any thread stops all threads. */
     private static final int SHARED_SCOPES = 64;
@@ -38,6 +40,7 @@ final class RecursingThread implements Runnable {
     private final MlxBufferPool pool;
     private final boolean checked;
     private final Gpu gpu;
+    private final StampQueue queue;
     private final SplittableRandom random;
     private final Errors errors;
     private final BooleanSupplier stop;
@@ -52,6 +55,8 @@ final class RecursingThread implements Runnable {
     /** Whether the lease is the last one in {@link #parked}. */
     private boolean parking;
 
+    private @Nullable MlxCommandBuffer commands;
+
     private @Nullable MlxScope scope;
     private int leasesOfScope;
 
@@ -61,6 +66,7 @@ final class RecursingThread implements Runnable {
             MlxBufferPool pool,
             boolean checked,
             Gpu gpu,
+            StampQueue queue,
             SplittableRandom random,
             Errors errors,
             BooleanSupplier stop) {
@@ -68,6 +74,7 @@ final class RecursingThread implements Runnable {
         this.pool = pool;
         this.checked = checked;
         this.gpu = gpu;
+        this.queue = queue;
         this.random = random;
         this.errors = errors;
         this.stop = stop;
@@ -138,11 +145,14 @@ final class RecursingThread implements Runnable {
                 case 1 -> pool.release(lease());
                 case 2 -> park(lease());
                 case 3 -> useScope();
-                case 4 -> pool.stats();
+                case 4 -> useCommands();
+                case 5 -> pool.stats();
                 default -> pool.trim(cacheLimit);
             }
         } catch (BufferAllocationException e) {
             tally.refused(e);
+        } catch (MlxException e) {
+            // A fault of the device met the commit.
         }
         settle();
     }
@@ -191,7 +201,26 @@ final class RecursingThread implements Runnable {
         }
     }
 
-    /** Ends the lease and the scope. If this meets an error, it can be repeated. */
+    /** Ends a lease that a command buffer uses. */
+    private void useCommands() {
+        if (queue.isBusy()) {
+            return;
+        }
+        MlxBuffer leased = lease();
+        MlxCommandBuffer opened = queue.newCommandBuffer();
+        commands = opened;
+        Stamp written = stamp;
+        if (written != null) {
+            queue.encodeCheck(opened, leased, written);
+        }
+        long doneValue = queue.encodeSignal(opened);
+        opened.commit();
+        leased.close();
+        tally.inFlightReleases++;
+        queue.noteCommitted(opened, 0, doneValue);
+    }
+
+    /** Ends the lease, the command buffer and the scope. If this meets an error, it can be repeated. */
     private void settle() {
         MlxBuffer leased = lease;
         if (leased != null) {
@@ -206,6 +235,10 @@ final class RecursingThread implements Runnable {
             parking = false;
             lease = null;
             tally.ended++;
+        }
+        if (commands != null) {
+            commands.close();
+            commands = null;
         }
         if (scope != null) {
             scope.close();

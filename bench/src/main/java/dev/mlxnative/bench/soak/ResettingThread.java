@@ -3,6 +3,7 @@ package dev.mlxnative.bench.soak;
 import dev.mlxnative.MlxBuffer;
 import dev.mlxnative.MlxBufferPool;
 import dev.mlxnative.MlxFence;
+import dev.mlxnative.bench.replay.Stamp;
 import dev.mlxnative.bench.replay.Trace;
 import java.util.SplittableRandom;
 import java.util.function.BooleanSupplier;
@@ -17,6 +18,7 @@ final class ResettingThread extends TraceThread {
     private static final int REQUESTS_OF_STEP = 700;
 
     private final Gpu gpu;
+    private final CommandGroup commands;
     private final SplittableRandom random;
     private int requests;
 
@@ -26,12 +28,14 @@ final class ResettingThread extends TraceThread {
             MlxBufferPool pool,
             boolean checked,
             Gpu gpu,
+            StampQueue queue,
             SplittableRandom random,
             Errors errors,
             BooleanSupplier stop) {
         super(number, trace, pool, checked, errors, stop);
         this.gpu = gpu;
         this.random = random;
+        this.commands = new CommandGroup(queue, gpu.queues(), REQUESTS_OF_STEP, tally, random.split());
     }
 
     @Override
@@ -47,16 +51,26 @@ final class ResettingThread extends TraceThread {
         buffer.close();
     }
 
+    /** The reset comes before or after the commit of the command buffer that uses the leases. */
     @Override
     protected void endAll() {
         boolean fenced = random.nextBoolean() && !gpu.isBusy();
+        boolean inFlight = random.nextBoolean() && commands.accepts();
         ParkedLeases parked = Gpu.unorderedLeases(live.length);
         for (int slot = 0; slot < live.length; slot++) {
             MlxBuffer buffer = live[slot];
             if (buffer != null) {
                 check(slot, buffer);
+                Stamp stamp = stamps[slot];
+                if (inFlight && stamp != null) {
+                    commands.check(buffer, stamp);
+                    tally.inFlightReleases++;
+                }
                 parked.leases().add(buffer, stampAfterEnd(slot));
             }
+        }
+        if (random.nextBoolean()) {
+            commands.submit();
         }
         reset(fenced ? parked.fence() : null);
         for (int slot = 0; slot < live.length; slot++) {
@@ -67,6 +81,7 @@ final class ResettingThread extends TraceThread {
         if (fenced) {
             gpu.submit(parked);
         }
+        commands.submit();
         requests = 0;
         tally.resets++;
     }

@@ -4,20 +4,25 @@ import dev.mlxnative.DType;
 import dev.mlxnative.MlxBuffer;
 import dev.mlxnative.MlxBufferPool;
 import dev.mlxnative.MlxScope;
+import dev.mlxnative.bench.replay.Stamp;
 import dev.mlxnative.bench.replay.Trace;
 import java.util.SplittableRandom;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A thread that shares its pool with others. A lease ends by a release, by a release with a fence, or with its scope.
+ * A thread that shares its pool with others. A lease ends by a release, by a release with a fence, by a release while a
+ * command buffer uses it, or with its scope.
  */
 final class SharingThread extends TraceThread {
 
-    /** One release in this many has a fence. */
+    /** One release in this many has a fence, and as many end a lease that a command buffer uses. */
     private static final int FENCED = 64;
 
-    /** The number of leases that have the same fence. */
+    private static final int WITH_FENCE = 0;
+    private static final int WITH_COMMANDS = 1;
+
+    /** The number of leases that have the same fence or command buffer. */
     private static final int LEASES_OF_FENCE = 8;
 
     /** One request in this many opens a scope. */
@@ -34,12 +39,11 @@ final class SharingThread extends TraceThread {
     private static final int SHARED_SCOPES = 16;
 
     private final Gpu gpu;
-    private final Gpu.CommandQueue queue;
+    private final CommandGroup commands;
     private final VirtualThreadGate gate;
     private final SplittableRandom random;
 
     private @Nullable ParkedLeases parked;
-    private boolean inOrder;
 
     private @Nullable MlxScope scope;
     private int requestsOfScope;
@@ -53,14 +57,14 @@ final class SharingThread extends TraceThread {
             MlxBufferPool pool,
             boolean checked,
             Gpu gpu,
-            Gpu.CommandQueue queue,
+            StampQueue queue,
             VirtualThreadGate gate,
             SplittableRandom random,
             Errors errors,
             BooleanSupplier stop) {
         super(number, trace, pool, checked, errors, stop);
         this.gpu = gpu;
-        this.queue = queue;
+        this.commands = new CommandGroup(queue, gpu.queues(), LEASES_OF_FENCE, tally, random.split());
         this.gate = gate;
         this.random = random;
         this.scoped = new boolean[trace.peakLiveCount()];
@@ -86,11 +90,34 @@ final class SharingThread extends TraceThread {
     protected void end(int slot, MlxBuffer buffer) {
         if (scoped[slot]) {
             endEarly(slot, buffer);
-        } else if (random.nextInt(FENCED) == 0 && !gpu.isBusy()) {
+            return;
+        }
+        int way = random.nextInt(FENCED);
+        if (way == WITH_FENCE && !gpu.isBusy()) {
             park(slot, buffer);
+        } else if (way == WITH_COMMANDS && checkOnGpu(slot, buffer)) {
+            if (commands.holdsLeases()) {
+                commands.hold(buffer);
+            } else {
+                pool.release(buffer);
+                tally.inFlightReleases++;
+            }
         } else {
             pool.release(buffer);
         }
+    }
+
+    /** Encodes a check of a lease, unless it has no stamp or too many command buffers are in flight. */
+    private boolean checkOnGpu(int slot, MlxBuffer buffer) {
+        if (commands.isFull()) {
+            commands.submit();
+        }
+        Stamp stamp = stamps[slot];
+        boolean checks = stamp != null && commands.accepts();
+        if (checks) {
+            commands.check(buffer, stamp);
+        }
+        return checks;
     }
 
     private void endEarly(int slot, MlxBuffer buffer) {
@@ -107,8 +134,7 @@ final class SharingThread extends TraceThread {
     private void park(int slot, MlxBuffer buffer) {
         ParkedLeases group = parked;
         if (group == null) {
-            inOrder = random.nextBoolean();
-            group = inOrder ? queue.leases(LEASES_OF_FENCE) : Gpu.unorderedLeases(LEASES_OF_FENCE);
+            group = Gpu.unorderedLeases(LEASES_OF_FENCE);
             parked = group;
         }
         group.leases().add(buffer, stampAfterEnd(slot));
@@ -126,11 +152,7 @@ final class SharingThread extends TraceThread {
 
     private void submit() {
         if (parked != null) {
-            if (inOrder) {
-                queue.submit(parked);
-            } else {
-                gpu.submit(parked);
-            }
+            gpu.submit(parked);
             parked = null;
         }
     }
@@ -139,10 +161,14 @@ final class SharingThread extends TraceThread {
         if (scope == null) {
             return;
         }
+        boolean inFlight = random.nextBoolean();
         for (int slot = 0; slot < scoped.length; slot++) {
             MlxBuffer buffer = live[slot];
             if (scoped[slot] && buffer != null) {
                 check(slot, buffer);
+                if (inFlight && checkOnGpu(slot, buffer)) {
+                    tally.inFlightReleases++;
+                }
                 remove(slot);
             }
             scoped[slot] = false;
@@ -160,5 +186,6 @@ final class SharingThread extends TraceThread {
             endIfLive(slot);
         }
         submit();
+        commands.submit();
     }
 }

@@ -59,6 +59,9 @@ final class Soak {
     private final MlxDevice device = MlxDevice.open();
     private final long liveObjectsBefore = liveObjects() - 1;
     private final long bytesBefore = device.allocatedBytes();
+    /** The bytes of the device while no pool has any: those of the kernels' result. */
+    private final long bytesAtRest;
+
     private final long pageBytes = pageBytes(device);
     private final Errors errors = new Errors();
     private final List<TraceThread> sharing = new ArrayList<>();
@@ -92,7 +95,8 @@ final class Soak {
         shared = pool("soak-shared", traceOfThread.subList(0, settings.threads()));
         own = pool("soak-own", List.of(last));
         gate = new VirtualThreadGate(settings.threads() / 2);
-        gpu = new Gpu(random.split(), errors);
+        gpu = new Gpu(device, settings.faults(), random.split(), errors);
+        bytesAtRest = device.allocatedBytes();
         BooleanSupplier stop = () -> stopping;
         for (int i = 0; i < settings.threads(); i++) {
             sharing.add(new SharingThread(
@@ -101,27 +105,42 @@ final class Soak {
                     shared,
                     settings.checked(),
                     gpu,
-                    gpu.newQueue(device),
+                    gpu.newQueue(shared),
                     gate,
                     random.split(),
                     errors,
                     stop));
         }
         resetting = new ResettingThread(
-                settings.threads(), last, own, settings.checked(), gpu, random.split(), errors, stop);
+                settings.threads(),
+                last,
+                own,
+                settings.checked(),
+                gpu,
+                gpu.newQueue(own),
+                random.split(),
+                errors,
+                stop);
         for (int i = 0; settings.vmErrors() && i < RECURSING_THREADS; i++) {
             recursing.add(new RecursingThread(
-                    settings.threads() + 1 + i, shared, settings.checked(), gpu, random.split(), errors, stop));
+                    settings.threads() + 1 + i,
+                    shared,
+                    settings.checked(),
+                    gpu,
+                    gpu.newQueue(shared),
+                    random.split(),
+                    errors,
+                    stop));
         }
         sharedWatch = new Watch(shared, pageBytes);
         ownWatch = new Watch(own, pageBytes);
         disturber = new Disturber(device, shared, settings.faults(), random.split());
         // A buffer that is created while the heap is full may have no owner, and is released a little later.
         long ownerless = settings.vmErrors() ? sharing.size() + 1L + recursing.size() : 0;
-        bufferLimit = shared.limits().bufferLimit() + own.limits().bufferLimit() + ownerless;
+        bufferLimit = shared.limits().bufferLimit() + own.limits().bufferLimit() + ownerless + 1;
         randomOfHeap = random.split();
         deviceLimitBytes =
-                bytesBefore + deviceLimit(shared) + deviceLimit(own) + ownerless * largestCapacity(traceOfThread);
+                bytesAtRest + deviceLimit(shared) + deviceLimit(own) + ownerless * largestCapacity(traceOfThread);
     }
 
     private MlxBufferPool pool(String name, List<Trace> traces) {
@@ -172,6 +191,10 @@ final class Soak {
         return NativeFaults.liveDevices()
                 + NativeFaults.liveBuffers()
                 + NativeFaults.liveEvents()
+                + NativeFaults.liveLibraries()
+                + NativeFaults.livePipelines()
+                + NativeFaults.liveQueues()
+                + NativeFaults.liveCommandBuffers()
                 + NativeFaults.liveResidencySets();
     }
 
@@ -203,9 +226,10 @@ final class Soak {
         PoolStats sharedStats = shared.stats();
         PoolStats ownStats = own.stats();
         LostBudget lost = lostBudget(shared).plus(lostBudget(own));
+        long overlaps = tally.overlaps + gpu.overlaps();
+        gpu.close();
         closeWithParkedMemory(shared);
         own.close();
-        gpu.close();
         await(() -> device.allocatedBytes() == bytesBefore);
         long lostBytes = device.allocatedBytes() - bytesBefore;
         device.close();
@@ -234,9 +258,14 @@ final class Soak {
                 tally.stackOverflows,
                 tally.heapErrors + gpu.heapErrors() + heapErrors,
                 tally.fenced,
+                gpu.commandBuffers(),
+                gpu.dispatches(),
+                gpu.failedCommandBuffers(),
+                tally.inFlightReleases,
+                tally.scratchLeases,
                 tally.scopes,
                 tally.resets,
-                tally.overlaps + gpu.overlaps(),
+                overlaps,
                 sharedWatch.samples() + ownWatch.samples(),
                 sharedWatch.violations() + ownWatch.violations(),
                 shared.limits().memoryLimit(),
@@ -350,7 +379,8 @@ final class Soak {
     }
 
     /**
-     * Waits for the fences, checks the counters, empties the pools, and measures the memory of the process.
+     * Waits for the fences and command buffers, checks the counters, empties the pools, and measures the memory of the
+     * process.
      *
      * <p>The caller has ended every lease.
      */
@@ -360,7 +390,7 @@ final class Soak {
         ownWatch.sampleAtRest(resetting.tally());
         shared.clear();
         own.clear();
-        await(() -> device.allocatedBytes() == bytesBefore);
+        await(() -> device.allocatedBytes() == bytesAtRest);
         return ProcessMemory.now();
     }
 

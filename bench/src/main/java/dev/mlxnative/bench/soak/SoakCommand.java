@@ -1,5 +1,6 @@
 package dev.mlxnative.bench.soak;
 
+import dev.mlxnative.CompilationException;
 import dev.mlxnative.LeakDetection;
 import dev.mlxnative.MlxDevice;
 import dev.mlxnative.MlxException;
@@ -193,6 +194,7 @@ public final class SoakCommand implements Callable<Integer> {
                 settings.operations() == Long.MAX_VALUE ? settings.duration().toMillis() : settings.operations();
         try (var progress = Progress.of("soak", total)) {
             requireFaultsLibrary();
+            requireCompiler();
             var soak = new Soak(traces, settings);
             SoakResult result = soak.run(progress);
             soak.notes().forEach(err()::println);
@@ -208,6 +210,16 @@ public final class SoakCommand implements Callable<Integer> {
         if (SymbolLookup.loaderLookup().find("mlxshim_faults_clear").isEmpty()) {
             throw new CommandFailure(
                     "-Dmlx.shim.path must name a test build of the native library", CommandLine.ExitCode.USAGE, null);
+        }
+    }
+
+    private static void requireCompiler() throws CommandFailure {
+        try (MlxDevice device = MlxDevice.open()) {
+            new StampKernels(device).close();
+        } catch (CompilationException e) {
+            throw e;
+        } catch (MlxException e) {
+            throw new CommandFailure(String.valueOf(e.getMessage()), CommandLine.ExitCode.USAGE, e);
         }
     }
 

@@ -26,6 +26,11 @@ import java.util.List;
  * @param stackOverflows the calls of a pool that met a {@link StackOverflowError}
  * @param heapErrors the times that a thread of the soak met an {@link OutOfMemoryError}
  * @param fencedReleases the leases that ended with a fence
+ * @param commandBuffers the command buffers that were committed
+ * @param dispatches the kernels that were encoded, each of which checked a stamp
+ * @param failedCommandBuffers the command buffers that failed, each by a fault that the soak injected
+ * @param inFlightReleases the leases that ended while a command buffer used them
+ * @param scratchLeases the leases of scratch memory
  * @param scopes the scopes, which served a few dozen requests each
  * @param resets the number of times that a thread reset its pool
  * @param overlaps the leases whose stamps another lease altered
@@ -69,6 +74,11 @@ record SoakResult(
         long stackOverflows,
         long heapErrors,
         long fencedReleases,
+        long commandBuffers,
+        long dispatches,
+        long failedCommandBuffers,
+        long inFlightReleases,
+        long scratchLeases,
         long scopes,
         long resets,
         long overlaps,

@@ -15,6 +15,8 @@ final class Tally {
     long ended;
     long overlaps;
     long fenced;
+    long inFlightReleases;
+    long scratchLeases;
     long scopes;
     long resets;
     long refusedByMemoryLimit;
@@ -61,6 +63,8 @@ final class Tally {
             sum.ended += tally.ended;
             sum.overlaps += tally.overlaps;
             sum.fenced += tally.fenced;
+            sum.inFlightReleases += tally.inFlightReleases;
+            sum.scratchLeases += tally.scratchLeases;
             sum.scopes += tally.scopes;
             sum.resets += tally.resets;
             sum.refusedByMemoryLimit += tally.refusedByMemoryLimit;
