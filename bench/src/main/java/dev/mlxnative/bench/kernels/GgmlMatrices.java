@@ -51,8 +51,7 @@ final class GgmlMatrices {
      * @param groupRows the rows of a simdgroup, or those of the threadgroup if its simdgroups share them
      * @param memory threadgroup memory; ggml sets 0 bytes for q4_0, which this library refuses
      */
-    private static KernelCheck vector(
-            String types, int rows, int columns, int groupRows, int simdgroups, int memory) {
+    private static KernelCheck vector(String types, int rows, int columns, int groupRows, int simdgroups, int memory) {
         GgmlBlocks weights = weights(types, rows * columns);
         double[] x = Numbers.random(DType.F32, columns, 2);
         boolean shared = !types.startsWith("q4_0");
@@ -73,14 +72,20 @@ final class GgmlMatrices {
                 .with(MATRIX_VECTOR + 4, (short) 1);
         double[] expected = References.multiply(weights.values(), x, rows, 1, columns);
         String sizes = rows + " x " + columns;
-        return Ggml.check("kernel_mul_mv_" + types, constants, sizes, TEST_MUL_MAT, expected, launch -> launch.constant(
-                        0, arguments)
-                .bytes(1, weights.bytes())
-                .input(2, DType.F32, x)
-                .output(3, DType.F32, rows)
-                .threadgroupMemory(0, memory)
-                .dispatchThreadgroups(
-                        MlxSize.of((rows + rowsPerGroup - 1) / rowsPerGroup), MlxSize.of(SIMD_WIDTH, simdgroups)));
+        return Ggml.check(
+                "kernel_mul_mv_" + types,
+                constants,
+                sizes,
+                TEST_MUL_MAT,
+                expected,
+                launch -> launch.constant(0, arguments)
+                        .bytes(1, weights.bytes())
+                        .input(2, DType.F32, x)
+                        .output(3, DType.F32, rows)
+                        .threadgroupMemory(0, memory)
+                        .dispatchThreadgroups(
+                                MlxSize.of((rows + rowsPerGroup - 1) / rowsPerGroup),
+                                MlxSize.of(SIMD_WIDTH, simdgroups)));
     }
 
     /** A matrix of m rows and k columns, and n vectors. */
@@ -106,12 +111,17 @@ final class GgmlMatrices {
                 .with(MATRIX_MATRIX + 5, (short) 1);
         double[] expected = References.multiply(x, References.transpose(weights.values(), m, k), n, m, k);
         String sizes = m + " x " + n + " x " + k;
-        return Ggml.check("kernel_mul_mm_" + types, constants, sizes, TEST_MUL_MAT, expected, launch -> launch.constant(
-                        0, arguments)
-                .bytes(1, weights.bytes())
-                .input(2, DType.F32, x)
-                .output(3, DType.F32, n * m)
-                .threadgroupMemory(0, partial ? 8_192 : 6_144)
-                .dispatchThreadgroups(MlxSize.of((n + 31) / 32, (m + 63) / 64), MlxSize.of(SIMD_WIDTH, 4)));
+        return Ggml.check(
+                "kernel_mul_mm_" + types,
+                constants,
+                sizes,
+                TEST_MUL_MAT,
+                expected,
+                launch -> launch.constant(0, arguments)
+                        .bytes(1, weights.bytes())
+                        .input(2, DType.F32, x)
+                        .output(3, DType.F32, n * m)
+                        .threadgroupMemory(0, partial ? 8_192 : 6_144)
+                        .dispatchThreadgroups(MlxSize.of((n + 31) / 32, (m + 63) / 64), MlxSize.of(SIMD_WIDTH, 4)));
     }
 }

@@ -33,9 +33,9 @@ final class GgmlRows {
     private static KernelCheck rmsNorm(int columns, boolean fused) {
         float epsilon = 1e-6f;
         double[] x = Numbers.random(DType.F32, ROWS * columns, 1);
-        double[] weights = fused ? Numbers.random(DType.F32, columns, 2) : IntStream.range(0, columns)
-                .mapToDouble(i -> 1)
-                .toArray();
+        double[] weights = fused
+                ? Numbers.random(DType.F32, columns, 2)
+                : IntStream.range(0, columns).mapToDouble(i -> 1).toArray();
         double[] biases = fused ? Numbers.random(DType.F32, columns, 3) : new double[columns];
         double[] expected = References.rmsNorm(x, weights, epsilon);
         for (int i = 0; i < expected.length; i++) {
@@ -44,7 +44,10 @@ final class GgmlRows {
         int fusedRows = fused ? 1 : 0;
         long row = 4L * columns;
         long fusedRow = fused ? row : 0;
-        Struct arguments = new Struct().ints(columns, columns / 4).longs(row, ROWS * row, ROWS * row).floats(epsilon);
+        Struct arguments = new Struct()
+                .ints(columns, columns / 4)
+                .longs(row, ROWS * row, ROWS * row)
+                .floats(epsilon);
         arguments.ints(ROWS, fusedRows, fusedRows).ints(1, fusedRows, fusedRows).ints(1, fusedRows, fusedRows);
         arguments.longs(row, fusedRow, fusedRow);
         arguments.longs(ROWS * row, fusedRow, fusedRow).longs(ROWS * row, fusedRow, fusedRow);
@@ -82,13 +85,18 @@ final class GgmlRows {
         // Tolerance: test-backend-ops.cpp, test_soft_max.
         Tolerance tolerance = Tolerance.normalizedSquares(1e-6);
         double[] expected = References.softmax(x, columns);
-        return Ggml.check(kernel, ROWS + " x " + columns, tolerance, expected, launch -> launch.constant(0, arguments)
-                .input(1, DType.F32, x)
-                .again(2)
-                .again(3)
-                .output(4, DType.F32, x.length)
-                .threadgroupMemory(0, SIMD_SUMS)
-                .dispatchThreadgroups(MlxSize.of(ROWS), threadgroup));
+        return Ggml.check(
+                kernel,
+                ROWS + " x " + columns,
+                tolerance,
+                expected,
+                launch -> launch.constant(0, arguments)
+                        .input(1, DType.F32, x)
+                        .again(2)
+                        .again(3)
+                        .output(4, DType.F32, x.length)
+                        .threadgroupMemory(0, SIMD_SUMS)
+                        .dispatchThreadgroups(MlxSize.of(ROWS), threadgroup));
     }
 
     private static KernelCheck sumRows(int columns) {
@@ -103,12 +111,17 @@ final class GgmlRows {
         MlxFunctionConstants constants = MlxFunctionConstants.of().with(1400, (short) operation);
         String kernel = "kernel_sum_rows_f32_f32";
         double[] expected = References.reduce(x, columns, Double::sum);
-        return Ggml.check(kernel, constants, ROWS + " x " + columns, Ggml.DEFAULT, expected, launch -> launch
-                .constant(0, arguments)
-                .input(1, DType.F32, x)
-                .output(2, DType.F32, ROWS)
-                .threadgroupMemory(0, SIMD_SUMS)
-                .dispatchThreadgroups(MlxSize.of(ROWS), MlxSize.of(columns)));
+        return Ggml.check(
+                kernel,
+                constants,
+                ROWS + " x " + columns,
+                Ggml.DEFAULT,
+                expected,
+                launch -> launch.constant(0, arguments)
+                        .input(1, DType.F32, x)
+                        .output(2, DType.F32, ROWS)
+                        .threadgroupMemory(0, SIMD_SUMS)
+                        .dispatchThreadgroups(MlxSize.of(ROWS), MlxSize.of(columns)));
     }
 
     private static KernelCheck argSort(int columns) {
@@ -121,12 +134,16 @@ final class GgmlRows {
                 .ints(columns, ROWS, 1, 1, threads);
         double[] expected = References.argSort(x, columns);
         String kernel = "kernel_argsort_f32_i32_asc";
-        return Ggml.check(kernel, ROWS + " x " + columns, Tolerance.exact(), expected, launch -> launch.constant(
-                        0, arguments)
-                .input(1, DType.F32, x)
-                .output(2, DType.I32, x.length)
-                .threadgroupMemory(0, threads * 4L)
-                .dispatchThreadgroups(MlxSize.of(ROWS), MlxSize.of(threads)));
+        return Ggml.check(
+                kernel,
+                ROWS + " x " + columns,
+                Tolerance.exact(),
+                expected,
+                launch -> launch.constant(0, arguments)
+                        .input(1, DType.F32, x)
+                        .output(2, DType.I32, x.length)
+                        .threadgroupMemory(0, threads * 4L)
+                        .dispatchThreadgroups(MlxSize.of(ROWS), MlxSize.of(threads)));
     }
 
     private static KernelCheck rope(String kernel, int half) {
@@ -134,7 +151,8 @@ final class GgmlRows {
         int positions = 7;
         int offset = 3;
         double[] x = Numbers.random(DType.F32, positions * columns, 1);
-        double[] places = IntStream.range(offset, offset + positions).asDoubleStream().toArray();
+        double[] places =
+                IntStream.range(offset, offset + positions).asDoubleStream().toArray();
         long row = 4L * columns;
         Struct arguments = new Struct()
                 .ints(columns, 1, positions, 1)
@@ -147,12 +165,17 @@ final class GgmlRows {
                 .bools(false, false);
         MlxFunctionConstants constants = MlxFunctionConstants.of().with("FC_rope_is_imrope", false);
         double[] expected = References.rope(x, columns, half, positions, offset, 10_000);
-        return Ggml.check(kernel, constants, positions + " x " + columns, Ggml.DEFAULT, expected, launch -> launch
-                .constant(0, arguments)
-                .input(1, DType.F32, x)
-                .again(3)
-                .input(2, DType.I32, places)
-                .output(4, DType.F32, x.length)
-                .dispatchThreadgroups(MlxSize.of(1, positions), MlxSize.of(columns)));
+        return Ggml.check(
+                kernel,
+                constants,
+                positions + " x " + columns,
+                Ggml.DEFAULT,
+                expected,
+                launch -> launch.constant(0, arguments)
+                        .input(1, DType.F32, x)
+                        .again(3)
+                        .input(2, DType.I32, places)
+                        .output(4, DType.F32, x.length)
+                        .dispatchThreadgroups(MlxSize.of(1, positions), MlxSize.of(columns)));
     }
 }

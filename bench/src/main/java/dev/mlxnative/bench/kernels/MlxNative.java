@@ -37,25 +37,37 @@ final class MlxNative {
         double[] x = Numbers.random(type, ROWS * columns, 1);
         double[] expected = References.softmax(x, columns);
         String kernel = type == DType.F32 ? "softmax_f32" : "softmax_bf16";
-        return check("softmax.metal", kernel, ROWS + " x " + columns, tolerance, expected, arguments -> arguments
-                .input(0, type, x)
-                .output(1, type, x.length)
-                .input(2, DType.F32, columns, 0)
-                .threadgroupMemory(0, THREADS * 4L)
-                .dispatchThreadgroups(MlxSize.of(ROWS), MlxSize.of(THREADS)));
+        return check(
+                "softmax.metal",
+                kernel,
+                ROWS + " x " + columns,
+                tolerance,
+                expected,
+                arguments -> arguments
+                        .input(0, type, x)
+                        .output(1, type, x.length)
+                        .input(2, DType.F32, columns, 0)
+                        .threadgroupMemory(0, THREADS * 4L)
+                        .dispatchThreadgroups(MlxSize.of(ROWS), MlxSize.of(THREADS)));
     }
 
     private static KernelCheck rmsNorm(int columns) {
         double[] x = Numbers.random(DType.F32, ROWS * columns, 1);
         double[] weights = Numbers.random(DType.F32, columns, 2);
         double[] expected = References.rmsNorm(x, weights, 1e-6f);
-        return check("rms_norm.metal", "rms_norm_f32", ROWS + " x " + columns, TEST, expected, arguments -> arguments
-                .input(0, DType.F32, x)
-                .input(1, DType.F32, weights)
-                .output(2, DType.F32, x.length)
-                .input(3, DType.F32, 1e-6f, columns)
-                .threadgroupMemory(0, THREADS * 4L)
-                .dispatchThreadgroups(MlxSize.of(ROWS), MlxSize.of(THREADS)));
+        return check(
+                "rms_norm.metal",
+                "rms_norm_f32",
+                ROWS + " x " + columns,
+                TEST,
+                expected,
+                arguments -> arguments
+                        .input(0, DType.F32, x)
+                        .input(1, DType.F32, weights)
+                        .output(2, DType.F32, x.length)
+                        .input(3, DType.F32, 1e-6f, columns)
+                        .threadgroupMemory(0, THREADS * 4L)
+                        .dispatchThreadgroups(MlxSize.of(ROWS), MlxSize.of(THREADS)));
     }
 
     private static KernelCheck gelu(int size) {
@@ -65,24 +77,37 @@ final class MlxNative {
                         / 2
                         * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (value + 0.044715 * value * value * value))))
                 .toArray();
-        return check("gelu.metal", "gelu_f32", "" + size, TEST, expected, arguments -> arguments
-                .input(0, DType.F32, x)
-                .output(1, DType.F32, size)
-                .dispatchThreads(MlxSize.of(size), MlxSize.of(THREADS)));
+        return check(
+                "gelu.metal",
+                "gelu_f32",
+                "" + size,
+                TEST,
+                expected,
+                arguments -> arguments
+                        .input(0, DType.F32, x)
+                        .output(1, DType.F32, size)
+                        .dispatchThreads(MlxSize.of(size), MlxSize.of(THREADS)));
     }
 
     private static KernelCheck multiply(int rows, int columns, Tolerance tolerance) {
         GgmlBlocks weights = GgmlBlocks.q4(rows * columns);
         double[] x = Numbers.random(DType.F32, columns, 2);
         double[] expected = References.multiply(weights.values(), x, rows, 1, columns);
-        Struct parameters = new Struct().longs(columns, rows, 1, columns, 1, rows, 1).ints(1, 1);
+        Struct parameters =
+                new Struct().longs(columns, rows, 1, columns, 1, rows, 1).ints(1, 1);
         String kernel = "kernel_mul_mv_q4_0_f32";
         String sizes = rows + " x " + columns;
-        return check("quantized_matmul_ggml.metal", kernel, sizes, tolerance, expected, arguments -> arguments
-                .bytes(0, weights.bytes())
-                .input(1, DType.F32, x)
-                .output(2, DType.F32, rows)
-                .constant(3, parameters)
-                .dispatchThreadgroups(MlxSize.of((rows + 7) / 8), MlxSize.of(8, 8)));
+        return check(
+                "quantized_matmul_ggml.metal",
+                kernel,
+                sizes,
+                tolerance,
+                expected,
+                arguments -> arguments
+                        .bytes(0, weights.bytes())
+                        .input(1, DType.F32, x)
+                        .output(2, DType.F32, rows)
+                        .constant(3, parameters)
+                        .dispatchThreadgroups(MlxSize.of((rows + 7) / 8), MlxSize.of(8, 8)));
     }
 }
