@@ -333,6 +333,34 @@ static void test_constants(void) {
     msl_library_release(library);
 }
 
+/* Kernels and constants may have names that the standard library or the front end have too. */
+static void test_names(void) {
+    static const char source[] =
+        "#include <metal_stdlib>\n"
+        "using namespace metal;\n"
+        "constant int value [[function_constant(0)]];\n"
+        "constant bool defined_value = metal::is_function_constant_defined(value);\n"
+        "namespace a { namespace b {\n"
+        "template <int N> [[kernel, max_total_threads_per_threadgroup(N)]] void exp(device int* x) { x[0] = N; }\n"
+        "} }\n"
+        "template [[host_name(\"exp\")]] [[kernel]] decltype(a::b::exp<64>) a::b::exp<64>;\n"
+        "kernel void rotate(device int* x) { x[0] = defined_value ? value : -1; }\n";
+    struct msl_library *library = library_of(source, &safe);
+    const struct mlxshim_function_constant seven = {.name = "value", .type = MLXSHIM_TYPE_INT, .bits = 7};
+    struct msl_kernel *rotate = kernel_with(library, "rotate", &seven, 1);
+    struct msl_kernel *exp = kernel_of(library, "exp");
+    REQUIRE(rotate != NULL && exp != NULL);
+    int32_t out[1] = {0};
+    run_group(rotate, (void *[4]){out}, NULL);
+    CHECK(out[0] == 7);
+    run_group(exp, (void *[4]){out}, NULL);
+    CHECK(out[0] == 64);
+    CHECK(msl_kernel_info(exp)->max_threads == 64);
+    msl_kernel_release(rotate);
+    msl_kernel_release(exp);
+    msl_library_release(library);
+}
+
 /* ---- errors ---- */
 
 static void test_errors(void) {
@@ -549,6 +577,7 @@ int main(int argc, char **argv) {
     test_options();
     test_line_directive();
     test_constants();
+    test_names();
     test_errors();
     test_error_in_template();
     test_warning();

@@ -137,6 +137,11 @@ static void test_brackets(void) {
     CHECK(token_behind_angles(&tokens, 8, tokens.count) == 14);
     CHECK(token_behind_angles(&tokens, 10, 11) == 10);
     tokens_free(&tokens);
+    REQUIRE(tokens_read(slice_of("{ ( [ } ( )"), &tokens));
+    CHECK(tokens.items[0].partner == 3); /* a brace closes what is open inside */
+    CHECK(tokens.items[1].partner == 1);
+    CHECK(tokens.items[4].partner == 5);
+    tokens_free(&tokens);
 }
 
 /* ---- the rewritten source ---- */
@@ -184,6 +189,7 @@ static void test_function_constants(void) {
                   "[[maybe_unused]] static constexpr bool x = msl_entry::constant<bool, msl_named::x, (1 + N)>();"));
     CHECK(becomes("void f() { if (is_function_constant_defined(a::x)) {} }",
                   "inline void f() { if ((a::x_msl_defined)) {} }"));
+    CHECK(becomes("bool b = metal::is_function_constant_defined(x);", "bool b = (x_msl_defined);"));
 }
 
 /* ---- declarations ---- */
@@ -212,12 +218,12 @@ static void test_entries(void) {
     const struct declarations *declarations = &reading.program.declarations;
     CHECK(declarations->problem_count == 0);
     CHECK(declarations->entry_count == 6);
-    CHECK(has_expression(declarations, "scale_f", "inner::scale<float,8>"));
-    CHECK(has_expression(declarations, "scale_h", "inner::scale<half>"));
-    CHECK(has_expression(declarations, "fill_f", "static_cast<void (*)( float*,const float&,uint)>(fill)"));
-    CHECK(has_expression(declarations, "fill_v", "fill<vec<float,2>>"));
-    CHECK(has_expression(declarations, "plain", "plain"));
-    CHECK(has_expression(declarations, "other", "named"));
+    CHECK(has_expression(declarations, "scale_f", "::inner::scale<float,8>"));
+    CHECK(has_expression(declarations, "scale_h", "::inner::scale<half>"));
+    CHECK(has_expression(declarations, "fill_f", "static_cast<void (*)( float*,const float&,uint)>(::fill)"));
+    CHECK(has_expression(declarations, "fill_v", "::fill<vec<float,2>>"));
+    CHECK(has_expression(declarations, "plain", "::plain"));
+    CHECK(has_expression(declarations, "other", "::named"));
     CHECK(declarations->constant_count == 1 && slice_equals(declarations->constants[0].name, "wide"));
     reading_free(&reading);
 }

@@ -201,7 +201,7 @@ static void add_options(struct arguments *arguments, const struct compiler *comp
 
 /*
  * Options for units. Convergent functions keep LLVM from duplicating or merging calls of functions that wait for other
- * threads. C++ 20 would change which structs are aggregates. char is signed in Metal on every processor. Stack probes
+ * threads. A float that is too large for an integer becomes some number, as on a GPU. C++ 20 would change which structs are aggregates. char is signed in Metal on every processor. Stack probes
  * make a kernel with too large variables run into the guard page.
  */
 static const char *const unit_options[] = {
@@ -215,6 +215,7 @@ static const char *const unit_options[] = {
     "-fno-rtti",
     "-fno-strict-aliasing",
     "-fno-math-errno",
+    "-fno-strict-float-cast-overflow",
     "-fconvergent-functions",
     "-ftemplate-backtrace-limit=3",
     "-Xclang",

@@ -180,11 +180,13 @@ static size_t append_token(const struct tokens *tokens, size_t at, size_t end, s
     if (token->kind == TOKEN_NAME && (token_is(tokens, at, "coherent")) && token_is(tokens, at + 1, "(")) {
         return token_behind(tokens, at + 1, end);
     }
-    if (token->kind == TOKEN_NAME && token_is(tokens, at, "is_function_constant_defined") &&
-        token_is(tokens, at + 1, "(")) {
-        size_t behind = token_behind(tokens, at + 1, end);
+    bool qualified = token_is(tokens, at, "metal") && token_is(tokens, at + 1, "::");
+    size_t function = qualified ? at + 2 : at;
+    if (token->kind == TOKEN_NAME && token_is(tokens, function, "is_function_constant_defined") &&
+        token_is(tokens, function + 1, "(")) {
+        size_t behind = token_behind(tokens, function + 1, end);
         text_append_string(out, "(");
-        for (size_t name = at + 2; name + 1 < behind; name++) {
+        for (size_t name = function + 2; name + 1 < behind; name++) {
             text_append_slice(out, token_text(tokens, name));
         }
         text_append_string(out, "_msl_defined)");

@@ -38,7 +38,7 @@ bool unit_knows_type(uint64_t type) {
 }
 
 static void append_members(const struct mlxshim_function_constant *constant, struct text *out) {
-    text_append_string(out, "{ static constexpr bool defined = true; static constexpr auto value = ");
+    text_append_string(out, "{ static constexpr bool msl_defined = true; static constexpr auto msl_value = ");
     append_value(constant->type, constant->bits, out);
     text_append_string(out, "; };\n");
 }
@@ -134,7 +134,7 @@ static void append_max_threads(const struct kernel_function *function, const str
     bool given = function != NULL && function->max_threads.begin < function->max_threads.end;
     bool is_template = given && function->template_header.begin < function->template_header.end;
     if (given && (!is_template || entry->template_arguments != NULL)) {
-        text_append_format(out, "%s%.*s_msl_max_threads_%zu%s", function->path, (int)function->name.length,
+        text_append_format(out, "::%s%.*s_msl_max_threads_%zu%s", function->path, (int)function->name.length,
                            function->name.start, function->first, is_template ? entry->template_arguments : "");
     } else {
         text_append_string(out, "KERNEL_MAX_THREADS");

@@ -31,7 +31,7 @@ kernel void traits(device Record *out [[buffer(0)]], device const float *in [[bu
     TRUE((conjunction_v<true_type, bool_constant<true>>));
     TRUE((!disjunction_v<false_type, false_type>));
     SAME((integral_constant<int, 7>::value), 7);
-    SAME(char(in[200]) < 0, true);
+    SAME(char(int(in[200])) < 0, true);
     SAME(sizeof(long), 8);
     SAME(sizeof(size_t), 8);
     SAME((extent<int[3][5], 1>::value), 5);

@@ -122,31 +122,32 @@ __attribute__((used)) inline double __extendhfdf2(_Float16 narrow) {
 
 namespace msl_entry {
 
+/* The members have names that no constant has, because a type with the name of a constant derives from this. */
 struct undefined {
-    static constexpr bool defined = false;
-    static constexpr int value = 0;
+    static constexpr bool msl_defined = false;
+    static constexpr int msl_value = 0;
 };
 
 /* Where no constant has its value, because a source is only checked, 0 would be told as a division by zero. */
 struct unknown {
-    static constexpr bool defined = false;
-    static constexpr int value = 1;
+    static constexpr bool msl_defined = false;
+    static constexpr int msl_value = 1;
 };
 
 /* A value that was given by its index. */
 template <unsigned long Index> struct indexed : undefined {};
 
 template <class Named, unsigned long Index>
-inline constexpr bool is_defined = Named::defined || indexed<Index>::defined;
+inline constexpr bool is_defined = Named::msl_defined || indexed<Index>::msl_defined;
 
 /* The value of the function constant that has this name and this index. */
 template <class T, class Named, unsigned long Index> constexpr T constant() {
-    if constexpr (Named::defined) {
-        return T(Named::value);
-    } else if constexpr (indexed<Index>::defined) {
-        return T(indexed<Index>::value);
+    if constexpr (Named::msl_defined) {
+        return T(Named::msl_value);
+    } else if constexpr (indexed<Index>::msl_defined) {
+        return T(indexed<Index>::msl_value);
     } else {
-        return T(Named::value);
+        return T(Named::msl_value);
     }
 }
 
