@@ -30,9 +30,12 @@ FIRST_VERSION(pthread_attr_setstacksize)
 FIRST_VERSION(pthread_create)
 FIRST_VERSION(pthread_detach)
 FIRST_VERSION(pthread_getattr_np)
+FIRST_VERSION(pthread_getspecific)
 FIRST_VERSION(pthread_join)
+FIRST_VERSION(pthread_key_create)
 FIRST_VERSION(pthread_kill)
 FIRST_VERSION(pthread_once)
+FIRST_VERSION(pthread_setspecific)
 FIRST_VERSION(pthread_sigmask)
 #undef FIRST_VERSION
 #endif

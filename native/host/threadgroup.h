@@ -36,8 +36,8 @@ struct threadgroup *threadgroup_new(void); /* NULL if memory runs out */
 void threadgroup_free(struct threadgroup *threadgroup);
 
 /*
- * Takes stacks for threadgroups of at most `threads` threads, until threadgroup_release_stacks. `wait` is as in
- * fiber_stacks_take.
+ * Takes stacks for threadgroups of at most `threads` threads that the calling thread runs, until it calls
+ * threadgroup_release_stacks. `wait` is as in fiber_stacks_take.
  */
 bool threadgroup_take_stacks(struct threadgroup *threadgroup, uint32_t threads, bool wait);
 void threadgroup_release_stacks(struct threadgroup *threadgroup);
