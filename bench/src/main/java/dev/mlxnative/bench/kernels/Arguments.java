@@ -38,6 +38,12 @@ final class Arguments implements AutoCloseable {
         return this;
     }
 
+    /** Binds the buffer of the last input again. */
+    Arguments again(int index) {
+        call.buffer(index, buffers.getLast());
+        return this;
+    }
+
     Arguments bytes(int index, byte... bytes) {
         MlxBuffer buffer = buffer(DType.U8, bytes.length);
         MemorySegment.copy(bytes, 0, buffer.segment(), ValueLayout.JAVA_BYTE, 0, bytes.length);

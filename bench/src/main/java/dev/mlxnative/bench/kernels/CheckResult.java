@@ -38,7 +38,9 @@ record CheckResult(
 
     static CheckResult of(KernelCheck check, double error) {
         boolean ok = check.tolerance().allows(error);
-        String reason = ok ? "" : "the error " + error + " is above " + check.tolerance().limit();
+        String reason = ok
+                ? ""
+                : "the error " + error + " is above " + check.tolerance().limit();
         return of(check, error, ok ? Outcome.OK : Outcome.WRONG, reason);
     }
 

@@ -10,8 +10,8 @@ import java.util.regex.Pattern;
  */
 final class DefaultConstants {
 
-    private static final Pattern DECLARATION =
-            Pattern.compile("\\bconstant\\s+(?:const\\s+)?(?:constexpr\\s+)?(\\w+)\\s+(\\w+)\\s*\\[\\[\\s*function_constant\\b");
+    private static final Pattern DECLARATION = Pattern.compile(
+            "\\bconstant\\s+(?:const\\s+)?(?:constexpr\\s+)?(\\w+)\\s+(\\w+)\\s*\\[\\[\\s*function_constant\\b");
 
     private DefaultConstants() {}
 

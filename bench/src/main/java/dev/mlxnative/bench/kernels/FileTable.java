@@ -15,8 +15,10 @@ final class FileTable {
 
     private static final List<ColumnData<FileResult>> COLUMNS = List.of(
             new Column().header("file").dataAlign(HorizontalAlign.LEFT).with(FileTable::fileName),
-            new Column().header("result").dataAlign(HorizontalAlign.LEFT).with(result -> result.outcome()
-                    .label()),
+            new Column()
+                    .header("result")
+                    .dataAlign(HorizontalAlign.LEFT)
+                    .with(result -> result.outcome().label()),
             Cells.number("kernels", result -> Cells.count(result.kernels())),
             Cells.number("compiled", result -> Cells.count(result.compiled())),
             Cells.number("failed", result -> Cells.count(result.failed().size())),

@@ -21,7 +21,11 @@ final class KernelChecks {
                         MlxReductions.checks(),
                         MlxMatrices.checks(),
                         MlxQuantized.checks(),
-                        MlxAttention.checks())
+                        MlxAttention.checks(),
+                        GgmlRows.checks(),
+                        GgmlMatrices.checks(),
+                        Candle.checks(),
+                        MlxNative.checks())
                 .flatMap(List::stream)
                 .filter(check -> matcher.matches(Path.of(check.kernel())))
                 .toList();

@@ -35,19 +35,26 @@ final class MlxAttention {
         }
         String sizes = HEADS + " heads, 1 x " + keyCount + " x " + SIZE;
         String file = "scaled_dot_product_attention.metal";
-        return Mlx.check(file, "sdpa_vector_float_64_64", constants, sizes, tolerance, expected, arguments -> arguments
-                .input(0, DType.F32, queries)
-                .input(1, DType.F32, keys)
-                .input(2, DType.F32, values)
-                .output(3, DType.F32, queries.length)
-                .constant(4, SHARING)
-                .constant(5, keyCount)
-                .constant(6, (long) keyCount * SIZE)
-                .constant(7, (long) SIZE)
-                .constant(8, (long) keyCount * SIZE)
-                .constant(9, (long) SIZE)
-                .constant(10, SCALE)
-                .dispatchThreadgroups(MlxSize.of(HEADS), MlxSize.of(1_024)));
+        return Mlx.check(
+                file,
+                "sdpa_vector_float_64_64",
+                constants,
+                sizes,
+                tolerance,
+                expected,
+                arguments -> arguments
+                        .input(0, DType.F32, queries)
+                        .input(1, DType.F32, keys)
+                        .input(2, DType.F32, values)
+                        .output(3, DType.F32, queries.length)
+                        .constant(4, SHARING)
+                        .constant(5, keyCount)
+                        .constant(6, (long) keyCount * SIZE)
+                        .constant(7, (long) SIZE)
+                        .constant(8, (long) keyCount * SIZE)
+                        .constant(9, (long) SIZE)
+                        .constant(10, SCALE)
+                        .dispatchThreadgroups(MlxSize.of(HEADS), MlxSize.of(1_024)));
     }
 
     private static KernelCheck steel(int queryCount, int keyCount, boolean causal, Tolerance tolerance) {
@@ -55,8 +62,8 @@ final class MlxAttention {
         double[] queries = Numbers.random(DType.F32, HEADS * queryCount * SIZE, 1);
         double[] keys = Numbers.random(DType.F32, HEADS / SHARING * keyCount * SIZE, 2);
         double[] values = Numbers.random(DType.F32, HEADS / SHARING * keyCount * SIZE, 3);
-        double[] expected = References.attention(
-                queries, keys, values, HEADS, SHARING, queryCount, keyCount, SIZE, SCALE, causal);
+        double[] expected =
+                References.attention(queries, keys, values, HEADS, SHARING, queryCount, keyCount, SIZE, SCALE, causal);
         MlxFunctionConstants constants = MlxFunctionConstants.of()
                 .with(200, queryCount % block == 0)
                 .with(201, keyCount % block == 0)
@@ -90,7 +97,6 @@ final class MlxAttention {
                         .output(3, DType.F32, queries.length)
                         .constant(4, parameters)
                         .dispatchThreadgroups(
-                                MlxSize.of(Mlx.divideUp(queryCount, block), HEADS),
-                                MlxSize.of(Mlx.SIMD_WIDTH, 4)));
+                                MlxSize.of(Mlx.divideUp(queryCount, block), HEADS), MlxSize.of(Mlx.SIMD_WIDTH, 4)));
     }
 }

@@ -32,22 +32,34 @@ final class MlxElementwise {
     private static KernelCheck arange() {
         double[] expected =
                 IntStream.range(0, SIZE).mapToDouble(i -> 0.5 + 0.25 * i).toArray();
-        return Mlx.check("arange.metal", "arangefloat32", "" + SIZE, Tolerance.exact(), expected, arguments -> arguments
-                .constant(0, 0.5f)
-                .constant(1, 0.25f)
-                .output(2, DType.F32, SIZE)
-                .dispatchThreads(MlxSize.of(SIZE), MlxSize.of(Math.min(SIZE, arguments.maxThreads()))));
+        return Mlx.check(
+                "arange.metal",
+                "arangefloat32",
+                "" + SIZE,
+                Tolerance.exact(),
+                expected,
+                arguments -> arguments
+                        .constant(0, 0.5f)
+                        .constant(1, 0.25f)
+                        .output(2, DType.F32, SIZE)
+                        .dispatchThreads(MlxSize.of(SIZE), MlxSize.of(Math.min(SIZE, arguments.maxThreads()))));
     }
 
     private static KernelCheck unary(String operation, DoubleUnaryOperator reference, Tolerance tolerance) {
         double[] x = Numbers.random(DType.F32, SIZE, 1);
         String kernel = "v_" + operation + "float32float32";
         double[] expected = Arrays.stream(x).map(reference).toArray();
-        return Mlx.check("unary.metal", kernel, "" + SIZE, tolerance, expected, arguments -> arguments
-                .input(0, DType.F32, x)
-                .output(1, DType.F32, SIZE)
-                .constant(2, SIZE)
-                .dispatchThreads(MlxSize.of(SIZE), MlxSize.of(Math.min(SIZE, arguments.maxThreads()))));
+        return Mlx.check(
+                "unary.metal",
+                kernel,
+                "" + SIZE,
+                tolerance,
+                expected,
+                arguments -> arguments
+                        .input(0, DType.F32, x)
+                        .output(1, DType.F32, SIZE)
+                        .constant(2, SIZE)
+                        .dispatchThreads(MlxSize.of(SIZE), MlxSize.of(Math.min(SIZE, arguments.maxThreads()))));
     }
 
     private static KernelCheck add(DType type) {
@@ -57,12 +69,18 @@ final class MlxElementwise {
                 .mapToDouble(i -> Numbers.round(type, a[i] + b[i]))
                 .toArray();
         String kernel = "vv_Add" + Mlx.name(type);
-        return Mlx.check("binary.metal", kernel, "" + SIZE, Tolerance.exact(), expected, arguments -> arguments
-                .input(0, type, a)
-                .input(1, type, b)
-                .output(2, type, SIZE)
-                .constant(3, SIZE)
-                .dispatchThreads(MlxSize.of(SIZE), MlxSize.of(Math.min(SIZE, arguments.maxThreads()))));
+        return Mlx.check(
+                "binary.metal",
+                kernel,
+                "" + SIZE,
+                Tolerance.exact(),
+                expected,
+                arguments -> arguments
+                        .input(0, type, a)
+                        .input(1, type, b)
+                        .output(2, type, SIZE)
+                        .constant(3, SIZE)
+                        .dispatchThreads(MlxSize.of(SIZE), MlxSize.of(Math.min(SIZE, arguments.maxThreads()))));
     }
 
     private static KernelCheck multiplyRowAndColumn() {
@@ -94,10 +112,16 @@ final class MlxElementwise {
                 .map(number -> Numbers.round(DType.BF16, number))
                 .toArray();
         String kernel = "v_copyfloat32bfloat16";
-        return Mlx.check("copy.metal", kernel, "" + SIZE, Tolerance.exact(), expected, arguments -> arguments
-                .input(0, DType.F32, x)
-                .output(1, DType.BF16, SIZE)
-                .constant(2, SIZE)
-                .dispatchThreads(MlxSize.of(SIZE), MlxSize.of(Math.min(SIZE, arguments.maxThreads()))));
+        return Mlx.check(
+                "copy.metal",
+                kernel,
+                "" + SIZE,
+                Tolerance.exact(),
+                expected,
+                arguments -> arguments
+                        .input(0, DType.F32, x)
+                        .output(1, DType.BF16, SIZE)
+                        .constant(2, SIZE)
+                        .dispatchThreads(MlxSize.of(SIZE), MlxSize.of(Math.min(SIZE, arguments.maxThreads()))));
     }
 }

@@ -4,7 +4,6 @@ import dev.mlxnative.DType;
 import dev.mlxnative.MlxSize;
 import java.util.Arrays;
 import java.util.List;
-import java.util.stream.IntStream;
 
 /** MLX: reductions, scans and sorts of rows, as reduce.cpp, scan.cpp, sort.cpp and primitives.cpp. */
 final class MlxReductions {
@@ -26,12 +25,18 @@ final class MlxReductions {
         double[] x = Numbers.random(DType.F32, size, 1);
         double[] expected = References.reduce(x, size, Double::sum);
         int threads = Mlx.roundUp(Mlx.divideUp(size, READS), Mlx.SIMD_WIDTH);
-        return Mlx.check("reduce.metal", "all_reduce_sumfloat32", "" + size, TEST_REDUCE, expected, arguments -> arguments
-                .input(0, DType.F32, x)
-                .output(1, DType.F32, 1)
-                .constant(2, (long) size)
-                .constant(3, (long) size)
-                .dispatchThreads(MlxSize.of(threads), MlxSize.of(threads)));
+        return Mlx.check(
+                "reduce.metal",
+                "all_reduce_sumfloat32",
+                "" + size,
+                TEST_REDUCE,
+                expected,
+                arguments -> arguments
+                        .input(0, DType.F32, x)
+                        .output(1, DType.F32, 1)
+                        .constant(2, (long) size)
+                        .constant(3, (long) size)
+                        .dispatchThreads(MlxSize.of(threads), MlxSize.of(threads)));
     }
 
     private static KernelCheck sumOfRows() {
@@ -39,13 +44,19 @@ final class MlxReductions {
         double[] x = Numbers.random(DType.F32, ROWS * columns, 1);
         double[] expected = References.reduce(x, columns, Double::sum);
         String kernel = "row_reduce_simple_sumfloat32";
-        return Mlx.check("reduce.metal", kernel, ROWS + " x " + columns, TEST_REDUCE, expected, arguments -> arguments
-                .input(0, DType.F32, x)
-                .output(1, DType.F32, ROWS)
-                .constant(2, (long) columns)
-                .constant(3, (long) ROWS)
-                .dispatchThreads(
-                        MlxSize.of(Mlx.SIMD_WIDTH, Mlx.divideUp(ROWS, READS)), MlxSize.of(Mlx.SIMD_WIDTH)));
+        return Mlx.check(
+                "reduce.metal",
+                kernel,
+                ROWS + " x " + columns,
+                TEST_REDUCE,
+                expected,
+                arguments -> arguments
+                        .input(0, DType.F32, x)
+                        .output(1, DType.F32, ROWS)
+                        .constant(2, (long) columns)
+                        .constant(3, (long) ROWS)
+                        .dispatchThreads(
+                                MlxSize.of(Mlx.SIMD_WIDTH, Mlx.divideUp(ROWS, READS)), MlxSize.of(Mlx.SIMD_WIDTH)));
     }
 
     private static KernelCheck argMax() {
@@ -54,16 +65,22 @@ final class MlxReductions {
         double[] expected = References.argMax(x, columns);
         int threads = Mlx.roundUp(Mlx.divideUp(columns, READS), Mlx.SIMD_WIDTH);
         String sizes = ROWS + " x " + columns;
-        return Mlx.check("arg_reduce.metal", "argmax_float32", sizes, Tolerance.exact(), expected, arguments -> arguments
-                .input(0, DType.F32, x)
-                .output(1, DType.U32, ROWS)
-                .constant(2, new Struct().ints(ROWS))
-                .constant(3, new Struct().longs(columns))
-                .constant(4, new Struct().longs(1))
-                .constant(5, 1L)
-                .constant(6, 1L)
-                .constant(7, (long) columns)
-                .dispatchThreads(MlxSize.of(threads, ROWS), MlxSize.of(threads)));
+        return Mlx.check(
+                "arg_reduce.metal",
+                "argmax_float32",
+                sizes,
+                Tolerance.exact(),
+                expected,
+                arguments -> arguments
+                        .input(0, DType.F32, x)
+                        .output(1, DType.U32, ROWS)
+                        .constant(2, new Struct().ints(ROWS))
+                        .constant(3, new Struct().longs(columns))
+                        .constant(4, new Struct().longs(1))
+                        .constant(5, 1L)
+                        .constant(6, 1L)
+                        .constant(7, (long) columns)
+                        .dispatchThreads(MlxSize.of(threads, ROWS), MlxSize.of(threads)));
     }
 
     private static KernelCheck scan() {
@@ -74,11 +91,17 @@ final class MlxReductions {
         // Tolerance: test_ops.py, test_scans.
         Tolerance tolerance = Tolerance.close(1e-3, 1e-3);
         String kernel = "contig_scan_inclusive_sum_float32_float32";
-        return Mlx.check("scan.metal", kernel, ROWS + " x " + columns, tolerance, expected, arguments -> arguments
-                .input(0, DType.F32, x)
-                .output(1, DType.F32, x.length)
-                .constant(2, (long) columns)
-                .dispatchThreads(MlxSize.of(threads, ROWS), MlxSize.of(threads)));
+        return Mlx.check(
+                "scan.metal",
+                kernel,
+                ROWS + " x " + columns,
+                tolerance,
+                expected,
+                arguments -> arguments
+                        .input(0, DType.F32, x)
+                        .output(1, DType.F32, x.length)
+                        .constant(2, (long) columns)
+                        .dispatchThreads(MlxSize.of(threads, ROWS), MlxSize.of(threads)));
     }
 
     private static KernelCheck sort() {
@@ -89,23 +112,29 @@ final class MlxReductions {
             Arrays.sort(expected, row * columns, (row + 1) * columns);
         }
         String kernel = "c_block_sort_float32_float32_bn128_tn4";
-        return Mlx.check("sort.metal", kernel, ROWS + " x " + columns, Tolerance.exact(), expected, arguments -> dispatchSort(
-                arguments.input(0, DType.F32, x).output(1, DType.F32, x.length), columns, 128));
+        return Mlx.check(
+                "sort.metal",
+                kernel,
+                ROWS + " x " + columns,
+                Tolerance.exact(),
+                expected,
+                arguments ->
+                        dispatchSort(arguments.input(0, DType.F32, x).output(1, DType.F32, x.length), columns, 128));
     }
 
     private static KernelCheck argSort() {
         int columns = 101;
         double[] x = Numbers.random(DType.F32, ROWS * columns, 1);
-        double[] expected = IntStream.range(0, ROWS)
-                .mapToObj(row -> IntStream.range(0, columns)
-                        .boxed()
-                        .sorted((a, b) -> Double.compare(x[row * columns + a], x[row * columns + b])))
-                .flatMap(row -> row)
-                .mapToDouble(Integer::doubleValue)
-                .toArray();
+        double[] expected = References.argSort(x, columns);
         String kernel = "carg_block_sort_float32_uint32_bn32_tn4";
-        return Mlx.check("sort.metal", kernel, ROWS + " x " + columns, Tolerance.exact(), expected, arguments -> dispatchSort(
-                arguments.input(0, DType.F32, x).output(1, DType.U32, x.length), columns, 32));
+        return Mlx.check(
+                "sort.metal",
+                kernel,
+                ROWS + " x " + columns,
+                Tolerance.exact(),
+                expected,
+                arguments ->
+                        dispatchSort(arguments.input(0, DType.F32, x).output(1, DType.U32, x.length), columns, 32));
     }
 
     private static void dispatchSort(Arguments arguments, int columns, int threads) {

@@ -37,14 +37,21 @@ final class MlxRope {
         double[] expected = References.rope(x, COLUMNS, traditional ? 1 : COLUMNS / 2, 1, offset, BASE);
         String sizes = HEADS + " x 1 x " + COLUMNS + (traditional ? ", traditional" : "");
         String kernel = "rope_single_" + Mlx.name(type);
-        return Mlx.check("rope.metal", kernel, constants(traditional), sizes, tolerance, expected, arguments -> arguments
-                .input(0, type, x)
-                .output(1, type, x.length)
-                .input(2, DType.I32, offset)
-                .constant(3, 1f)
-                .constant(4, (long) COLUMNS)
-                .constant(10, logBase())
-                .dispatchThreads(MlxSize.of(COLUMNS / 2, HEADS), Mlx.blockDims(COLUMNS / 2, HEADS, 1)));
+        return Mlx.check(
+                "rope.metal",
+                kernel,
+                constants(traditional),
+                sizes,
+                tolerance,
+                expected,
+                arguments -> arguments
+                        .input(0, type, x)
+                        .output(1, type, x.length)
+                        .input(2, DType.I32, offset)
+                        .constant(3, 1f)
+                        .constant(4, (long) COLUMNS)
+                        .constant(10, logBase())
+                        .dispatchThreads(MlxSize.of(COLUMNS / 2, HEADS), Mlx.blockDims(COLUMNS / 2, HEADS, 1)));
     }
 
     private static KernelCheck sequence(DType type, boolean traditional, Tolerance tolerance) {

@@ -1,7 +1,9 @@
 package dev.mlxnative.bench.kernels;
 
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.function.DoubleBinaryOperator;
+import java.util.stream.IntStream;
 
 /** Plain references, in {@code double}. Matrices are row by row. */
 final class References {
@@ -113,6 +115,15 @@ final class References {
             }
         }
         return result;
+    }
+
+    /** The columns of each row, in the order of their numbers. */
+    static double[] argSort(double[] rows, int columns) {
+        return IntStream.range(0, rows.length)
+                .boxed()
+                .sorted(Comparator.<Integer>comparingInt(i -> i / columns).thenComparingDouble(i -> rows[i]))
+                .mapToDouble(i -> i % columns)
+                .toArray();
     }
 
     /**

@@ -41,12 +41,17 @@ final class SourceReader {
 
     private void append(Path file, StringBuilder text) throws IOException {
         open.push(file);
-        List<String> lines =
-                new String(Files.readAllBytes(file), StandardCharsets.UTF_8).lines().toList();
+        List<String> lines = new String(Files.readAllBytes(file), StandardCharsets.UTF_8)
+                .lines()
+                .toList();
         boolean once = lines.stream().anyMatch(line -> ONCE.matcher(line).matches());
         String guard = "INCLUDED_ONCE_" + guards.computeIfAbsent(file, added -> guards.size());
         if (once) {
-            text.append("#ifndef ").append(guard).append("\n#define ").append(guard).append('\n');
+            text.append("#ifndef ")
+                    .append(guard)
+                    .append("\n#define ")
+                    .append(guard)
+                    .append('\n');
         }
         appendLineMarker(1, file, text);
         for (int i = 0; i < lines.size(); i++) {
