@@ -28,10 +28,6 @@ public final class NativeFaults {
     private static final MethodHandle LIVE_BUFFERS;
     private static final MethodHandle LIVE_EVENTS;
     private static final MethodHandle LIVE_RESIDENCY_SETS;
-    private static final MethodHandle LIVE_LIBRARIES;
-    private static final MethodHandle LIVE_PIPELINES;
-    private static final MethodHandle LIVE_QUEUES;
-    private static final MethodHandle LIVE_COMMAND_BUFFERS;
 
     static {
         NativeLibrary.load(null);
@@ -54,10 +50,6 @@ public final class NativeFaults {
         LIVE_BUFFERS = find("live_buffers", count());
         LIVE_EVENTS = find("live_events", count());
         LIVE_RESIDENCY_SETS = find("live_residency_sets", count());
-        LIVE_LIBRARIES = find("live_libraries", count());
-        LIVE_PIPELINES = find("live_pipelines", count());
-        LIVE_QUEUES = find("live_queues", count());
-        LIVE_COMMAND_BUFFERS = find("live_command_buffers", count());
     }
 
     private NativeFaults() {}

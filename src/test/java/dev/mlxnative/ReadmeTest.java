@@ -67,8 +67,7 @@ class ReadmeTest {
 
     @Test
     void theExampleRuns() throws Exception {
-        ForkedJvm jvm =
-                run("import java.lang.foreign.ValueLayout;", snippet("String source ="));
+        ForkedJvm jvm = run("import java.lang.foreign.ValueLayout;", snippet("String source ="));
         assertThat(jvm.out()).isEqualTo("42.0\n");
     }
 
