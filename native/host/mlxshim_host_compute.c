@@ -158,7 +158,7 @@ uint64_t mlxshim_device_max_threadgroup_memory(mlxshim_device_t device) {
     return HOST_MAX_THREADGROUP_MEMORY;
 }
 
-void mlxshim_device_max_threads_per_threadgroup(mlxshim_device_t device, uint64_t out_sizes[3]) {
+void mlxshim_device_max_threads_per_threadgroup(mlxshim_device_t device, uint64_t *out_sizes) {
     (void)device;
     for (int i = 0; i < 3; i++) {
         out_sizes[i] = KERNEL_MAX_THREADS;

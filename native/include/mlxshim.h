@@ -315,7 +315,7 @@ MLXSHIM_API uint64_t mlxshim_pipeline_argument(mlxshim_pipeline_t pipeline, uint
 MLXSHIM_API uint64_t mlxshim_device_max_threadgroup_memory(mlxshim_device_t device);
 
 /* Writes the most threads that a threadgroup may have in each of the three dimensions. */
-MLXSHIM_API void mlxshim_device_max_threads_per_threadgroup(mlxshim_device_t device, uint64_t out_sizes[3]);
+MLXSHIM_API void mlxshim_device_max_threads_per_threadgroup(mlxshim_device_t device, uint64_t *out_sizes);
 
 /* ---- queue ---- */
 

@@ -425,7 +425,7 @@ uint64_t mlxshim_device_max_threadgroup_memory(mlxshim_device_t device) {
     }
 }
 
-void mlxshim_device_max_threads_per_threadgroup(mlxshim_device_t device, uint64_t out_sizes[3]) {
+void mlxshim_device_max_threads_per_threadgroup(mlxshim_device_t device, uint64_t *out_sizes) {
     @autoreleasepool {
         MTLSize most = [(id<MTLDevice>)device maxThreadsPerThreadgroup];
         out_sizes[0] = most.width;

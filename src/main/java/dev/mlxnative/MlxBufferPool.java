@@ -389,8 +389,7 @@ public final class MlxBufferPool implements AutoCloseable {
          * Bytes of free memory that the pool keeps for later requests; an eighth of the memory limit unless set. When a
          * release exceeds it, the least recently used memory is freed, for tens of microseconds a buffer: with a limit
          * below the bytes that a step releases, every step pays that. A buffer above the limit is freed itself. What
-         * shares its native buffer with a lease stays. 0 keeps nothing else, {@link #UNLIMITED} what the memory limit
-         * allows.
+         * shares its native buffer with a lease stays. 0 keeps nothing else, {@link #UNLIMITED} all within the limits.
          *
          * @throws IllegalArgumentException if it is negative
          */

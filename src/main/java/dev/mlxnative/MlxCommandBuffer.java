@@ -4,7 +4,7 @@ import dev.mlxnative.internal.compute.CommandEncoder;
 import dev.mlxnative.internal.device.BufferObject;
 import dev.mlxnative.internal.device.BufferSpec;
 import dev.mlxnative.internal.device.NativeDevice;
-import dev.mlxnative.internal.shim.ComputeShim.Outcome;
+import dev.mlxnative.internal.shim.QueueShim.Outcome;
 import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
 import java.util.Objects;

@@ -50,14 +50,14 @@ class ComputeEventsTest {
         try (Recording recording = new Recording(profile)) {
             List<RecordedEvent> events = record(recording);
             List<RecordedEvent> compilations = events.stream()
-                    .filter(event -> event.getEventType().getName().equals("mlx.Compile"))
+                    .filter(event -> event.getEventType().getName().equals("dev.mlxnative.Compiled"))
                     .toList();
             assertThat(compilations)
                     .extracting(event -> event.getString("kernel"))
                     .containsExactly("", "increment");
             assertThat(compilations.getFirst().getDuration()).isPositive();
             RecordedEvent completed = events.getLast();
-            assertThat(completed.getEventType().getName()).isEqualTo("mlx.CommandBuffer");
+            assertThat(completed.getEventType().getName()).isEqualTo("dev.mlxnative.CommandBufferCompleted");
             assertThat(completed.getString("label")).isEqualTo("step");
             assertThat(completed.getString("kernels")).isEqualTo("increment");
             assertThat(completed.getLong("gpuEnd")).isGreaterThan(completed.getLong("gpuStart"));

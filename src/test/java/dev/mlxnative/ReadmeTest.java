@@ -62,19 +62,13 @@ class ReadmeTest {
         assertThat(JAVA.matcher(Files.readString(Path.of("README.md")))
                         .results()
                         .map(MatchResult::group))
-                .hasSize(4);
+                .hasSize(3);
     }
 
     @Test
     void theExampleRuns() throws Exception {
         ForkedJvm jvm = run("import java.lang.foreign.ValueLayout;", snippet("String source ="));
         assertThat(jvm.out()).isEqualTo("42.0\n");
-    }
-
-    @Test
-    void theKernelRuns() throws Exception {
-        ForkedJvm jvm = run("import java.lang.foreign.ValueLayout;", snippet("String source ="));
-        assertThat(jvm.out()).isEqualTo("1.5\n");
     }
 
     @Test

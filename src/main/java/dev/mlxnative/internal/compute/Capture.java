@@ -3,7 +3,7 @@ package dev.mlxnative.internal.compute;
 import dev.mlxnative.MlxException;
 import dev.mlxnative.internal.background.Log;
 import dev.mlxnative.internal.device.NativeDevice;
-import dev.mlxnative.internal.shim.ComputeShim;
+import dev.mlxnative.internal.shim.QueueShim;
 
 /** The recording of the GPU's work for Xcode, of which a process has one at a time. */
 public final class Capture {
@@ -13,7 +13,7 @@ public final class Capture {
     public static boolean start(NativeDevice device, String path) {
         try {
             device.handle().use(opened -> {
-                ComputeShim.startCapture(opened, path);
+                QueueShim.startCapture(opened, path);
                 return true;
             });
             return true;
@@ -25,6 +25,6 @@ public final class Capture {
 
     /** Ends the recording, if there is one. */
     public static void stop() {
-        ComputeShim.stopCapture();
+        QueueShim.stopCapture();
     }
 }

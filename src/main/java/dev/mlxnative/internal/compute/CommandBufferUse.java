@@ -2,8 +2,9 @@ package dev.mlxnative.internal.compute;
 
 import dev.mlxnative.CommandBufferException;
 import dev.mlxnative.internal.device.GpuUse;
-import dev.mlxnative.internal.shim.ComputeShim;
-import dev.mlxnative.internal.shim.ComputeShim.Outcome;
+import dev.mlxnative.internal.observe.ComputeEvents;
+import dev.mlxnative.internal.shim.QueueShim;
+import dev.mlxnative.internal.shim.QueueShim.Outcome;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -98,11 +99,20 @@ public final class CommandBufferUse extends GpuUse {
     /** Reads the outcome and releases the native command buffer, which is complete. Repeated if it throws. */
     void readOutcome() {
         if (outcome == null) {
-            outcome = ComputeShim.outcome(MemorySegment.ofAddress(handle));
+            outcome = QueueShim.outcome(MemorySegment.ofAddress(handle));
         }
         if (handle != 0) {
-            ComputeShim.releaseCommandBuffer(MemorySegment.ofAddress(handle));
+            QueueShim.releaseCommandBuffer(MemorySegment.ofAddress(handle));
             handle = 0;
+        }
+    }
+
+    /** Reports the outcome, once it was read, to Flight Recorder. */
+    void report() {
+        Outcome ended = outcome;
+        if (ended != null && ComputeEvents.recordsCommandBuffers()) {
+            ComputeEvents.completed(
+                    label == null ? "" : label, String.join(", ", kernels), ended.gpuStartNanos(), ended.gpuEndNanos());
         }
     }
 

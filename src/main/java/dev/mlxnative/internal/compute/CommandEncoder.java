@@ -3,7 +3,7 @@ package dev.mlxnative.internal.compute;
 import dev.mlxnative.internal.background.StackReserve;
 import dev.mlxnative.internal.device.RefCountedHandle;
 import dev.mlxnative.internal.shim.CommandLayout;
-import dev.mlxnative.internal.shim.ComputeShim.Outcome;
+import dev.mlxnative.internal.shim.QueueShim.Outcome;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;

@@ -116,7 +116,7 @@ public final class CompiledLibrary {
                 .sorted(Comparator.comparingInt(known -> distance(known, kernel)))
                 .limit(SUGGESTIONS)
                 .toList();
-        return "the nearest of its " + kernelNames.size() + " are " + String.join(", ", nearest);
+        return "the nearest names, of " + kernelNames.size() + ", are: " + String.join(", ", nearest);
     }
 
     /** The least number of characters to insert, remove or replace that makes one text the other. */

@@ -7,8 +7,8 @@ import dev.mlxnative.internal.background.StackSafeLock;
 import dev.mlxnative.internal.device.NativeDevice;
 import dev.mlxnative.internal.device.RefCountedHandle;
 import dev.mlxnative.internal.observe.ComputeEvents;
-import dev.mlxnative.internal.shim.ComputeShim;
-import dev.mlxnative.internal.shim.ComputeShim.Outcome;
+import dev.mlxnative.internal.shim.QueueShim;
+import dev.mlxnative.internal.shim.QueueShim.Outcome;
 import dev.mlxnative.internal.shim.Shim;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -22,15 +22,12 @@ public final class SubmissionQueue {
     /** The most command buffers in flight. Metal would block the thread that creates one more. */
     public static final int MAX_IN_FLIGHT = 1024;
 
-    /** Memories for streams that are kept for later ones. */
-    private static final int KEPT_MEMORIES = 8;
-
     private final RefCountedHandle queue;
     private final QueueProgress progress;
     private final StackSafeLock lock = new StackSafeLock();
 
     @GuardedBy("lock")
-    private final ComputeShim.Submission submission = new ComputeShim.Submission();
+    private final QueueShim.Submission submission = new QueueShim.Submission();
 
     /** The serial number of the command buffer that was committed last. */
     @GuardedBy("lock")
@@ -51,10 +48,7 @@ public final class SubmissionQueue {
     private @Nullable CommandBufferUse failed;
 
     @GuardedBy("lock")
-    private @Nullable CommandMemory memories;
-
-    @GuardedBy("lock")
-    private int memoryCount;
+    private final CommandMemories memories = new CommandMemories();
 
     private SubmissionQueue(RefCountedHandle queue, QueueProgress progress) {
         this.queue = queue;
@@ -77,11 +71,11 @@ public final class SubmissionQueue {
                 Shim.createEvent(device, raw -> new RefCountedHandle("event", raw, Shim::releaseEvent));
         SubmissionQueue created = null;
         try {
-            created = ComputeShim.createQueue(
+            created = QueueShim.createQueue(
                     device,
                     MAX_IN_FLIGHT,
                     raw -> new SubmissionQueue(
-                            new RefCountedHandle("queue", raw, ComputeShim::releaseQueue), new QueueProgress(event)));
+                            new RefCountedHandle("queue", raw, QueueShim::releaseQueue), new QueueProgress(event)));
             return created;
         } finally {
             if (created == null) {
@@ -108,25 +102,9 @@ public final class SubmissionQueue {
     private CommandMemory takeMemory() {
         lock.lock();
         try {
-            CommandMemory memory = memories;
-            if (memory == null) {
-                return new CommandMemory();
-            }
-            memories = memory.next;
-            memory.next = null;
-            memoryCount--;
-            return memory;
+            return memories.take();
         } finally {
             lock.unlock();
-        }
-    }
-
-    @GuardedBy("lock")
-    private void keep(CommandMemory memory) {
-        if (memoryCount < KEPT_MEMORIES) {
-            memory.next = memories;
-            memories = memory;
-            memoryCount++;
         }
     }
 
@@ -163,7 +141,7 @@ public final class SubmissionQueue {
                 queue.release();
                 if (submission.commandBuffer() != 0) {
                     append(use, submission.commandBuffer());
-                    keep(encoder.memory());
+                    memories.keep(encoder.memory());
                 }
             }
         } finally {
@@ -227,15 +205,7 @@ public final class SubmissionQueue {
         for (CommandBufferUse use = done; use != null; ) {
             CommandBufferUse following = use.next;
             use.next = null;
-            Outcome outcome = use.outcome();
-            if (outcome != null && ComputeEvents.recordsCommandBuffers()) {
-                String label = use.label();
-                ComputeEvents.completed(
-                        label == null ? "" : label,
-                        String.join(", ", use.kernels),
-                        outcome.gpuStartNanos(),
-                        outcome.gpuEndNanos());
-            }
+            use.report();
             use = following;
         }
     }
@@ -318,7 +288,7 @@ public final class SubmissionQueue {
     boolean isScheduled(CommandBufferUse use) {
         lock.lock();
         try {
-            return use.handle == 0 || ComputeShim.isScheduled(MemorySegment.ofAddress(use.handle));
+            return use.handle == 0 || QueueShim.isScheduled(MemorySegment.ofAddress(use.handle));
         } finally {
             lock.unlock();
         }

@@ -29,7 +29,7 @@ public final class ComputeEvents {
     }
 
     /** A source was compiled, or a kernel made ready to run. */
-    @Name("mlx.Compile")
+    @Name("dev.mlxnative.Compiled")
     @Label("Compile")
     @Description("A library was compiled, or a kernel of it was made ready to run")
     @Category("mlx-native")
@@ -50,7 +50,7 @@ public final class ComputeEvents {
         }
     }
 
-    @Name("mlx.CommandBuffer")
+    @Name("dev.mlxnative.CommandBufferCompleted")
     @Label("Command Buffer")
     @Description("A command buffer is complete")
     @Category("mlx-native")

@@ -53,7 +53,7 @@ public final class PoolEngine {
         reaper = new FenceReaper(state, allocations, retirement);
         idleTrimmer = new IdleTrimmer(config.name(), maintenance, reaper, reclaimer, DaemonTimer.shared());
         tools = new Acquisition.Tools(config.name(), source, allocations, reaper, reclaimer, observer, leaseStart);
-        leaks = new LeakDetector(config.leakDetection(), this::endLeaked);
+        leaks = new LeakDetector(config.leakDetection(), new LeakEnd(config.name(), retirement));
     }
 
     /** Initialises what an operation would first use after its first change: failing there, a class stays unusable. */
@@ -92,15 +92,12 @@ public final class PoolEngine {
         return config.name();
     }
 
-    /** Whether released memory is filled with a pattern, and leases have arenas of their own. */
+    /** Whether released memory is filled, and leases have arenas of their own. */
     public boolean isChecked() {
         return checked;
     }
 
-    /**
-     * The bytes to request so that a range of this size and alignment lies within the lease; negative if there are too
-     * many.
-     */
+    /** The bytes to request for a range of this size and alignment within the lease; negative if they are too many. */
     public long bytesFor(long byteSize, long byteAlignment) {
         if (byteAlignment <= source.traits().offsetAlignment()) {
             return byteSize;
@@ -146,14 +143,14 @@ public final class PoolEngine {
         StackReserve.require();
         source.requireOpen();
         // The CPU fills memory of a checked pool after its lease, and clears that of others before the next one.
-        if (!checked && config.zeroing() != Zeroing.ALWAYS) {
-            Block block = tools.allocations().reuseInOrder(shards.ofThread(), byteLength, later, own);
-            if (block != null) {
-                leaseStart.prepare(block, true);
-                return block;
-            }
+        boolean mayBeInFlight = !checked && config.zeroing() != Zeroing.ALWAYS;
+        Block block =
+                mayBeInFlight ? tools.allocations().reuseInOrder(shards.ofThread(), byteLength, later, own) : null;
+        if (block == null) {
+            return acquire(byteLength, null, false);
         }
-        return acquire(byteLength, null, false);
+        leaseStart.prepare(block, true);
+        return block;
     }
 
     private @Nullable Block reuse(Shard shard, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
@@ -240,32 +237,6 @@ public final class PoolEngine {
         return leaks.samples() ? leaks.watch(holder, leases) : null;
     }
 
-    /** Ends leases whose holder is unreachable, and logs the leak. */
-    private void endLeaked(LeakDetector.Leases leases, Throwable origin) {
-        var disposal = new ReleaseTransactions.Disposal();
-        Block ended = leases.end();
-        if (ended == null && leases.endWithReset()) {
-            return; // a reset was faster
-        }
-        try {
-            retirement.retireLeaked(ended, disposal);
-        } finally {
-            leases.complete();
-        }
-        Log.warn(
-                "leak in pool " + config.name() + ": " + leases + " became garbage and had never been closed; "
-                        + describe(disposal),
-                origin);
-    }
-
-    private static String describe(ReleaseTransactions.Disposal disposal) {
-        String freed = disposal.freedCount() + " native buffer(s) of " + disposal.freedBytes() + " bytes were freed";
-        return disposal.quarantinedCount() == 0
-                ? freed
-                : freed + ", and " + disposal.quarantinedBytes()
-                        + " bytes are in quarantine until the rest of their native buffer is free";
-    }
-
     /** Leases that the leak detector has ended. */
     public long leakedCount() {
         StackReserve.require();
@@ -338,17 +309,16 @@ public final class PoolEngine {
             reclaimer.run();
             reaper.reap();
             reaper.watchOldest();
-            warnOfActiveLeases();
+            PoolStats stats = snapshot();
+            if (stats.activeCount() > 0) {
+                warnOfActiveLeases(stats);
+            }
         } finally {
             leaks.expectReset(false);
         }
     }
 
-    private void warnOfActiveLeases() {
-        PoolStats stats = snapshot();
-        if (stats.activeCount() == 0) {
-            return;
-        }
+    private void warnOfActiveLeases(PoolStats stats) {
         Log.warn(
                 "pool {0} was closed with {1} active buffer(s) of {2} bytes; they are freed when they are closed",
                 config.name(), stats.activeCount(), stats.activeBytes());

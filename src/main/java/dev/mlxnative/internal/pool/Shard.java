@@ -1,7 +1,6 @@
 package dev.mlxnative.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-import dev.mlxnative.internal.device.GpuUse;
 import java.lang.foreign.Arena;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -141,20 +140,6 @@ final class Shard extends SlotTable {
                 hits++;
             }
             begin(block, byteLength, leaseArena, resettable);
-        } finally {
-            unlock();
-        }
-    }
-
-    /** Records a use of a block by the GPU; false if the lease has ended. */
-    boolean use(Block block, long generation, GpuUse use) {
-        lock();
-        try {
-            boolean isLeased = block.shard == this && block.isActive(generation);
-            if (isLeased) {
-                block.setLastUse(use);
-            }
-            return isLeased;
         } finally {
             unlock();
         }

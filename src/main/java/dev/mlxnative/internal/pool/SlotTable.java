@@ -1,6 +1,7 @@
 package dev.mlxnative.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import dev.mlxnative.internal.device.GpuUse;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -78,5 +79,19 @@ abstract class SlotTable extends SpinLock {
     final @Nullable Block resettableAt(int slot) {
         Block block = blocks[slot];
         return block != null && block.resettable && Block.isLease(block.generation()) ? block : null;
+    }
+
+    /** Records a use of a block by the GPU; false if the lease has ended. */
+    final boolean use(Block block, long generation, GpuUse use) {
+        lock();
+        try {
+            boolean isLeased = block.shard == this && block.isActive(generation);
+            if (isLeased) {
+                block.setLastUse(use);
+            }
+            return isLeased;
+        } finally {
+            unlock();
+        }
     }
 }

@@ -3669,7 +3669,7 @@ public class mlxshim_h {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * void mlxshim_device_max_threads_per_threadgroup(mlxshim_device_t device, uint64_t out_sizes[3])
+     * void mlxshim_device_max_threads_per_threadgroup(mlxshim_device_t device, uint64_t *out_sizes)
      * }
      */
     public static FunctionDescriptor mlxshim_device_max_threads_per_threadgroup$descriptor() {
@@ -3679,7 +3679,7 @@ public class mlxshim_h {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * void mlxshim_device_max_threads_per_threadgroup(mlxshim_device_t device, uint64_t out_sizes[3])
+     * void mlxshim_device_max_threads_per_threadgroup(mlxshim_device_t device, uint64_t *out_sizes)
      * }
      */
     public static MethodHandle mlxshim_device_max_threads_per_threadgroup$handle() {
@@ -3689,7 +3689,7 @@ public class mlxshim_h {
     /**
      * Address for:
      * {@snippet lang=c :
-     * void mlxshim_device_max_threads_per_threadgroup(mlxshim_device_t device, uint64_t out_sizes[3])
+     * void mlxshim_device_max_threads_per_threadgroup(mlxshim_device_t device, uint64_t *out_sizes)
      * }
      */
     public static MemorySegment mlxshim_device_max_threads_per_threadgroup$address() {
@@ -3698,7 +3698,7 @@ public class mlxshim_h {
 
     /**
      * {@snippet lang=c :
-     * void mlxshim_device_max_threads_per_threadgroup(mlxshim_device_t device, uint64_t out_sizes[3])
+     * void mlxshim_device_max_threads_per_threadgroup(mlxshim_device_t device, uint64_t *out_sizes)
      * }
      */
     public static void mlxshim_device_max_threads_per_threadgroup(MemorySegment device, MemorySegment out_sizes) {
