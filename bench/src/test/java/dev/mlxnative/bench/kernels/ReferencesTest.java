@@ -67,12 +67,15 @@ class ReferencesTest {
         double[] expected = {1, 3};
 
         assertThat(Tolerance.absolute(1).error(new double[] {1.5, 3}, expected)).isEqualTo(0.5);
-        assertThat(Tolerance.close(0.1, 0.1).error(new double[] {1.5, 3}, expected)).isEqualTo(0.25);
-        assertThat(Tolerance.normalizedSquares(1).error(new double[] {2, 3}, expected)).isEqualTo(0.1, NEAR);
+        assertThat(Tolerance.close(0.1, 0.1).error(new double[] {1.5, 3}, expected))
+                .isEqualTo(0.25);
+        assertThat(Tolerance.normalizedSquares(1).error(new double[] {2, 3}, expected))
+                .isEqualTo(0.1, NEAR);
         assertThat(Tolerance.exact().allows(0)).isTrue();
         assertThat(Tolerance.exact().allows(Double.MIN_VALUE)).isFalse();
         assertThat(Tolerance.absolute(1).error(new double[] {1}, expected)).isInfinite();
-        assertThat(Tolerance.normalizedSquares(1).error(new double[] {1, Double.NaN}, expected)).isInfinite();
+        assertThat(Tolerance.normalizedSquares(1).error(new double[] {1, Double.NaN}, expected))
+                .isInfinite();
     }
 
     @Test

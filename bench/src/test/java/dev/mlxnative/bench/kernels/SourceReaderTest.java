@@ -66,7 +66,10 @@ class SourceReaderTest {
         List<String> lines = read(source);
 
         assertThat(lines).filteredOn("inside"::equals).hasSize(2);
-        assertThat(lines).filteredOn(line -> line.startsWith("#ifndef ")).hasSize(2).containsOnly(lines.get(2));
+        assertThat(lines)
+                .filteredOn(line -> line.startsWith("#ifndef "))
+                .hasSize(2)
+                .containsOnly(lines.get(2));
         assertThat(lines).filteredOn(line -> line.startsWith("#define ")).hasSize(2);
         assertThat(lines).noneMatch(line -> line.contains("once"));
     }
