@@ -333,6 +333,29 @@ static void test_constants(void) {
     msl_library_release(library);
 }
 
+/* Vectors in memory may lie where their elements may. */
+static void test_alignment(void) {
+    static const char source[] =
+        "#include <metal_stdlib>\n"
+        "using namespace metal;\n"
+        "kernel void f(device float* x, device const float* y) {\n"
+        "  *(device float4*)(x + 1) = *(device const float4*)(y + 3) * 2.0;\n"
+        "  device float4& r = *(device float4*)(x + 6); r += float4(1); r.zw = r.xy;\n"
+        "  atomic_fetch_add_explicit((device atomic_uint*)x, 1u, memory_order_relaxed);\n"
+        "}\n";
+    struct msl_kernel *kernel = only_kernel(source, &safe);
+    REQUIRE(kernel != NULL);
+    _Alignas(16) float x[12] = {0};
+    _Alignas(16) float y[8] = {0, 0, 0, 3, 4, 5, 6, 7};
+    run_group(kernel, (void *[4]){x, y}, NULL);
+    CHECK(x[1] == 6 && x[4] == 12);
+    CHECK(x[6] == 32 && x[7] == 32 && x[8] == 32 && x[9] == 32);
+    uint32_t count;
+    memcpy(&count, x, sizeof count);
+    CHECK(count == 32);
+    msl_kernel_release(kernel);
+}
+
 /* Kernels and constants may have names that the standard library or the front end have too. */
 static void test_names(void) {
     static const char source[] =
@@ -578,6 +601,7 @@ int main(int argc, char **argv) {
     test_line_directive();
     test_constants();
     test_names();
+    test_alignment();
     test_errors();
     test_error_in_template();
     test_warning();

@@ -197,12 +197,14 @@ static void add_options(struct arguments *arguments, const struct compiler *comp
 /* Options for every run: none of the machine's files is used, and errors are one line each. */
 #define COMMON_OPTIONS                                                                                            \
     "--no-default-config", "-std=gnu++17", "-nostdinc", "-nostdinc++", "-fno-caret-diagnostics",                  \
-        "-fno-color-diagnostics", "-fno-diagnostics-show-option", "-ferror-limit=20", "-fno-crash-diagnostics"
+        "-fno-color-diagnostics", "-fno-diagnostics-show-option", "-fno-crash-diagnostics", "-ferror-limit=20"
 
 /*
  * Options for units. Convergent functions keep LLVM from duplicating or merging calls of functions that wait for other
- * threads. A float that is too large for an integer becomes some number, as on a GPU. C++ 20 would change which structs are aggregates. char is signed in Metal on every processor. Stack probes
- * make a kernel with too large variables run into the guard page.
+ * threads. C++ 20 would change which structs are aggregates. char is signed in Metal on every processor. A float that
+ * is too large for an integer becomes some number, as on a GPU. Stack probes make a kernel with too large variables run
+ * into the guard page. Kernels write vectors at addresses that only suit their elements, which GPUs allow; a maximum
+ * below 8 would make calls of atomic operations.
  */
 static const char *const unit_options[] = {
     COMMON_OPTIONS,
@@ -216,6 +218,7 @@ static const char *const unit_options[] = {
     "-fno-strict-aliasing",
     "-fno-math-errno",
     "-fno-strict-float-cast-overflow",
+    "-fmax-type-align=8",
     "-fconvergent-functions",
     "-ftemplate-backtrace-limit=3",
     "-Xclang",
