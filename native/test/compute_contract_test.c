@@ -740,7 +740,7 @@ static const struct malformed malformed[] = {
     {DISPATCH, 0, PAIR(MLXSHIM_COMMAND_DISPATCH, 0xFFFFFFF8), "4294967288"},
     {DISPATCH, 0, PAIR(MLXSHIM_COMMAND_BARRIER, 144), "144"},
     {DISPATCH, 1, 0, "NULL"},
-    {DISPATCH, 2, 2, "2"},
+    {DISPATCH, 2, 2000, "2000"},
     {DISPATCH, 2, UINT64_MAX, "18446744073709551615"},
     {DISPATCH, 3, 0, "0"},
     {DISPATCH, 4, 0, "0"},
@@ -757,14 +757,14 @@ static const struct malformed malformed[] = {
     {DISPATCH, 9, 4, "binding"},
     {DISPATCH, 9, UINT64_MAX, "binding"},
     {DISPATCH, 10, PAIR(0, 0), "kind"},
-    {DISPATCH, 10, PAIR(4, 0), "4"},
+    {DISPATCH, 10, PAIR(4000, 0), "4000"},
     {DISPATCH, 10, PAIR(MLXSHIM_BIND_BUFFER, 31), "31"},
     {DISPATCH, 10, PAIR(MLXSHIM_BIND_BUFFER, 0xFFFFFFFF), "4294967295"},
     {DISPATCH, 11, 0, "NULL"},
     {DISPATCH, 12, 4096, "4096"},
     {DISPATCH, 12, UINT64_MAX, "18446744073709551615"},
     {DISPATCH, 13, PAIR(MLXSHIM_BIND_BYTES, 31), "31"},
-    {DISPATCH, 14, 0, "0"},
+    {DISPATCH, 14, 0, " 0 bytes for"},
     {DISPATCH, 14, 25, "beyond the command"},
     {DISPATCH, 14, 4097, "4097"},
     {DISPATCH, 14, UINT64_MAX, "18446744073709551615"},
@@ -795,7 +795,7 @@ static const struct malformed malformed[] = {
     {EVENT, 0, PAIR(MLXSHIM_COMMAND_WAIT, 32), "32"},
     {EVENT, 1, 0, "NULL"},
     {CONCURRENT, 0, PAIR(MLXSHIM_COMMAND_CONCURRENT, 8), "8"},
-    {CONCURRENT, 1, 2, "2"},
+    {CONCURRENT, 1, 2000, "2000"},
 };
 
 struct bases {
@@ -1015,6 +1015,27 @@ static void test_capture(void) {
     mlxshim_capture_stop();
 }
 
+/* What only Metal does: it records, if the environment lets it. */
+static void test_recording(void) {
+    char message[TEXT_SIZE] = "";
+    char folder[] = "/tmp/compute_contract_test.XXXXXX";
+    REQUIRE(mkdtemp(folder) != NULL);
+    char file[sizeof folder + sizeof "/trace"];
+    snprintf(file, sizeof file, "%s/trace", folder);
+    setenv("MTL_CAPTURE_ENABLED", "1", 1);
+    CHECK(mlxshim_capture_start(device, NULL, message, sizeof message) == MLXSHIM_ERROR_INVALID_ARGUMENT);
+    CHECK(mlxshim_capture_start(device, "/nonexistent/trace", message, sizeof message) == MLXSHIM_ERROR_UNSUPPORTED);
+    CHECK(strstr(message, "/nonexistent/trace: ") != NULL);
+    CHECK(mlxshim_capture_start(device, file, NULL, 0) == MLXSHIM_OK);
+    CHECK(mlxshim_capture_start(device, file, message, sizeof message) == MLXSHIM_ERROR_INVALID_ARGUMENT);
+    CHECK(strstr(message, "already") != NULL);
+    mlxshim_capture_stop();
+    mlxshim_capture_stop();
+    CHECK(unlink(file) == 0);
+    unsetenv("MTL_CAPTURE_ENABLED");
+    CHECK(rmdir(folder) == 0);
+}
+
 /* ---- rounds ---- */
 
 static void run_round(void) {
@@ -1047,6 +1068,7 @@ static void run_round(void) {
     test_capture();
     if (mlxshim_backend_kind() == MLXSHIM_BACKEND_METAL) {
         test_old_metal();
+        test_recording();
     }
     mlxshim_queue_release(queue);
     mlxshim_library_release(library);
