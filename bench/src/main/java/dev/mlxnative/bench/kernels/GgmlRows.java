@@ -41,14 +41,15 @@ final class GgmlRows {
         for (int i = 0; i < expected.length; i++) {
             expected[i] += biases[i % columns];
         }
-        int fusedRows = fused ? 1 : 0;
         long row = 4L * columns;
         long fusedRow = fused ? row : 0;
+        // Without fusion, the host code passes zeros for some of the ones below, and the kernel divides by them without
+        // using the result. On the host's device that is a fault, unless the compiler removes the division.
         Struct arguments = new Struct()
                 .ints(columns, columns / 4)
                 .longs(row, ROWS * row, ROWS * row)
                 .floats(epsilon);
-        arguments.ints(ROWS, fusedRows, fusedRows).ints(1, fusedRows, fusedRows).ints(1, fusedRows, fusedRows);
+        arguments.ints(ROWS, 1, 1).ints(1, 1, 1).ints(1, 1, 1);
         arguments.longs(row, fusedRow, fusedRow);
         arguments.longs(ROWS * row, fusedRow, fusedRow).longs(ROWS * row, fusedRow, fusedRow);
         String kernel = fused ? "kernel_rms_norm_mul_add_f32_4" : "kernel_rms_norm_f32_4";
@@ -163,7 +164,8 @@ final class GgmlRows {
                 .floats(10_000, 1, 0, 1, 32, 1)
                 .ints(0, 0, 0, 0)
                 .bools(false, false);
-        MlxFunctionConstants constants = MlxFunctionConstants.of().with("FC_rope_is_imrope", false);
+        MlxFunctionConstants constants =
+                MlxFunctionConstants.of().with(800, false).with(801, false);
         double[] expected = References.rope(x, columns, half, positions, offset, 10_000);
         return Ggml.check(
                 kernel,

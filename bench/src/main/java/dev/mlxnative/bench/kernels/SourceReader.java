@@ -25,6 +25,8 @@ final class SourceReader {
     private static final Pattern INCLUDE = Pattern.compile("\\s*#\\s*(?:include|import)\\s*\"([^\"]+)\".*");
     private static final Pattern ONCE = Pattern.compile("\\s*#\\s*pragma\\s+once\\b.*");
 
+    private static final Path NONE = Path.of("");
+
     private final List<Path> includeFolders;
     private final Map<Path, Integer> guards = new LinkedHashMap<>();
     private final Deque<Path> open = new ArrayDeque<>();
@@ -66,14 +68,9 @@ final class SourceReader {
     /** Appends a line, or the file that it includes; the next line has the number {@code nextNumber}. */
     private void appendLine(String line, int nextNumber, Path file, StringBuilder text) throws IOException {
         Matcher include = INCLUDE.matcher(line);
-        Path included = include.matches() ? find(include.group(1), file) : file;
-        if (!include.matches() || included.equals(file)) {
-            text.append(ONCE.matcher(line).matches() || include.matches() && included.equals(file) ? "" : line)
-                    .append('\n');
-            return;
-        }
-        if (included.toString().isEmpty()) {
-            text.append(line).append('\n');
+        Path included = include.matches() ? find(include.group(1), file) : NONE;
+        if (included.equals(NONE)) {
+            text.append(ONCE.matcher(line).matches() ? "" : line).append('\n');
         } else if (open.contains(included)) {
             text.append('\n');
         } else {
@@ -82,7 +79,7 @@ final class SourceReader {
         }
     }
 
-    /** The file that a directive names; the empty path if there is none. */
+    /** The file that a directive names; {@link #NONE} if no folder has it. */
     private Path find(String name, Path includedBy) throws IOException {
         Path beside = includedBy.resolveSibling(name);
         if (Files.isRegularFile(beside)) {
@@ -94,7 +91,7 @@ final class SourceReader {
                 return file.toRealPath();
             }
         }
-        return Path.of("");
+        return NONE;
     }
 
     private static void appendLineMarker(int number, Path file, StringBuilder text) {
