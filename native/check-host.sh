@@ -37,14 +37,16 @@ int main(void) {
 }
 C
 
-# check NAME SOURCE VARIANT: compiles SOURCE, links it with a variant of the shim and runs it.
+# check NAME SOURCE VARIANT ARGUMENT...: compiles SOURCE, links it with a variant of the shim and runs it.
 check() {
+    name=$1
     folder=build/$3/$target
     # shellcheck disable=SC2086 # the options are a list
-    "$compiler" $c_flags -pthread "$2" "$folder/libmlxshim_host.so" -Wl,-rpath,"$PWD/$folder" -o "$programs/$1"
+    "$compiler" $c_flags -pthread "$2" "$folder/libmlxshim_host.so" -Wl,-rpath,"$PWD/$folder" -o "$programs/$name"
+    shift 3
     # shellcheck disable=SC2086 # the command has options
-    $run "$programs/$1" || fail "$programs/$1 failed"
-    echo "checked native/$folder/libmlxshim_host.so: $1 passed${run:+ under ${run%% *}}"
+    $run "$programs/$name" "$@" || fail "$programs/$name failed"
+    echo "checked native/$folder/libmlxshim_host.so: $name passed${run:+ under ${run%% *}}"
 }
 
 check smoke "$programs/smoke.c" host
@@ -57,4 +59,12 @@ if [ "${target%-*}" = linux ]; then
     # shellcheck disable=SC2086 # the command has options
     $run "$programs/workers_test" || fail "$programs/workers_test failed"
     echo "checked the code that runs kernels: workers_test passed${run:+ under ${run%% *}}"
+    cp "build/host/$target/libmlxshim_host.so" "$programs/unloaded.so"
+    # shellcheck disable=SC2086 # the options are a list
+    "$compiler" $c_flags test/unload_test.c -ldl -o "$programs/unload_test"
+    # shellcheck disable=SC2086 # the command has options
+    $run "$programs/unload_test" "$PWD/$programs/unloaded.so" || fail "$programs/unload_test failed"
+    echo "checked native/build/host/$target/libmlxshim_host.so: unload_test passed${run:+ under ${run%% *}}"
+    need_clang
+    check compute_test test/compute_test.c faults "--target=${target#linux-}-linux-gnu"
 fi

@@ -30,9 +30,10 @@ for file in "$@"; do
         *.so) "$nm" -D -g --defined-only "$file" > "$work/table" ;;
         *) "$nm" -g --defined-only "$file" > "$work/table" ;;
     esac
-    # Mach-O has an underscore before each C name. GCC's runtime adds symbols for selectors and classes.
+    # Mach-O has an underscore before each C name. GCC's runtime adds symbols for selectors and classes,
+    # and clang one for the layout of a block.
     awk 'NF == 3 { print $3 }' "$work/table" | sed -e 's/^_mlxshim_/mlxshim_/' \
-        -e '/^\.objc_sel_name/d' -e '/^__objc_class_ref_/d' | sort > "$work/defined"
+        -e '/^\.objc_sel_name/d' -e '/^__objc_class_ref_/d' -e '/^__block_descriptor_/d' | sort > "$work/defined"
     comm -23 "$work/declared" "$work/defined" > "$work/missing"
     comm -13 "$work/declared" "$work/defined" > "$work/extra"
     if [ -s "$work/missing" ] || [ -s "$work/extra" ]; then

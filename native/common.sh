@@ -27,8 +27,8 @@ gcc=${GCC:-gcc}
 c_flags='-std=gnu11 -O2 -Wall -Wextra -Werror -Iinclude'
 library_flags="$c_flags -fPIC -fvisibility=hidden"
 debug_flags='-g -gdwarf-4'
-# Linker options for ELF libraries. They stay loaded when they are closed, because their threads live on.
-elf_flags='-shared -Wl,-z,relro,-z,now,-z,nodelete'
+# Linker options for ELF libraries.
+elf_flags='-shared -Wl,-z,relro,-z,now'
 
 # A build with faults compiles both lists with fault_flags; a release compiles host_sources alone.
 worker_sources='host/workers.c host/threadgroup.c host/fiber.c host/trap.c host/threads.c'
@@ -49,8 +49,13 @@ fault_flags=-DMLXSHIM_FAULTS
 pages_test_flags='-Ihost -Wl,--wrap=mmap,--wrap=munmap,--wrap=madvise,--wrap=calloc,--wrap=open'
 
 # The stand-in for Metal. The order of its libraries matters to the linker.
-standin_sources="host/pages.c host/live_objects.c $fault_sources standin/buffer.m standin/device.m"
-standin_sources="$standin_sources standin/event.m standin/residency_set.m"
+standin_sources="host/pages.c host/live_objects.c $compute_sources $msl_sources $fault_sources"
+standin_sources="$standin_sources standin/buffer.m standin/device.m standin/event.m standin/residency_set.m"
+standin_sources="$standin_sources standin/functions.m standin/pipeline.m standin/command_queue.m"
+standin_sources="$standin_sources standin/command_buffer.m standin/encoders.m standin/capture.m"
+# The sources of the Metal shim, and options to compile them for the stand-in.
+shim_sources='metal/mlxshim.m metal/kernels.m metal/commands.m'
+shim_flags='-Imetal -include standin/texts.h'
 standin_libraries='-lBlocksRuntime -lgnustep-base -lobjc'
 
 # fail MESSAGE: ends the script with MESSAGE on standard error.

@@ -1,6 +1,6 @@
 /*
- * Queues. Each has a thread, so that a queue whose commands wait for an event holds up no other. The thread ends once its
- * queue is released and empty.
+ * Queues. Each has a thread, so that a queue whose commands wait for an event holds up no other. The thread ends once
+ * its queue is released and empty.
  */
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE

@@ -57,7 +57,7 @@ struct compute_commands *compute_commands_new(void); /* NULL if memory runs out 
 void compute_commands_retain(struct compute_commands *commands);
 void compute_commands_release(struct compute_commands *commands);
 
-/* Each returns false if memory runs out; the command buffer is then as before. Arguments are valid: the caller checks. */
+/* Each returns false, and adds nothing, if memory runs out. Arguments are valid: the caller checks. */
 bool compute_dispatch(struct compute_commands *commands, struct msl_kernel *kernel,
                       const struct compute_arguments *arguments, const uint64_t grid_threads[3],
                       const uint64_t threads_per_group[3]);

@@ -1,6 +1,6 @@
 /*
- * Memory for the constants of a command buffer. It is no part of the heap, and a guard follows it, so that a kernel that
- * writes beyond a constant, or into one, harms constants alone.
+ * Memory for the constants of a command buffer. It is no part of the heap, and a guard follows it, so that a kernel
+ * that writes beyond a constant, or into one, harms constants alone.
  */
 #ifndef CONSTANTS_H
 #define CONSTANTS_H

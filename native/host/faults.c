@@ -4,6 +4,10 @@
 
 #include "mlxshim_faults.h"
 
+#if defined(__linux__)
+#include "workers.h"
+#endif
+
 struct faults {
     int32_t no_device;
     int32_t no_residency_sets;
@@ -89,6 +93,7 @@ void mlxshim_faults_clear(void) {
     faults = (struct faults)NO_FAULTS;
     pthread_cond_broadcast(&queues_let_go);
     pthread_mutex_unlock(&lock);
+    mlxshim_faults_set_kernel_timeout(0);
 }
 
 void mlxshim_faults_set_no_device(int32_t absent) {
@@ -129,6 +134,14 @@ void mlxshim_faults_hold_queues(int32_t held) {
     faults.queues_held = held;
     pthread_cond_broadcast(&queues_let_go);
     pthread_mutex_unlock(&lock);
+}
+
+void mlxshim_faults_set_kernel_timeout(uint64_t millis) {
+#if defined(__linux__)
+    workers_set_timeout(millis);
+#else
+    (void)millis;
+#endif
 }
 
 uint64_t mlxshim_faults_live_devices(void) {

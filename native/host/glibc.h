@@ -1,8 +1,8 @@
 /*
  * Symbol versions that let a library built on a new Linux load on glibc 2.17 and later. build.sh includes this file
- * before each source. glibc 2.32 and 2.34 moved functions from libpthread and libdl to libc, with a new version that older
- * releases lack. Every glibc still has their first version, so the library asks for that one. check-glibc.sh fails if
- * another function needs the same.
+ * before each source. glibc 2.32 and 2.34 moved functions from libpthread and libdl to libc, with a new version that
+ * older releases lack. Every glibc still has their first version, so the library asks for that one. check-glibc.sh
+ * fails if another function needs the same.
  */
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
@@ -18,6 +18,7 @@ FIRST_VERSION(pthread_condattr_setclock)
 #endif
 
 #if defined(FIRST_VERSION)
+FIRST_VERSION(dladdr)
 FIRST_VERSION(dlclose)
 FIRST_VERSION(dlerror)
 FIRST_VERSION(dlopen)
@@ -29,9 +30,12 @@ FIRST_VERSION(pthread_attr_setstacksize)
 FIRST_VERSION(pthread_create)
 FIRST_VERSION(pthread_detach)
 FIRST_VERSION(pthread_getattr_np)
+FIRST_VERSION(pthread_getspecific)
 FIRST_VERSION(pthread_join)
+FIRST_VERSION(pthread_key_create)
 FIRST_VERSION(pthread_kill)
 FIRST_VERSION(pthread_once)
+FIRST_VERSION(pthread_setspecific)
 FIRST_VERSION(pthread_sigmask)
 #undef FIRST_VERSION
 #endif

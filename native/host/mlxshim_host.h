@@ -50,8 +50,8 @@ bool is_utf8(const char *text);
 int32_t fail(int32_t status, const char *reason, char *message, uint64_t message_capacity);
 
 /*
- * Writes the log of a call, which malloc returned, or NULL if there is nothing to say. Returns `status`. There is no log
- * either if memory runs out, or if `out_log` is NULL.
+ * Writes the log of a call, which malloc returned, or NULL if there is nothing to say. Returns `status`. There is no
+ * log either if memory runs out, or if `out_log` is NULL.
  */
 int32_t finish_with_log(int32_t status, char *log, mlxshim_text_t *out_log);
 int32_t fail_with_log(int32_t status, const char *reason, mlxshim_text_t *out_log);

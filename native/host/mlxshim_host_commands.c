@@ -122,8 +122,8 @@ static bool check_range(struct stream *stream, mlxshim_buffer_t buffer, uint64_t
         return reject(stream, "0 bytes of %s", what);
     }
     if (offset > buffer->length || length > buffer->length - offset) {
-        return reject(stream, "%" PRIu64 " bytes from offset %" PRIu64 " are beyond the %" PRIu64 " bytes of %s", length,
-                      offset, buffer->length, what);
+        return reject(stream, "%" PRIu64 " bytes from offset %" PRIu64 " are beyond the %" PRIu64 " bytes of %s",
+                      length, offset, buffer->length, what);
     }
     return true;
 }
@@ -136,10 +136,17 @@ static bool read_copy(struct stream *stream) {
     mlxshim_buffer_t to = read_handle(stream);
     uint64_t to_offset = read_word(stream);
     uint64_t length = read_word(stream);
-    return check_range(stream, from, from_offset, length, "the source buffer") &&
-           check_range(stream, to, to_offset, length, "the destination buffer") &&
-           admit(stream, compute_copy(stream->commands, range_of(from, from_offset, length),
-                                      range_of(to, to_offset, length)));
+    if (!check_range(stream, from, from_offset, length, "the source buffer") ||
+        !check_range(stream, to, to_offset, length, "the destination buffer")) {
+        return false;
+    }
+    uint64_t distance = from_offset < to_offset ? to_offset - from_offset : from_offset - to_offset;
+    if (from == to && distance < length) {
+        return reject(stream, "%" PRIu64 " bytes from offset %" PRIu64 " overlap those from offset %" PRIu64, length,
+                      from_offset, to_offset);
+    }
+    return admit(
+        stream, compute_copy(stream->commands, range_of(from, from_offset, length), range_of(to, to_offset, length)));
 }
 
 static bool read_fill(struct stream *stream) {
@@ -200,8 +207,8 @@ static bool read_sizes(struct stream *stream, mlxshim_pipeline_t pipeline, struc
                           threads, i);
         }
         if (threads > KERNEL_MAX_THREADS) {
-            return reject(stream, "a threadgroup of %" PRIu64 " threads in dimension %d, above the device's %d", threads,
-                          i, KERNEL_MAX_THREADS);
+            return reject(stream, "a threadgroup of %" PRIu64 " threads in dimension %d, above the device's %d",
+                          threads, i, KERNEL_MAX_THREADS);
         }
         group *= threads;
         uint64_t factor = unit == MLXSHIM_DISPATCH_THREADS ? 1 : threads;
@@ -251,8 +258,7 @@ static bool bind_bytes(struct stream *stream, uint64_t end, uint32_t index, stru
 static bool bind_threadgroup(struct stream *stream, uint32_t index, struct compute_arguments *arguments) {
     uint64_t length = read_word(stream);
     if (length % 16 != 0 || length > HOST_MAX_THREADGROUP_MEMORY) {
-        return reject(stream,
-                      "%" PRIu64 " bytes of threadgroup memory %" PRIu32 " are no multiple of 16, or above the device's %d",
+        return reject(stream, "%" PRIu64 " bytes of threadgroup memory %" PRIu32 ": no multiple of 16, or above %d",
                       length, index, HOST_MAX_THREADGROUP_MEMORY);
     }
     arguments->threadgroup_lengths[index] = length;
@@ -401,7 +407,8 @@ int32_t mlxshim_queue_submit(mlxshim_queue_t queue, const char *label, const voi
     if (queue == NULL || event == NULL || out_command_buffer == NULL || (commands == NULL && commands_length > 0) ||
         (label != NULL && !is_utf8(label))) {
         return fail_with_log(MLXSHIM_ERROR_INVALID_ARGUMENT,
-                             "queue, commands, event or out_command_buffer is NULL, or the label is not UTF-8", out_log);
+                             "queue, commands, event or out_command_buffer is NULL, or the label is not UTF-8",
+                             out_log);
     }
     mlxshim_command_buffer_t command_buffer = handle_new(COMMAND_BUFFERS, sizeof *command_buffer);
     if (command_buffer == NULL) {

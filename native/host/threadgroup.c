@@ -47,11 +47,8 @@ struct threadgroup {
     uint32_t taken_count;
 };
 
-/*
- * The group that this thread of the CPU runs. All fibers of a group stay on one thread, and kernels that wait are entered
- * from threadgroup_run alone.
- */
-static __thread struct threadgroup *running __attribute__((tls_model("initial-exec")));
+/* The group that this thread of the CPU runs, if it has taken stacks. All fibers of a group stay on one thread. */
+static __thread struct threadgroup *running;
 
 struct threadgroup *threadgroup_new(void) {
     return calloc(1, sizeof(struct threadgroup));
@@ -66,6 +63,7 @@ bool threadgroup_take_stacks(struct threadgroup *threadgroup, uint32_t threads, 
         return false;
     }
     threadgroup->taken_count = threads;
+    running = threadgroup;
     /* A thread that left a group in the middle may have left the positions half filled. */
     memset(threadgroup->shape, 0, sizeof threadgroup->shape);
     return true;
@@ -313,7 +311,6 @@ void threadgroup_run(struct threadgroup *threadgroup, const struct threadgroup_k
     start(threadgroup, 0);
     struct fiber_stack *stack = threadgroup->free_stacks[--threadgroup->free_count];
     threadgroup->stack_of[0] = stack;
-    running = threadgroup;
     fiber_switch(&threadgroup->caller, fiber_new(stack, run_threads));
 }
 

@@ -1,11 +1,11 @@
 /*
- * Runs the threads of a threadgroup on one thread of the CPU. Threads that may wait for others each have a fiber, and 32
- * of them are a simdgroup.
+ * Runs the threads of a threadgroup on one thread of the CPU. Threads that may wait for others each have a fiber, and
+ * 32 of them are a simdgroup.
  *
- * A simdgroup operation takes place when all live lanes of the simdgroup wait at one call site. Where they have diverged
- * and no thread of the threadgroup can run, the lanes at the lowest call site go on without the others: code is laid out
- * in program order, so lanes that are behind catch up. A barrier opens when all live threads wait at one. A thread that
- * has returned takes part in neither, so there is always a thread that can run.
+ * A simdgroup operation takes place when all live lanes of the simdgroup wait at one call site. Where they have
+ * diverged and no thread of the threadgroup can run, the lanes at the lowest call site go on without the others: code
+ * is laid out in program order, so lanes that are behind catch up. A barrier opens when all live threads wait at one. A
+ * thread that has returned takes part in neither, so there is always a thread that can run: barriers cannot deadlock.
  */
 #ifndef THREADGROUP_H
 #define THREADGROUP_H
@@ -36,8 +36,8 @@ struct threadgroup *threadgroup_new(void); /* NULL if memory runs out */
 void threadgroup_free(struct threadgroup *threadgroup);
 
 /*
- * Takes stacks for threadgroups of at most `threads` threads, until threadgroup_release_stacks. `wait` is as in
- * fiber_stacks_take.
+ * Takes stacks for threadgroups of at most `threads` threads that the calling thread runs, until it calls
+ * threadgroup_release_stacks. `wait` is as in fiber_stacks_take.
  */
 bool threadgroup_take_stacks(struct threadgroup *threadgroup, uint32_t threads, bool wait);
 void threadgroup_release_stacks(struct threadgroup *threadgroup);

@@ -7,6 +7,7 @@
 
 #include "threads.h"
 
+#include <dlfcn.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -53,6 +54,16 @@ static void *run(void *argument) {
     return NULL;
 }
 
+static pthread_once_t kept = PTHREAD_ONCE_INIT;
+
+/* Does nothing in a program that this file is linked with. */
+static void keep_loaded(void) {
+    Dl_info library;
+    if (dladdr(&kept, &library) != 0) {
+        dlopen(library.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+    }
+}
+
 static bool create(pthread_t *out_thread, struct start *start) {
     pthread_attr_t attributes;
     if (pthread_attr_init(&attributes) != 0) {
@@ -71,6 +82,7 @@ static bool create(pthread_t *out_thread, struct start *start) {
 }
 
 bool thread_start(pthread_t *out_thread, void (*body)(void *argument), void *argument) {
+    pthread_once(&kept, keep_loaded);
     struct start start = {.body = body, .argument = argument, .state = STARTING};
     pthread_mutex_init(&start.lock, NULL);
     pthread_cond_init(&start.decided, NULL);

@@ -7,7 +7,6 @@
 
 #include <signal.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
@@ -31,17 +30,33 @@ struct call {
     struct trap trap;
 };
 
+/* A thread between trap_thread_begin and trap_thread_end. */
+struct trap_thread {
+    struct call *volatile active; /* the call that it is in */
+    char *stack_low;
+    size_t guard_bytes;
+};
+
 /*
- * The call that this thread is in. Handlers read it on threads of the JVM too: with this model they do so without a call
- * into the dynamic linker, which might allocate.
+ * The key of a thread's struct trap_thread, at the lowest address of its stack for signals. Handlers read it on threads
+ * of the JVM too. A thread-local variable would not do: the first access to one may allocate, unless it is in the room
+ * that the dynamic linker has at the start, which is too small for the libraries of many class loaders.
  */
-static __thread struct call *volatile active __attribute__((tls_model("initial-exec")));
-static __thread void *signal_stack __attribute__((tls_model("initial-exec")));
-static __thread char *stack_low __attribute__((tls_model("initial-exec")));
-static __thread size_t guard_bytes __attribute__((tls_model("initial-exec")));
+static pthread_key_t key;
+static bool has_key;
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 
 static struct sigaction previous[NSIG];
 static pthread_once_t installed = PTHREAD_ONCE_INIT;
+
+static void create_key(void) {
+    has_key = pthread_key_create(&key, NULL) == 0;
+}
+
+/* NULL on threads that thread_start has not started. */
+static struct trap_thread *this_thread(void) {
+    return pthread_getspecific(key);
+}
 
 /* Lets the thread go on in trap_call once the handler returns. The kernel then restores the mask of signals too. */
 static void leave(struct call *call, ucontext_t *context) {
@@ -80,7 +95,8 @@ static void pass_on(int signal, siginfo_t *info, void *context) {
 }
 
 static void on_signal(int signal, siginfo_t *info, void *context) {
-    struct call *call = active;
+    struct trap_thread *thread = this_thread();
+    struct call *call = thread == NULL ? NULL : thread->active;
     if (call == NULL || call->caller == NULL || call->left) {
         pass_on(signal, info, context);
     } else if (signal == INTERRUPT) {
@@ -115,7 +131,7 @@ static void install(void) {
     install_for(INTERRUPT);
 }
 
-static void find_stack(void) {
+static void find_stack(struct trap_thread *thread) {
     pthread_attr_t attributes;
     void *low;
     size_t bytes;
@@ -123,25 +139,30 @@ static void find_stack(void) {
         return;
     }
     if (pthread_attr_getstack(&attributes, &low, &bytes) == 0 &&
-        pthread_attr_getguardsize(&attributes, &guard_bytes) == 0) {
-        stack_low = low;
+        pthread_attr_getguardsize(&attributes, &thread->guard_bytes) == 0) {
+        thread->stack_low = low;
     }
     pthread_attr_destroy(&attributes);
 }
 
 bool trap_thread_begin(void) {
+    pthread_once(&key_once, create_key);
+    if (!has_key) {
+        return false;
+    }
     void *stack = mmap(NULL, SIGNAL_STACK_BYTES, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (stack == MAP_FAILED) {
         return false;
     }
-    stack_t alternate = {.ss_sp = stack, .ss_size = SIGNAL_STACK_BYTES};
-    if (sigaltstack(&alternate, NULL) != 0) {
+    struct trap_thread *thread = stack;
+    stack_t alternate = {.ss_sp = thread + 1, .ss_size = SIGNAL_STACK_BYTES - sizeof *thread};
+    if (pthread_setspecific(key, thread) != 0 || sigaltstack(&alternate, NULL) != 0) {
+        pthread_setspecific(key, NULL);
         munmap(stack, SIGNAL_STACK_BYTES);
         return false;
     }
-    signal_stack = stack;
-    find_stack();
+    find_stack(thread);
     sigset_t blocked;
     sigfillset(&blocked);
     for (size_t i = 0; i < FAULTS; i++) {
@@ -155,15 +176,18 @@ bool trap_thread_begin(void) {
 void trap_thread_end(void) {
     stack_t none = {.ss_flags = SS_DISABLE};
     sigaltstack(&none, NULL);
-    munmap(signal_stack, SIGNAL_STACK_BYTES);
+    void *stack = this_thread();
+    pthread_setspecific(key, NULL);
+    munmap(stack, SIGNAL_STACK_BYTES);
 }
 
 bool trap_call(void (*function)(void *argument), void *argument, const atomic_bool *stop, struct trap *out_trap) {
     pthread_once(&installed, install);
+    struct trap_thread *thread = this_thread();
     struct call call = {.stop = stop};
-    active = &call;
+    thread->active = &call;
     fiber_call(&call.caller, function, argument);
-    active = NULL;
+    thread->active = NULL;
     if (call.left) {
         *out_trap = call.trap;
     }
@@ -176,8 +200,9 @@ void trap_interrupt(pthread_t thread) {
 
 bool trap_is_stack_overflow(const void *address) {
     /* Before version 2.27, glibc counts the guard to the stack. */
-    uintptr_t distance = (uintptr_t)address - ((uintptr_t)stack_low - guard_bytes);
-    return distance < 2 * guard_bytes;
+    const struct trap_thread *thread = this_thread();
+    uintptr_t distance = (uintptr_t)address - ((uintptr_t)thread->stack_low - thread->guard_bytes);
+    return distance < 2 * thread->guard_bytes;
 }
 
 #else

@@ -25,9 +25,9 @@ bool trap_thread_begin(void);
 void trap_thread_end(void);
 
 /*
- * Calls a function, and returns true once it returns. If it faults, or if trap_interrupt finds `*stop` set, the function
- * is left where it is: the call writes `out_trap` and returns false. What the function has on its stack, or on a stack
- * that it switched to, is lost, so it owns nothing.
+ * Calls a function, and returns true once it returns. If it faults, or if trap_interrupt finds `*stop` set, the
+ * function is left where it is: the call writes `out_trap` and returns false. What the function has on its stack, or on
+ * a stack that it switched to, is lost, so it owns nothing.
  */
 bool trap_call(void (*function)(void *argument), void *argument, const atomic_bool *stop, struct trap *out_trap);
 

@@ -87,6 +87,7 @@ static uint32_t most_helpers;
 static pthread_cond_t watch; /* there is an earlier deadline than `watched_until` */
 static bool watched;         /* whether there is a watchdog */
 static uint64_t watched_until;
+static uint64_t default_timeout_millis;
 static uint64_t timeout_millis;
 
 static uint64_t nanos_now(void) {
@@ -113,13 +114,14 @@ static void initialize(void) {
     most_helpers = cpu_count() - 1;
     const char *text = getenv(WORKERS_TIMEOUT_VARIABLE);
     unsigned long long millis = text == NULL ? 0 : strtoull(text, NULL, 10);
-    timeout_millis = millis == 0 ? WORKERS_TIMEOUT_MILLIS : millis;
+    default_timeout_millis = millis == 0 ? WORKERS_TIMEOUT_MILLIS : millis;
+    timeout_millis = default_timeout_millis;
 }
 
 void workers_set_timeout(uint64_t millis) {
     pthread_once(&once, initialize);
     pthread_mutex_lock(&lock);
-    timeout_millis = millis;
+    timeout_millis = millis == 0 ? default_timeout_millis : millis;
     pthread_mutex_unlock(&lock);
 }
 
@@ -163,7 +165,7 @@ static void describe(const struct trap *trap, const struct participant *particip
             return;
         case SIGFPE: snprintf(text, capacity, "integer division by zero, or with a result out of range"); return;
         case SIGILL:
-        case SIGTRAP: snprintf(text, capacity, "illegal instruction, which compilers put where code cannot get"); return;
+        case SIGTRAP: snprintf(text, capacity, "illegal instruction, as compilers put where no code gets"); return;
     }
     if (threadgroup_is_stack_overflow(participant->worker->threadgroup, trap->address) ||
         trap_is_stack_overflow(trap->address)) {
@@ -325,8 +327,9 @@ static void withdraw(struct job *job) {
 static void participate(struct job *job, struct worker *worker, uint64_t limit, bool owner) {
     const struct dispatch *dispatch = job->dispatch;
     struct participant participant = {
-        .thread = pthread_self(), .job = job, .worker = worker, .limit = limit, .group = {.buffers = dispatch->buffers}};
+        .thread = pthread_self(), .job = job, .worker = worker, .limit = limit};
     struct kernel_group *group = &participant.group;
+    group->buffers = dispatch->buffers;
     memcpy(group->threads_per_group, dispatch->threads_per_group, sizeof group->threads_per_group);
     memcpy(group->grid, dispatch->grid, sizeof group->grid);
     memcpy(group->groups, job->groups, sizeof group->groups);

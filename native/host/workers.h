@@ -12,7 +12,7 @@
 #include "mlxshim.h"
 #include "threadgroup.h"
 
-/* The default of workers_set_timeout. */
+/* How long a dispatch may run. */
 #define WORKERS_TIMEOUT_MILLIS 30000
 /* An environment variable with another default, for machines on which correct kernels take longer. */
 #define WORKERS_TIMEOUT_VARIABLE "MLXSHIM_KERNEL_TIMEOUT_MILLIS"
@@ -40,7 +40,7 @@ void worker_free(struct worker *worker);
  */
 int32_t workers_run(struct worker *worker, const struct dispatch *dispatch, char *text, size_t text_capacity);
 
-/* Sets how long a dispatch may run that begins from now on. */
+/* Sets how long a dispatch may run that begins from now on; 0 restores the default. */
 void workers_set_timeout(uint64_t millis);
 
 #endif

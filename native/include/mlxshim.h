@@ -348,6 +348,10 @@ MLXSHIM_API int32_t mlxshim_queue_remove_residency_set(mlxshim_queue_t queue, ml
  *   CONCURRENT   1: the dispatches that follow may run at the same time; 0: each sees what those before it wrote, which
  *                is how a stream begins
  *
+ * The ranges of a copy in one buffer do not overlap. A GPU of Metal that is not Apple's copies and fills only multiples
+ * of 4 bytes, from multiples of 4 on, and older ones run only whole threadgroups: what a GPU cannot do is
+ * MLXSHIM_ERROR_UNSUPPORTED.
+ *
  * The first 8 bytes of a binding are its kind (MLXSHIM_BIND_*) and the index of the argument. Then come
  *
  *   BUFFER       buffer, offset

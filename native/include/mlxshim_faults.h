@@ -27,7 +27,11 @@ MLXSHIM_API void mlxshim_faults_set_byte_budget(uint64_t bytes);
  */
 MLXSHIM_API void mlxshim_faults_fail_create(uint64_t nth, uint64_t count);
 
-/* Makes the system too old for residency sets (1), or the GPU (2), or neither (0). Existing sets stay valid. */
+/*
+ * Makes the system too old for residency sets (1), or the GPU (2), or neither (0). Existing sets stay valid. The stand-in
+ * then also lacks what Metal has only since macOS 14 and 15 (1), or is no GPU of Apple's, and runs only whole threadgroups
+ * (2).
+ */
 MLXSHIM_API void mlxshim_faults_set_no_residency_sets(int32_t cause);
 
 /*
@@ -49,6 +53,12 @@ MLXSHIM_API void mlxshim_faults_set_command_buffer_failure(int32_t failure);
  * work is in flight.
  */
 MLXSHIM_API void mlxshim_faults_hold_queues(int32_t held);
+
+/*
+ * Makes kernels that run on the CPU, which are those of the host and of the stand-in, time out after so many
+ * milliseconds; 0 restores the default.
+ */
+MLXSHIM_API void mlxshim_faults_set_kernel_timeout(uint64_t millis);
 
 /* Live handles: created and not yet released. */
 MLXSHIM_API uint64_t mlxshim_faults_live_devices(void);

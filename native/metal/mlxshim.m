@@ -1,25 +1,22 @@
 /*
- * mlxshim.h on Metal. A handle is the Metal object itself. The caller owns one reference to it, from the call that
- * creates the object to the call of the matching _release function.
+ * mlxshim.h on Metal: the device and its memory. kernels.m has libraries and pipelines, and commands.m has queues and
+ * command buffers. A handle is the Metal object itself, unless mlxshim.h says otherwise. The caller owns one reference
+ * to it, from the call that creates the object to the call of the matching _release function.
  *
- * Three compilers read this source: Apple's with Apple's SDK, clang with the SDK in native/apple, and clang with
- * GNUstep. It therefore counts references by hand, and uses no literals, variadic calls, exceptions, dot syntax or
- * classes of its own. Apple's SDK must be that of macOS 15 or later. The code looks up at run time the classes
- * and methods that macOS 13 lacks.
+ * Three compilers read these sources: Apple's with Apple's SDK, clang with the SDK in native/apple, and clang with
+ * GNUstep. They therefore count references by hand, and use no literals, variadic calls, exceptions, dot syntax or
+ * classes of their own. Apple's SDK must be that of macOS 15 or later. They look up at run time the classes and methods
+ * that macOS 13 lacks.
  *
  * A thread of the JVM has no autorelease pool, so every object that Metal or Foundation autoreleases would leak. Each
  * function that sends a message therefore opens a pool.
  */
-#import <Foundation/Foundation.h>
-#import <Metal/Metal.h>
 #import <objc/objc-sync.h>
 #import <objc/runtime.h>
 
-#include <stdbool.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "mlxshim.h"
+#include "shim.h"
 
 _Static_assert(MLXSHIM_STORAGE_SHARED == MTLStorageModeShared && MLXSHIM_STORAGE_MANAGED == MTLStorageModeManaged &&
                    MLXSHIM_STORAGE_PRIVATE == MTLStorageModePrivate,
@@ -33,101 +30,6 @@ _Static_assert(MLXSHIM_PURGEABLE_KEEP_CURRENT == MTLPurgeableStateKeepCurrent &&
                    MLXSHIM_PURGEABLE_EMPTY == MTLPurgeableStateEmpty,
                "purgeable states are passed to Metal as they come");
 _Static_assert(sizeof(NSUInteger) == sizeof(uint64_t), "a length must survive the way to Metal");
-
-/* ---- text ---- */
-
-/*
- * Text that `append` writes piece by piece into a caller's buffer. It cuts the first piece that does not fit at a
- * character, and writes no piece after it. `length` still counts every piece, because the caller wants the length of
- * the whole text. A text without pieces writes nothing, so a successful call leaves the caller's message untouched.
- */
-struct text {
-    char *end;
-    uint64_t room; /* bytes from `end` on, one of them for the NUL; 0 after a piece was cut */
-    uint64_t length;
-};
-
-static struct text text_in(char *buffer, uint64_t capacity) {
-    return (struct text){.end = buffer, .room = buffer == NULL ? 0 : capacity};
-}
-
-static bool continues_character(char byte) {
-    return ((unsigned char)byte & 0xC0) == 0x80;
-}
-
-static void append(struct text *text, const char *piece) {
-    uint64_t length = strlen(piece);
-    text->length += length;
-    if (text->room == 0) {
-        return;
-    }
-    uint64_t fitting = length < text->room ? length : text->room - 1;
-    while (fitting > 0 && continues_character(piece[fitting])) {
-        fitting--;
-    }
-    memcpy(text->end, piece, fitting);
-    text->end += fitting;
-    *text->end = '\0';
-    text->room = fitting == length ? text->room - fitting : 0;
-}
-
-static void append_number(struct text *text, uint64_t number) {
-    char digits[sizeof "18446744073709551615"];
-    char *first = digits + sizeof digits - 1;
-    *first = '\0';
-    do {
-        *--first = (char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
-    append(text, first);
-}
-
-static void append_signed_number(struct text *text, int64_t number) {
-    if (number < 0) {
-        append(text, "-");
-    }
-    append_number(text, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
-}
-
-/* Appends nothing if the string is nil or has no UTF-8 form. */
-static void append_string(struct text *text, NSString *string) {
-    const char *utf8 = [string UTF8String];
-    append(text, utf8 == NULL ? "" : utf8);
-}
-
-static uint64_t copy_string(NSString *string, char *buffer, uint64_t capacity) {
-    struct text text = text_in(buffer, capacity);
-    append_string(&text, string);
-    return text.length;
-}
-
-/* Returns whether `utf8` is a valid label, and writes it to `*out_string`, autoreleased; nil for NULL. */
-static bool read_label(const char *utf8, NSString **out_string) {
-    *out_string = utf8 == NULL ? nil : [NSString stringWithUTF8String:utf8];
-    return utf8 == NULL || *out_string != nil;
-}
-
-/* ---- failing ---- */
-
-/* Appends the last piece of the reason and returns `status`. */
-static int32_t fail(int32_t status, struct text *reason, const char *rest) {
-    append(reason, rest);
-    return status;
-}
-
-static int32_t fail_out_of_memory(id<MTLDevice> device, struct text *reason) {
-    append(reason, ": ");
-    append_number(reason, [device currentAllocatedSize]);
-    append(reason, " bytes are allocated on the device, which recommends at most ");
-    append_number(reason, [device recommendedMaxWorkingSetSize]);
-    return fail(MLXSHIM_ERROR_OUT_OF_MEMORY, reason, " bytes");
-}
-
-static void release_handle(void *handle) {
-    @autoreleasepool {
-        [(id)handle release];
-    }
-}
 
 /* ---- the library ---- */
 

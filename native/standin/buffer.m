@@ -73,6 +73,28 @@ id<MTLBuffer> standin_buffer_new_no_copy(void *pages, NSUInteger length, void (^
     return buffer;
 }
 
+static void retain_object(void *object) {
+    [(id)object retain];
+}
+
+static void release_object(void *object) {
+    @autoreleasepool {
+        [(id)object release];
+    }
+}
+
+static void keep_nothing(void *object) {
+    (void)object;
+}
+
+struct compute_range standin_buffer_range(id<MTLBuffer> buffer, NSUInteger offset, NSUInteger length, BOOL retained) {
+    return (struct compute_range){.owner = {.object = buffer,
+                                            .retain = retained ? retain_object : keep_nothing,
+                                            .release = retained ? release_object : keep_nothing},
+                                  .bytes = (char *)((StandInBuffer *)buffer)->pages + offset,
+                                  .length = length};
+}
+
 @implementation StandInBuffer
 
 - (void)dealloc {

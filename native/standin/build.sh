@@ -1,11 +1,12 @@
 #!/bin/sh
-# Builds mlxshim.m with the stand-in for Metal, for tests on Linux: libmlxshim.so with mlxshim.h and mlxshim_faults.h.
+# Builds the Metal shim with the stand-in for Metal, for tests on Linux: libmlxshim.so, with the functions of mlxshim.h
+# and mlxshim_faults.h.
 #
 #   build.sh                               build/standin/libmlxshim.so
-#   build.sh FOLDER [SHIM [FLAG...]]       FOLDER/libmlxshim.so, of another mlxshim.m (a mutant) or with more compiler
-#                                          options (sanitizers)
+#   build.sh FOLDER [SHIM [FLAG...]]       FOLDER/libmlxshim.so, with SHIM (a mutant) in place of the shim's source of
+#                                          the same name, or with more compiler options (sanitizers)
 #
-# OBJECTS=FOLDER links the stand-in's objects of an earlier build in FOLDER, and compiles only SHIM.
+# OBJECTS=FOLDER links the other objects of an earlier build in FOLDER, and compiles only SHIM.
 set -eu
 cd "$(dirname "$0")/.."
 . ./common.sh
@@ -18,13 +19,25 @@ folder=${1:-build/standin}
 shim=${2:-metal/mlxshim.m}
 if [ $# -ge 2 ]; then shift 2; else shift $#; fi
 
-sh standin/compile.sh "$shim" "$folder" "$@"
 objects=${OBJECTS:-$folder}
 if [ "$objects" = "$folder" ]; then
+    embed_headers
     for source in $standin_sources; do
         sh standin/compile.sh "$source" "$folder" "$@"
     done
 fi
+linked=
+for source in $shim_sources; do
+    if [ "${source##*/}" = "${shim##*/}" ]; then
+        source=$shim
+    elif [ "$objects" != "$folder" ]; then
+        linked="$linked $(object_of "$source" "$objects")"
+        continue
+    fi
+    # shellcheck disable=SC2086 # the options are a list
+    sh standin/compile.sh "$source" "$folder" $shim_flags "$@"
+    linked="$linked $(object_of "$source" "$folder")"
+done
 
 # The program, not the library, contains the functions of a sanitizer. They stay undefined here.
 case "$*" in
@@ -34,5 +47,5 @@ esac
 library=$folder/libmlxshim.so
 # shellcheck disable=SC2046,SC2086 # the options and the objects are lists
 "$clang" $elf_flags -pthread "$@" $undefined -Wl,--version-script=standin/exports.map \
-    "$(object_of "$shim" "$folder")" $(standin_objects "$objects") $standin_libraries -o "$library.$$"
+    $linked $(standin_objects "$objects") $standin_libraries -o "$library.$$"
 publish "$library.$$" "$library"

@@ -59,12 +59,29 @@ id<MTLDevice> MTLCreateSystemDefaultDevice(void) {
 
 - (BOOL)supportsFamily:(MTLGPUFamily)family {
     use_autorelease_pool();
-    return family == MTLGPUFamilyApple6 && faults_no_residency_sets() != GPU_TOO_OLD;
+    bool apple = family == MTLGPUFamilyApple4 || family == MTLGPUFamilyApple6;
+    return apple && faults_no_residency_sets() != GPU_TOO_OLD;
+}
+
+- (MTLArchitecture *)architecture {
+    use_autorelease_pool();
+    return nil;
+}
+
+- (MTLSize)maxThreadsPerThreadgroup {
+    use_autorelease_pool();
+    return MTLSizeMake(STANDIN_MAX_THREADS, STANDIN_MAX_THREADS, STANDIN_MAX_THREADS);
+}
+
+- (NSUInteger)maxThreadgroupMemoryLength {
+    use_autorelease_pool();
+    return STANDIN_THREADGROUP_MEMORY;
 }
 
 - (BOOL)respondsToSelector:(SEL)selector {
     use_autorelease_pool();
-    bool too_new = sel_isEqual(selector, @selector(newResidencySetWithDescriptor:error:)) &&
+    bool too_new = (sel_isEqual(selector, @selector(newResidencySetWithDescriptor:error:)) ||
+                    sel_isEqual(selector, @selector(architecture))) &&
                    faults_no_residency_sets() == SYSTEM_TOO_OLD;
     return !too_new && [super respondsToSelector:selector];
 }
@@ -105,6 +122,31 @@ id<MTLDevice> MTLCreateSystemDefaultDevice(void) {
         return nil;
     }
     return standin_residency_set_new(descriptor, error);
+}
+
+- (id<MTLLibrary>)newLibraryWithSource:(NSString *)source options:(MTLCompileOptions *)options error:(NSError **)error {
+    use_autorelease_pool();
+    return standin_library_new(self, source, options, error);
+}
+
+- (id<MTLLibrary>)newLibraryWithURL:(NSURL *)url error:(NSError **)error {
+    use_autorelease_pool();
+    *error = standin_error(MTLLibraryErrorDomain, MTLLibraryErrorUnsupported,
+                           "the stand-in for Metal compiles sources, and loads no .metallib files");
+    return nil;
+}
+
+- (id<MTLComputePipelineState>)newComputePipelineStateWithDescriptor:(MTLComputePipelineDescriptor *)descriptor
+                                                             options:(MTLPipelineOption)options
+                                                          reflection:(MTLComputePipelineReflection **)reflection
+                                                               error:(NSError **)error {
+    use_autorelease_pool();
+    return standin_pipeline_new(descriptor, options & MTLPipelineOptionBindingInfo ? reflection : NULL, error);
+}
+
+- (id<MTLCommandQueue>)newCommandQueueWithMaxCommandBufferCount:(NSUInteger)count {
+    use_autorelease_pool();
+    return standin_queue_new(self, count);
 }
 
 @end

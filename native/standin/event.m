@@ -20,6 +20,32 @@ id<MTLSharedEvent> standin_event_new(void) {
     return faults_admit(EVENTS, 0) ? [[StandInEvent alloc] init] : nil;
 }
 
+static void keep_nothing(void *object) {
+    (void)object;
+}
+
+static void signal_event(void *object, uint64_t value) {
+    @autoreleasepool {
+        [(StandInEvent *)object setSignaledValue:value];
+    }
+}
+
+/* The longest wait that does not overflow when it is added to the time. */
+#define LONGEST_WAIT_MILLIS (24ULL * 60 * 60 * 1000)
+
+static bool wait_for_event(void *object, uint64_t value, uint64_t millis) {
+    @autoreleasepool {
+        uint64_t wait = millis < LONGEST_WAIT_MILLIS ? millis : LONGEST_WAIT_MILLIS;
+        return [(StandInEvent *)object waitUntilSignaledValue:value timeoutMS:wait];
+    }
+}
+
+struct compute_event standin_compute_event(id<MTLEvent> event) {
+    return (struct compute_event){.owner = {.object = event, .retain = keep_nothing, .release = keep_nothing},
+                                  .signal = signal_event,
+                                  .wait = wait_for_event};
+}
+
 @implementation StandInEvent
 
 - (instancetype)init {

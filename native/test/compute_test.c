@@ -1,9 +1,10 @@
 /*
- * Tests the compute part of the host shim: that kernels whatever they do end their command buffer alone, that queues run
- * side by side, and that no stream of commands harms the process. The contract test has what all shims have in common.
+ * Tests the compute part of the host shim: a kernel that fails ends its command buffer alone, queues run side by side,
+ * and no stream of commands harms the process. The contract test has what all shims have in common.
  *
- *   compute_test [plain]    leaves out kernels that need fibers, which ThreadSanitizer cannot follow, and those that are
- *                           interrupted, because it holds their signals back
+ *   compute_test plain        leaves out kernels that need fibers, which ThreadSanitizer cannot follow, and those that
+ *                             are interrupted, because it holds their signals back
+ *   compute_test [OPTIONS]    compiles kernels with these options, such as the target if this program is emulated
  */
 #define _GNU_SOURCE
 
@@ -42,7 +43,8 @@ static const char source[] =
     "}\n"
     "kernel void sum_groups(device uint *out [[buffer(0)]], device const uint *in [[buffer(1)]],\n"
     "                       threadgroup uint *sums [[threadgroup(0)]], uint i [[thread_position_in_grid]],\n"
-    "                       uint lane [[thread_index_in_simdgroup]], uint simdgroup [[simdgroup_index_in_threadgroup]],\n"
+    "                       uint lane [[thread_index_in_simdgroup]],\n"
+    "                       uint simdgroup [[simdgroup_index_in_threadgroup]],\n"
     "                       uint thread_index [[thread_index_in_threadgroup]],\n"
     "                       uint group [[threadgroup_position_in_grid]]) {\n"
     "    uint sum = simd_sum(in[i]);\n"
@@ -102,6 +104,12 @@ static mlxshim_pipeline_t new_pipeline(const char *name) {
 
 static uint32_t *words_of(mlxshim_buffer_t buffer) {
     return mlxshim_buffer_contents(buffer);
+}
+
+/* A correct kernel may wait for long for a CPU. */
+static void clear_faults(void) {
+    mlxshim_faults_clear();
+    mlxshim_faults_set_kernel_timeout(WAIT_MILLIS);
 }
 
 /* A stream that is written. */
@@ -353,8 +361,13 @@ static void test_endless_kernel(void) {
     put_dispatch(&stream, spin, 1, 1, 1);
     put_buffer(&stream, 0, flag, 0);
     char text[TEXT_SIZE] = "";
+    mlxshim_faults_clear();
     CHECK(run(queue, &stream, text) == MLXSHIM_FAILURE_TIMEOUT);
     CHECK(has_text(text, "kernel spin: ran for longer than 300 ms"));
+    mlxshim_faults_set_kernel_timeout(20);
+    CHECK(run(queue, &stream, text) == MLXSHIM_FAILURE_TIMEOUT);
+    CHECK(has_text(text, "kernel spin: ran for longer than 20 ms"));
+    clear_faults();
     mlxshim_buffer_release(flag);
     mlxshim_pipeline_release(spin);
     mlxshim_queue_release(queue);
@@ -369,8 +382,41 @@ static void test_injected_failures(void) {
         CHECK(run(queue, &nothing, text) == failure);
         CHECK(text[0] != '\0');
     }
-    mlxshim_faults_clear();
+    clear_faults();
     run_well(queue, &nothing);
+    mlxshim_queue_release(queue);
+}
+
+/* Creating calls that fail release what they have created, and leave their result untouched. */
+static void test_failing_creations(void) {
+    mlxshim_queue_t queue = new_queue();
+    mlxshim_event_t event = new_event();
+    mlxshim_text_t log = NULL;
+    mlxshim_library_t other_library = NULL;
+    mlxshim_pipeline_t pipeline = NULL;
+    mlxshim_queue_t other_queue = NULL;
+    mlxshim_command_buffer_t commands = NULL;
+    char message[TEXT_SIZE] = "";
+    mlxshim_faults_fail_create(1, 4);
+    CHECK(mlxshim_library_compile(device, source, NULL, 0, 1, &other_library, &log) == MLXSHIM_ERROR_OUT_OF_MEMORY);
+    CHECK(log != NULL && other_library == NULL);
+    mlxshim_text_release(log);
+    CHECK(mlxshim_pipeline_create(library, "axpy", NULL, 0, &pipeline, &log) == MLXSHIM_ERROR_OUT_OF_MEMORY);
+    CHECK(log != NULL && pipeline == NULL);
+    mlxshim_text_release(log);
+    CHECK(mlxshim_queue_create(device, NULL, 1, &other_queue, message, sizeof message) ==
+          MLXSHIM_ERROR_OUT_OF_MEMORY);
+    CHECK(message[0] != '\0' && other_queue == NULL);
+    CHECK(mlxshim_queue_submit(queue, NULL, NULL, 0, event, 1, &commands, &log) == MLXSHIM_ERROR_OUT_OF_MEMORY);
+    CHECK(log != NULL && commands == NULL && mlxshim_event_signaled_value(event) == 0);
+    mlxshim_text_release(log);
+    clear_faults();
+    CHECK(mlxshim_faults_live_libraries() == 1 && mlxshim_faults_live_pipelines() == 0);
+    CHECK(mlxshim_faults_live_queues() == 1 && mlxshim_faults_live_command_buffers() == 0);
+    CHECK(mlxshim_faults_live_texts() == 0);
+    struct stream nothing = {0};
+    run_well(queue, &nothing);
+    mlxshim_event_release(event);
     mlxshim_queue_release(queue);
 }
 
@@ -537,6 +583,8 @@ static void test_mutants_of_a_stream(void) {
     uint64_t value = 0;
     submit_mutant(queue, &stream, stream.length, event, &value);
     CHECK(value == 1);
+    /* Some mutants dispatch billions of threads. */
+    mlxshim_faults_set_kernel_timeout(50);
     for (uint64_t length = 1; length < stream.length; length++) {
         submit_mutant(queue, &stream, length, event, &value);
     }
@@ -557,6 +605,7 @@ static void test_mutants_of_a_stream(void) {
         }
         stream.bytes[i] = word;
     }
+    clear_faults();
     mlxshim_event_release(other);
     mlxshim_event_release(event);
     mlxshim_buffer_release(buffer);
@@ -564,9 +613,32 @@ static void test_mutants_of_a_stream(void) {
     mlxshim_queue_release(queue);
 }
 
+static void test_copies_that_overlap(void) {
+    mlxshim_queue_t queue = new_queue();
+    mlxshim_buffer_t buffer = new_buffer(4096);
+    mlxshim_event_t event = new_event();
+    uint64_t value = 0;
+    for (uint64_t offset = 0; offset < 40; offset++) {
+        struct stream stream = {0};
+        put_command(&stream, MLXSHIM_COMMAND_COPY);
+        put_handle(&stream, buffer);
+        put(&stream, 20);
+        put_handle(&stream, buffer);
+        put(&stream, offset);
+        put(&stream, 10);
+        uint64_t expected = value + (offset > 10 && offset < 30 ? 0 : 1);
+        submit_mutant(queue, &stream, stream.length, event, &value);
+        CHECK(value == expected);
+    }
+    mlxshim_event_release(event);
+    mlxshim_buffer_release(buffer);
+    mlxshim_queue_release(queue);
+}
+
 /* ---- all ---- */
 
-static void compile(void) {
+static void compile(const char *options) {
+    CHECK(mlxshim_configure_compiler(NULL, options, NULL) == MLXSHIM_OK);
     mlxshim_text_t log = NULL;
     int32_t status = mlxshim_library_compile(device, source, NULL, 0, 1, &library, &log);
     if (!CHECK(status == MLXSHIM_OK)) {
@@ -580,18 +652,20 @@ static void compile(void) {
 
 int main(int argc, char **argv) {
     bool plain_only = argc > 1 && strcmp(argv[1], "plain") == 0;
-    /* For test_endless_kernel; other kernels are short. */
     setenv("MLXSHIM_KERNEL_TIMEOUT_MILLIS", "300", 1);
+    clear_faults();
     CHECK(mlxshim_device_open(&device, NULL, 0) == MLXSHIM_OK);
-    compile();
+    compile(argc > 1 && !plain_only ? argv[1] : NULL);
     test_axpy();
     test_argument_that_is_not_bound();
     test_copies_and_fills();
     check_failing_kernel("write_far", MLXSHIM_FAILURE_FAULT, "invalid access", "in threadgroup (0, 0, 0)");
     test_injected_failures();
+    test_failing_creations();
     test_queues_wait_for_each_other();
     test_release_in_flight();
     test_queues_of_several_threads();
+    test_copies_that_overlap();
     if (!plain_only) {
         test_threadgroup_memory();
         check_failing_kernel("write_far_after_barrier", MLXSHIM_FAILURE_FAULT, "invalid access",

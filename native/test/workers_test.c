@@ -2,8 +2,8 @@
  * Tests the code that runs kernels on the CPU: fibers, threadgroups, workers and traps. Its kernels are functions of
  * this program that use host/msl/kernel.h as compiled kernels do.
  *
- *   workers_test [plain]    leaves out kernels that need fibers, which ThreadSanitizer cannot follow, and those that are
- *                           interrupted, because it holds their signals back
+ *   workers_test [plain]    leaves out kernels that need fibers, which ThreadSanitizer cannot follow, and those that
+ *                           are interrupted, because it holds their signals back
  */
 #define _GNU_SOURCE
 
@@ -27,6 +27,7 @@
 
 #define THREADS 4
 #define TEXT_SIZE 1024
+#define BEYOND 10000
 
 static bool plain_only;
 
@@ -123,7 +124,8 @@ static void count_threads(const struct kernel_group *group) {
 
 static void check_grid(const uint32_t grid[3], const uint32_t threads_per_group[3]) {
     uint32_t total = size_of(grid);
-    uint32_t *counts = calloc(total, sizeof *counts);
+    /* What lies beyond the grid stays 0. */
+    uint32_t *counts = calloc(total + BEYOND, sizeof *counts);
     struct run run = plain(count_threads);
     run.buffers[0] = counts;
     run.dispatch.buffers = run.buffers;
@@ -132,6 +134,9 @@ static void check_grid(const uint32_t grid[3], const uint32_t threads_per_group[
     uint32_t wrong = 0;
     for (uint32_t i = 0; i < total; i++) {
         wrong += counts[i] == 1 ? 0 : 1;
+    }
+    for (uint32_t i = total; i < total + BEYOND; i++) {
+        wrong += counts[i] == 0 ? 0 : 1;
     }
     CHECK(wrong == 0);
     free(counts);
@@ -243,6 +248,8 @@ static void test_barriers(void) {
     check_reverse(31);
     check_reverse(32);
     check_reverse(33);
+    /* The last thread returns while all others wait. */
+    check_reverse(35);
     check_reverse(256);
     check_reverse(1024);
 }
@@ -357,8 +364,9 @@ static void overrun_memory(const struct kernel_group *group, const struct kernel
     memory[thread->index == 1 ? 64 + zero : 0] = 1;
 }
 
-static void check_fault(struct run run, int32_t failure, const char *text, const char *place) {
+static void check_failure(struct run run, int32_t failure, const char *text, const char *place) {
     CHECK(run_kernel(&run, 320, 32) == failure);
+    workers_set_timeout(0);
     CHECK(has_text(&run, text));
     CHECK(has_text(&run, place));
     /* The worker is as good as before. */
@@ -369,12 +377,12 @@ static void check_fault(struct run run, int32_t failure, const char *text, const
 }
 
 static void test_plain_faults(void) {
-    check_fault(plain(read_nothing), MLXSHIM_FAILURE_FAULT, "kernel plain: invalid access at 0x1230",
+    check_failure(plain(read_nothing), MLXSHIM_FAILURE_FAULT, "kernel plain: invalid access at 0x1230",
                 "in threadgroup (3, 0, 0)");
-    check_fault(plain(reach_trap), MLXSHIM_FAILURE_FAULT, "illegal instruction", "in threadgroup (");
-    check_fault(plain(overflow_plain), MLXSHIM_FAILURE_FAULT, "stack overflow", "in threadgroup (");
+    check_failure(plain(reach_trap), MLXSHIM_FAILURE_FAULT, "illegal instruction", "in threadgroup (");
+    check_failure(plain(overflow_plain), MLXSHIM_FAILURE_FAULT, "stack overflow", "in threadgroup (");
 #if defined(__x86_64__)
-    check_fault(plain(divide), MLXSHIM_FAILURE_FAULT, "integer division by zero", "in threadgroup (");
+    check_failure(plain(divide), MLXSHIM_FAILURE_FAULT, "integer division by zero", "in threadgroup (");
 #else
     /* A division by zero is 0 on this machine. */
     struct run run = plain(divide);
@@ -383,19 +391,20 @@ static void test_plain_faults(void) {
 }
 
 static void test_fiber_faults(void) {
-    check_fault(waiting(fault_in_thread), MLXSHIM_FAILURE_FAULT, "kernel waiting: invalid access at 0x1230",
+    check_failure(waiting(fault_in_thread), MLXSHIM_FAILURE_FAULT, "kernel waiting: invalid access at 0x1230",
                 "in threadgroup (1, 0, 0), thread 17");
-    check_fault(waiting(overflow_thread), MLXSHIM_FAILURE_FAULT, "stack overflow", ", thread 5");
+    check_failure(waiting(overflow_thread), MLXSHIM_FAILURE_FAULT, "stack overflow", ", thread 5");
     struct run run = waiting(overrun_memory);
     run.dispatch.threadgroup_lengths[0] = 64;
-    check_fault(run, MLXSHIM_FAILURE_FAULT, "invalid access", ", thread 1");
+    check_failure(run, MLXSHIM_FAILURE_FAULT, "invalid access", ", thread 1");
 }
 
 static void test_timeouts(void) {
+    /* Only the endless kernels have so little time: others may wait for long for a CPU. */
     workers_set_timeout(50);
-    check_fault(plain(loop_plain), MLXSHIM_FAILURE_TIMEOUT, "ran for longer than 50 ms", "in threadgroup (");
-    check_fault(waiting(loop_thread), MLXSHIM_FAILURE_TIMEOUT, "ran for longer than 50 ms", ", thread ");
-    workers_set_timeout(WORKERS_TIMEOUT_MILLIS);
+    check_failure(plain(loop_plain), MLXSHIM_FAILURE_TIMEOUT, "ran for longer than 50 ms", "in threadgroup (");
+    workers_set_timeout(50);
+    check_failure(waiting(loop_thread), MLXSHIM_FAILURE_TIMEOUT, "ran for longer than 50 ms", ", thread ");
 }
 
 /* One threadgroup loops, and another faults: the fault ends both, long before the time is over. */
@@ -470,11 +479,38 @@ static void provoke_faults(void) {
     CHECK(handled == SIGFPE);
 }
 
+static void unblock_usr1(void) {
+    sigset_t usr1;
+    sigemptyset(&usr1);
+    sigaddset(&usr1, SIGUSR1);
+    CHECK(pthread_sigmask(SIG_UNBLOCK, &usr1, NULL) == 0);
+}
+
 static void *provoke_many_faults(void *unused) {
+    unblock_usr1();
     for (int i = 0; i < 100; i++) {
         provoke_faults();
     }
     return unused;
+}
+
+/* Signals that other processes and threads send are no faults of the kernel during which they come. */
+static void receive_signals(const struct kernel_group *group) {
+    uint32_t *out = group->buffers[0];
+    handled = 0;
+    if (sigsetjmp(back, 1) == 0) {
+        raise(SIGFPE);
+    }
+    raise(SIGURG);
+    out[0] = (uint32_t)handled;
+}
+
+static void test_signals_during_a_kernel(void) {
+    uint32_t out = 0;
+    struct run run = plain(receive_signals);
+    run.buffers[0] = &out;
+    CHECK(run_kernel(&run, 1, 1) == MLXSHIM_FAILURE_NONE);
+    CHECK(out == SIGFPE);
 }
 
 static void test_signals_of_others(void) {
@@ -485,8 +521,12 @@ static void test_signals_of_others(void) {
         CHECK(run_kernel(&run, 320, 32) == MLXSHIM_FAILURE_FAULT);
     }
     CHECK(pthread_join(thread, NULL) == 0);
+    /* The same on a thread that runs kernels, while it runs none. */
+    unblock_usr1();
+    provoke_faults();
     /* SIGURG, with which the watchdog interrupts kernels, stays harmless. */
     CHECK(raise(SIGURG) == 0);
+    test_signals_during_a_kernel();
 }
 
 /* ---- several threads ---- */

@@ -1,6 +1,6 @@
 /*
- * A folder that keeps what was compiled, by name. Several processes may use it at once. A file that is damaged counts as
- * absent, and is removed.
+ * A folder that keeps what was compiled, by name. Several processes may use it at once. A file that is damaged counts
+ * as absent, and is removed.
  */
 #ifndef MLXSHIM_MSL_CACHE_H
 #define MLXSHIM_MSL_CACHE_H

@@ -157,14 +157,31 @@ static char *find_linker(const struct compiler *compiler) {
 /* ---- options ---- */
 
 bool compiler_has_include_folders(const struct compiler *compiler) {
-    return compiler->options != NULL && strstr(compiler->options, "-I") != NULL;
+    const char *options = compiler->options;
+    return options != NULL && (strstr(options, "-I") != NULL || strstr(options, "-i") != NULL);
 }
 
-static void add_user_options(struct arguments *arguments, const char *options) {
+/* Whether an option is for the preprocessor: a macro would change the headers of units too. */
+static bool is_for_preprocessor(const char *option) {
+    return option[0] == '-' && option[1] != '\0' && strchr("DUIi", option[1]) != NULL;
+}
+
+/* Whether an option for the preprocessor has its argument in the next word: `-I folder`, but not `-Ifolder`. */
+static bool has_next_word(const char *option, size_t length) {
+    return length == 2 || (option[1] == 'i' && memchr(option, '/', length) == NULL);
+}
+
+/* Adds the user's options, without those for the preprocessor if `unit` is true. */
+static void add_user_options(struct arguments *arguments, const char *options, bool unit) {
+    bool skip_next = false;
     while (options != NULL && *options != '\0') {
         size_t length = strcspn(options, " ");
-        if (length > 0) {
+        bool preprocessor = length > 0 && is_for_preprocessor(options);
+        if (length > 0 && !(unit && (preprocessor || skip_next))) {
             arguments_add_format(arguments, "%.*s", (int)length, options);
+        }
+        if (length > 0) {
+            skip_next = preprocessor && has_next_word(options, length);
         }
         options += length + (options[length] == ' ' ? 1 : 0);
     }
@@ -180,12 +197,14 @@ static void add_options(struct arguments *arguments, const struct compiler *comp
 /* Options for every run: none of the machine's files is used, and errors are one line each. */
 #define COMMON_OPTIONS                                                                                            \
     "--no-default-config", "-std=gnu++17", "-nostdinc", "-nostdinc++", "-fno-caret-diagnostics",                  \
-        "-fno-color-diagnostics", "-fno-diagnostics-show-option", "-ferror-limit=20"
+        "-fno-color-diagnostics", "-fno-diagnostics-show-option", "-fno-crash-diagnostics", "-ferror-limit=20"
 
 /*
  * Options for units. Convergent functions keep LLVM from duplicating or merging calls of functions that wait for other
- * threads. C++ 20 would change which structs are aggregates. char is signed in Metal on every processor. Stack probes
- * make a kernel with too large variables run into the guard page.
+ * threads. C++ 20 would change which structs are aggregates. char is signed in Metal on every processor. A float that
+ * is too large for an integer becomes some number, as on a GPU. Stack probes make a kernel with too large variables run
+ * into the guard page. Kernels write vectors at addresses that only suit their elements, which GPUs allow; a maximum
+ * below 8 would make calls of atomic operations.
  */
 static const char *const unit_options[] = {
     COMMON_OPTIONS,
@@ -198,6 +217,8 @@ static const char *const unit_options[] = {
     "-fno-rtti",
     "-fno-strict-aliasing",
     "-fno-math-errno",
+    "-fno-strict-float-cast-overflow",
+    "-fmax-type-align=8",
     "-fconvergent-functions",
     "-ftemplate-backtrace-limit=3",
     "-Xclang",
@@ -211,7 +232,8 @@ static const char *const unit_options[] = {
 
 /* What Apple's compiler warns of by default, and what the rewritten source is as exact about. */
 static const char *const warnings[] = {
-    "-Wunused-variable",        "-Wno-unused-const-variable", "-Wunused-value",     "-Wuninitialized",   "-Wsometimes-uninitialized",
+    "-Wunused-variable",        "-Wno-unused-const-variable", "-Wunused-value", "-Wuninitialized",
+    "-Wsometimes-uninitialized",
     "-Wreturn-type",            "-Wparentheses",      "-Wdivision-by-zero", "-Wshift-count-overflow",
     "-Wshift-count-negative",   "-Wtautological-compare", "-Warray-bounds", "-Wdangling-else",
     "-Wempty-body",             "-Wdeprecated-declarations", "-Wswitch",   "-Wlogical-op-parentheses",
@@ -231,7 +253,7 @@ static void add_unit_options(struct arguments *arguments, const struct compiler 
         arguments_add(arguments, "-ffp-contract=on");
     }
     arguments_add_format(arguments, "-isystem%s/include", folder);
-    add_user_options(arguments, compiler->options);
+    add_user_options(arguments, compiler->options, true);
 }
 
 char *compiler_key(const struct compiler *compiler, const char *kind, struct slice bytes) {
@@ -321,7 +343,7 @@ int32_t compiler_preprocess(const struct compiler *compiler, const struct compil
     arguments_add(&arguments, "-include");
     arguments_add_format(&arguments, "%s/include/macros.h", folder);
     add_language(&arguments, compiler, language);
-    add_user_options(&arguments, compiler->options);
+    add_user_options(&arguments, compiler->options, false);
     arguments_add(&arguments, source);
     arguments_add(&arguments, "-o");
     arguments_add(&arguments, output);
@@ -453,15 +475,16 @@ int32_t compiler_build(const struct compiler *compiler, const char *unit, const 
     char *linker = find_linker(compiler);
     char *path = NULL;
     if (linker == NULL) {
-        text_append_string(out_log, "kernels on the CPU need a linker, and there is no ld.lld, ld.bfd or ld on the PATH: " INSTALL);
+        text_append_string(out_log, "kernels on the CPU need a linker, and there is no ld.lld, ld.bfd or ld on the "
+                                    "PATH: " INSTALL);
         return MLXSHIM_ERROR_UNSUPPORTED;
     }
     if (asprintf(&path, "--ld-path=%s", linker) < 0) {
         free(linker);
         return MLXSHIM_ERROR_OUT_OF_MEMORY;
     }
-    const char *const options[] = {"-shared", "-nostdlib", path, "-Wl,--gc-sections", "-Wl,-Bsymbolic", "-ffunction-sections",
-                                   "-Wl,-z,noexecstack", "-x", "c++", NULL};
+    const char *const options[] = {"-shared", "-nostdlib", path, "-Wl,--gc-sections", "-Wl,-Bsymbolic",
+                                   "-Wl,-z,noexecstack", "-ffunction-sections", "-x", "c++", NULL};
     status = run_on_unit(compiler, options, unit, output, out_log);
     free(path);
     free(linker);

@@ -123,8 +123,9 @@ void append_signature(const struct tokens *tokens, struct range range, struct te
         struct slice text = token_text(tokens, at);
         bool constant = slice_equals(text, "constant");
         bool is_const = constant || slice_equals(text, "const");
-        bool erased = slice_equals(text, "thread") || slice_equals(text, "device") || slice_equals(text, "threadgroup") ||
-                      (constant && is_method_qualifier(tokens, at)) || (is_const && after_const);
+        bool erased = slice_equals(text, "thread") || slice_equals(text, "device") ||
+                      slice_equals(text, "threadgroup") || (constant && is_method_qualifier(tokens, at)) ||
+                      (is_const && after_const);
         if (erased || tokens->items[at].kind == TOKEN_DIRECTIVE || is_parameter_name(tokens, range, at)) {
             continue;
         }
@@ -167,7 +168,8 @@ static void read_scope(struct scanner *scanner, struct range range, bool in_clas
     scanner->depth++;
     const struct tokens *tokens = scanner->tokens;
     for (size_t at = range.begin; at < range.end && !scanner->failed;) {
-        bool access = token_is(tokens, at, "public") || token_is(tokens, at, "private") || token_is(tokens, at, "protected");
+        bool access = token_is(tokens, at, "public") || token_is(tokens, at, "private") ||
+                      token_is(tokens, at, "protected");
         if (tokens->items[at].kind == TOKEN_DIRECTIVE || token_is(tokens, at, ";") || token_is(tokens, at, "}")) {
             at++;
         } else if (in_class && access && token_is(tokens, at + 1, ":")) {

@@ -31,23 +31,25 @@ static bool is_word_part(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-/* The column of the word that occurs for the `nth` time in a line, counted from 0; 0 if it does not. */
+/* The column of the nth occurrence of a word in a line, counted from 0, or else of the last; 0 if there is none. */
 static size_t find_word(struct slice line, struct slice word, size_t nth) {
     if (word.length == 0) {
         return 0;
     }
+    size_t column = 0;
     for (size_t at = 0; at + word.length <= line.length; at++) {
         bool begins = at == 0 || !is_word_part(word.start[0]) || !is_word_part(line.start[at - 1]);
         bool ends = at + word.length == line.length || !is_word_part(word.start[word.length - 1]) ||
                     !is_word_part(line.start[at + word.length]);
         if (begins && ends && memcmp(line.start + at, word.start, word.length) == 0) {
+            column = at + 1;
             if (nth-- == 0) {
-                return at + 1;
+                break;
             }
             at += word.length - 1;
         }
     }
-    return 0;
+    return column;
 }
 
 static size_t first_column(struct slice line) {
@@ -67,8 +69,10 @@ static size_t token_column(const struct program *program, size_t token) {
     const struct token *items = tokens->items;
     struct slice word = token_text(tokens, token);
     size_t nth = 0;
-    for (size_t at = token; at > 0 && items[at - 1].line == items[token].line && items[at - 1].file == items[token].file;
-         at--) {
+    for (size_t at = token; at > 0; at--) {
+        if (items[at - 1].line != items[token].line || items[at - 1].file != items[token].file) {
+            break;
+        }
         nth += slices_equal(token_text(tokens, at - 1), word) ? 1 : 0;
     }
     struct slice line = source_line(program->source, items[token].line);

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints a C source, for native/build, with the headers that kernels are compiled with: kernel.h and those under include.
+# Prints a C source, for native/build, with the headers that kernels are compiled with: kernel.h and those in include.
 set -eu
 cd "$(dirname "$0")"
 

@@ -2,7 +2,8 @@
  * What a compiled kernel and the code that runs it agree on. A kernel is a shared library with these symbols:
  *
  *   msl_thread           kernel_thread_function: runs one thread of a threadgroup, on a fiber
- *   msl_group            kernel_group_function: runs all threads of a threadgroup in a loop; for kernels that never wait
+ *   msl_group            kernel_group_function: runs all threads of a threadgroup in a loop; for kernels that never
+ *                        wait
  *   msl_wait_simd, msl_wait_barrier
  *                        functions through which a thread waits for others; absent if no thread does
  *   msl_runtime          const struct kernel_runtime *: set before the first threadgroup

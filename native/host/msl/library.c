@@ -333,8 +333,8 @@ static int32_t find_kernel(struct msl_library *library, const char *name,
     }
     for (size_t i = 0; i < constant_count; i++) {
         if (!unit_knows_type(constants[i].type)) {
-            text_append_format(out_log, "a function constant has the type %llu, which is none of MTLDataType that kernels on "
-                                        "the CPU know", (unsigned long long)constants[i].type);
+            text_append_format(out_log, "a function constant has the type %llu, which is no MLXSHIM_TYPE",
+                               (unsigned long long)constants[i].type);
             return MLXSHIM_ERROR_COMPILATION;
         }
     }

@@ -16,8 +16,8 @@
 #include "folder.h"
 
 /*
- * Kernels call functions of libm without naming it. A process that uses libm may have loaded it for one of its libraries
- * alone, so it is opened here for all. On systems without it the functions are in the C library.
+ * Kernels call functions of libm without naming it. A process that uses libm may have loaded it for one of its
+ * libraries alone, so it is opened here for all. On systems without it the functions are in the C library.
  */
 static void open_math_library(void) {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -63,9 +63,9 @@ void arguments_free(struct arguments *arguments) {
 /* Whether a variable changes what clang or a linker does without being one of its options. */
 static bool is_hidden_option(const char *variable) {
     static const char *const names[] = {
-        "CPATH=",        "C_INCLUDE_PATH=", "CPLUS_INCLUDE_PATH=", "OBJC_INCLUDE_PATH=", "LIBRARY_PATH=", "LC_",
-        "LD_RUN_PATH=",  "LANG",            "CCC_",                "CLANG_",             "CL=",           "GCC_EXEC_PREFIX=",
-        "COMPILER_PATH=", "DEPENDENCIES_OUTPUT=", "SUNPRO_DEPENDENCIES=", "SOURCE_DATE_EPOCH=",
+        "CPATH=",        "C_INCLUDE_PATH=", "CPLUS_INCLUDE_PATH=",  "OBJC_INCLUDE_PATH=",   "LIBRARY_PATH=",
+        "LD_RUN_PATH=",  "GCC_EXEC_PREFIX=", "COMPILER_PATH=",      "DEPENDENCIES_OUTPUT=", "SUNPRO_DEPENDENCIES=",
+        "LANG",          "LC_",             "CCC_",                 "CLANG_",               "SOURCE_DATE_EPOCH=",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strncmp(variable, names[i], strlen(names[i])) == 0) {

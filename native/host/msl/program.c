@@ -82,17 +82,31 @@ static int32_t preprocess(const struct program *program, const struct compiler *
 
 /* ---- reading ---- */
 
-/* The first file that a source includes by its path, or NULL. A library from source has no files of its own. */
-static const char *included_file(const struct program *program, const char *headers) {
-    for (size_t i = 0; i < program->tokens.file_count; i++) {
-        const char *file = program->tokens.files[i];
-        bool own = file[0] == '\0' || file[0] == '<' || strcmp(file, SOURCE_NAME) == 0 || strstr(file, headers) == file ||
-                   strstr(file, folder_private()) == file;
-        if (!own) {
-            return file;
+/* The name of a file whose text begins behind a line marker, `# 1 "file" 1`. Empty if it marks something else. */
+static struct slice entered_file(struct slice marker) {
+    const char *end = marker.start + marker.length;
+    const char *open = memchr(marker.start, '"', marker.length);
+    const char *close = open != NULL ? memchr(open + 1, '"', (size_t)(end - open - 1)) : NULL;
+    bool enters = close != NULL && end - close >= 3 && close[1] == ' ' && close[2] == '1';
+    return enters ? (struct slice){open + 1, (size_t)(close - open - 1)} : (struct slice){"", 0};
+}
+
+static bool begins_with(struct slice text, const char *beginning) {
+    size_t length = strlen(beginning);
+    return text.length >= length && memcmp(text.start, beginning, length) == 0;
+}
+
+/* The first file that a source includes and that is none of ours. A library from source has no files of its own. */
+static struct slice included_file(const struct program *program, const char *headers) {
+    for (size_t at = 0; at < program->tokens.count; at++) {
+        if (program->tokens.items[at].kind == TOKEN_DIRECTIVE) {
+            struct slice file = entered_file(token_text(&program->tokens, at));
+            if (file.length > 0 && file.start[0] != '<' && !begins_with(file, headers)) {
+                return file;
+            }
         }
     }
-    return NULL;
+    return (struct slice){"", 0};
 }
 
 /* Reads the tokens of a preprocessed text, which the program keeps. */
@@ -116,12 +130,17 @@ static int32_t refuse_includes(const struct program *program, const struct compi
         return MLXSHIM_OK;
     }
     char *headers = folder_headers(compiler->cache);
-    const char *file = headers != NULL ? included_file(program, headers) : NULL;
-    if (file != NULL) {
-        text_append_format(out_log, SOURCE_NAME ": error: a library from source cannot include '%s'\n", file);
+    if (headers == NULL) {
+        return MLXSHIM_ERROR_OUT_OF_MEMORY;
     }
+    struct slice file = included_file(program, headers);
     free(headers);
-    return headers == NULL ? MLXSHIM_ERROR_OUT_OF_MEMORY : file != NULL ? MLXSHIM_ERROR_COMPILATION : MLXSHIM_OK;
+    if (file.length == 0) {
+        return MLXSHIM_OK;
+    }
+    text_append_format(out_log, SOURCE_NAME ": error: a library from source cannot include '%.*s'\n", (int)file.length,
+                       file.start);
+    return MLXSHIM_ERROR_COMPILATION;
 }
 
 /* Runs the compiler on a unit, and tells what it says by the source. `output` is NULL for a check. */

@@ -147,8 +147,8 @@ static void add_parameter(struct scanner *scanner, struct kernel_function *funct
         add_problem(scanner, range.begin, "parameter '%.*s' of kernel '%.*s' needs an attribute, such as [[buffer(0)]]",
                     (int)parameter.name.length, parameter.name.start, (int)function->name.length, function->name.start);
     } else if (parameter.kind == PARAMETER_UNSUPPORTED) {
-        add_problem(scanner, range.begin, "parameter '%.*s' of kernel '%.*s' has the attribute '%.*s', which kernels on "
-                    "the CPU do not have",
+        add_problem(scanner, range.begin,
+                    "parameter '%.*s' of kernel '%.*s' has the attribute '%.*s', which kernels on the CPU do not have",
                     (int)parameter.name.length, parameter.name.start, (int)function->name.length, function->name.start,
                     (int)parameter.attribute.length, parameter.attribute.start);
     }
@@ -266,6 +266,7 @@ static void add_function_entry(struct scanner *scanner, struct range head, struc
     struct text expression = {0};
     struct text arguments = {0};
     append_host_name(tokens, head, &name);
+    text_append_string(&expression, "::");
     text_append_slice(&expression, text_slice(&scanner->path));
     append_expression(tokens, specialised, &expression);
     if (name.length == 0) {
@@ -355,6 +356,7 @@ void add_instantiation(struct scanner *scanner, struct range instantiation) {
         text_append_string(&expression, ")>(");
     }
     size_t begin = qualified_begin(tokens, open - 1, instantiation.begin);
+    text_append_string(&expression, "::");
     text_append_slice(&expression, text_slice(&scanner->path));
     append_expression(tokens, (struct range){begin, end}, &expression);
     text_append_string(&expression, deduced ? ")" : "");

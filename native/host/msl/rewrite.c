@@ -88,7 +88,8 @@ static size_t statement_begin(const struct tokens *tokens, size_t at) {
         if (token_is(tokens, before, "const") || token_is(tokens, before, "volatile") ||
             token_is(tokens, before, "static")) {
             at = before;
-        } else if (token_is(tokens, before, ")") && open < before && open > 0 && token_is(tokens, open - 1, "alignas")) {
+        } else if (token_is(tokens, before, ")") && open < before && open > 0 &&
+                   token_is(tokens, open - 1, "alignas")) {
             at = open - 1;
         } else {
             break;
@@ -179,11 +180,13 @@ static size_t append_token(const struct tokens *tokens, size_t at, size_t end, s
     if (token->kind == TOKEN_NAME && (token_is(tokens, at, "coherent")) && token_is(tokens, at + 1, "(")) {
         return token_behind(tokens, at + 1, end);
     }
-    if (token->kind == TOKEN_NAME && token_is(tokens, at, "is_function_constant_defined") &&
-        token_is(tokens, at + 1, "(")) {
-        size_t behind = token_behind(tokens, at + 1, end);
+    bool qualified = token_is(tokens, at, "metal") && token_is(tokens, at + 1, "::");
+    size_t function = qualified ? at + 2 : at;
+    if (token->kind == TOKEN_NAME && token_is(tokens, function, "is_function_constant_defined") &&
+        token_is(tokens, function + 1, "(")) {
+        size_t behind = token_behind(tokens, function + 1, end);
         text_append_string(out, "(");
-        for (size_t name = at + 2; name + 1 < behind; name++) {
+        for (size_t name = function + 2; name + 1 < behind; name++) {
             text_append_slice(out, token_text(tokens, name));
         }
         text_append_string(out, "_msl_defined)");
@@ -195,17 +198,25 @@ static size_t append_token(const struct tokens *tokens, size_t at, size_t end, s
     return at + 1;
 }
 
+/* Whether two tokens in a row need a space between them: `a b`, or `- -` where the source has one. */
+static bool needs_space(const struct tokens *tokens, size_t before, size_t at) {
+    bool punctuation = tokens->items[at].kind == TOKEN_PUNCTUATION;
+    if (punctuation != (tokens->items[before].kind == TOKEN_PUNCTUATION)) {
+        return false;
+    }
+    return !punctuation || tokens->items[at].start > tokens->items[at].space;
+}
+
 void append_expression(const struct tokens *tokens, struct range range, struct text *out) {
-    bool first = true;
+    size_t before = range.end;
     for (size_t at = range.begin; at < range.end;) {
         if (tokens->items[at].kind == TOKEN_DIRECTIVE) {
             at++;
             continue;
         }
-        bool space = !first && tokens->items[at].kind != TOKEN_PUNCTUATION;
-        text_append_string(out, space ? " " : "");
+        text_append_string(out, before < range.end && needs_space(tokens, before, at) ? " " : "");
+        before = at;
         at = append_token(tokens, at, range.end, out);
-        first = false;
     }
 }
 

@@ -7,8 +7,9 @@
 #define LONGEST_ANGLES 1024
 
 /* Two and three characters that are one token. `[[` and `]]` are two, as in a[b[i]]. */
-static const char *const punctuation[] = {"<<=", ">>=", "...", "->*", "::", "->", "++", "--", "<<", ">>", "<=", ">=", "==",
-                                          "!=",  "&&",  "||",  "+=",  "-=", "*=", "/=", "%=", "&=", "|=", "^=", ".*"};
+static const char *const punctuation[] = {"<<=", ">>=", "...", "->*", "::", "->", "++", "--", "<<",
+                                          ">>",  "<=",  ">=",  "==",  "!=", "&&", "||", "+=", "-=",
+                                          "*=",  "/=",  "%=",  "&=",  "|=", "^=", ".*"};
 
 struct reader {
     struct tokens *tokens;
@@ -230,8 +231,8 @@ static void follow_marker(struct reader *reader, struct slice directive) {
 static char bracket(const struct tokens *tokens, size_t at) {
     const struct token *token = &tokens->items[at];
     char c = tokens->text[token->start];
-    bool is_bracket = token->kind == TOKEN_PUNCTUATION && token->length == 1 && c != '\0' && strchr("()[]{}", c) != NULL;
-    return is_bracket ? c : '\0';
+    bool single = token->kind == TOKEN_PUNCTUATION && token->length == 1;
+    return single && c != '\0' && strchr("()[]{}", c) != NULL ? c : '\0';
 }
 
 /* Connects brackets. A closing bracket of another kind than the last open one closes nothing. */
@@ -265,7 +266,8 @@ static bool pair_brackets(struct tokens *tokens) {
 
 bool tokens_read(struct slice text, struct tokens *out_tokens) {
     *out_tokens = (struct tokens){.text = text.start};
-    struct reader reader = {.tokens = out_tokens, .text = text.start, .length = text.length, .line = 1, .line_begins = true};
+    struct reader reader = {
+        .tokens = out_tokens, .text = text.start, .length = text.length, .line = 1, .line_begins = true};
     file_index(&reader, slice_of(""));
     while (!reader.failed) {
         skip_space(&reader);

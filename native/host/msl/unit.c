@@ -38,7 +38,7 @@ bool unit_knows_type(uint64_t type) {
 }
 
 static void append_members(const struct mlxshim_function_constant *constant, struct text *out) {
-    text_append_string(out, "{ static constexpr bool defined = true; static constexpr auto value = ");
+    text_append_string(out, "{ static constexpr bool msl_defined = true; static constexpr auto msl_value = ");
     append_value(constant->type, constant->bits, out);
     text_append_string(out, "; };\n");
 }
@@ -75,9 +75,12 @@ static void append_indexed(const struct mlxshim_function_constant *constants, si
     }
 }
 
-/* Every function constant of the source has a type of its name, with its value if it is given by name. */
+/*
+ * Every function constant of the source has a type of its name, with its value if it is given by name, and otherwise
+ * derived from the type `otherwise`.
+ */
 static bool append_named(const struct declarations *declarations, const struct mlxshim_function_constant *constants,
-                         size_t count, struct text *out) {
+                         size_t count, const char *otherwise, struct text *out) {
     struct text_set seen = {0};
     bool failed = false;
     text_append_string(out, "namespace msl_named {\n");
@@ -91,7 +94,7 @@ static bool append_named(const struct declarations *declarations, const struct m
         if (constant != NULL) {
             append_members(constant, out);
         } else {
-            text_append_string(out, ": msl_entry::undefined {};\n");
+            text_append_format(out, ": msl_entry::%s {};\n", otherwise);
         }
     }
     text_append_string(out, "}\n");
@@ -113,7 +116,8 @@ static void append_parameter(const struct tokens *tokens, const struct parameter
     } else if (parameter->kind == PARAMETER_UNSUPPORTED) {
         text_append_string(out, "msl_entry::absent");
     } else {
-        text_append_string(out, parameter->kind == PARAMETER_BUFFER ? "msl_entry::buffer<(" : "msl_entry::threadgroup<(");
+        bool buffer = parameter->kind == PARAMETER_BUFFER;
+        text_append_string(out, buffer ? "msl_entry::buffer<(" : "msl_entry::threadgroup<(");
         if (parameter->index.begin < parameter->index.end) {
             append_expression(tokens, parameter->index, out);
         } else {
@@ -130,7 +134,7 @@ static void append_max_threads(const struct kernel_function *function, const str
     bool given = function != NULL && function->max_threads.begin < function->max_threads.end;
     bool is_template = given && function->template_header.begin < function->template_header.end;
     if (given && (!is_template || entry->template_arguments != NULL)) {
-        text_append_format(out, "%s%.*s_msl_max_threads_%zu%s", function->path, (int)function->name.length,
+        text_append_format(out, "::%s%.*s_msl_max_threads_%zu%s", function->path, (int)function->name.length,
                            function->name.start, function->first, is_template ? entry->template_arguments : "");
     } else {
         text_append_string(out, "KERNEL_MAX_THREADS");
@@ -160,13 +164,22 @@ static void append_kernel(const struct program *program, const struct kernel_ent
                        entry->expression, entry->expression);
 }
 
+/*
+ * The lanes of a simdgroup that call an operation from the same place take part in it together. Every function is
+ * inlined, so that an operation in a function that is called from two places is two places, as it is for a GPU.
+ */
+static const char inline_all[] = "#pragma clang attribute push(__attribute__((always_inline)), apply_to = function)\n";
+
 bool unit_make(const struct program *program, const struct kernel_entry *entry,
                const struct mlxshim_function_constant *constants, size_t constant_count, struct unit *out_unit) {
     struct unit unit = {.kernel_token = SIZE_MAX};
     append_indexed(constants, constant_count, &unit.text);
-    bool named = append_named(&program->declarations, constants, constant_count, &unit.text);
+    const char *otherwise = entry != NULL ? "undefined" : "unknown";
+    bool named = append_named(&program->declarations, constants, constant_count, otherwise, &unit.text);
+    text_append_string(&unit.text, inline_all);
     unit.source_begin = unit.text.length;
     text_append_slice(&unit.text, text_slice(&program->rewritten.source));
+    text_append_string(&unit.text, "\n#pragma clang attribute pop\n");
     if (entry != NULL) {
         append_kernel(program, entry, &unit.text);
         if (entry->function != SIZE_MAX) {

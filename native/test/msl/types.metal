@@ -31,10 +31,19 @@ kernel void traits(device Record *out [[buffer(0)]], device const float *in [[bu
     TRUE((conjunction_v<true_type, bool_constant<true>>));
     TRUE((!disjunction_v<false_type, false_type>));
     SAME((integral_constant<int, 7>::value), 7);
-    SAME(char(in[200]) < 0, true);
+    SAME(char(int(in[200])) < 0, true);
     SAME(sizeof(long), 8);
     SAME(sizeof(size_t), 8);
     SAME((extent<int[3][5], 1>::value), 5);
+
+    // Otherwise threadgroup variables of these types would need code at run time.
+    TRUE(is_trivial_v<float3>);
+    TRUE(is_trivial_v<packed_bfloat4>);
+    TRUE(is_trivial_v<bfloat>);
+    TRUE(is_trivial_v<half4x4>);
+    TRUE(is_trivial_v<atomic_float>);
+    TRUE(is_trivial_v<simdgroup_half8x8>);
+    TRUE((is_trivial_v<array<float2, 3>>));
 }
 
 kernel void limits(device Record *out [[buffer(0)]], device const float *in [[buffer(1)]]) {
@@ -85,4 +94,12 @@ kernel void arrays(device Record *out [[buffer(0)]], device const float *in [[bu
         sum += step;
     }
     SAME(sum, 60);
+}
+
+kernel void shared_header_names(device Record *out [[buffer(0)]], device const float *in [[buffer(1)]]) {
+    Records records(out, 0);
+    TRUE((is_same_v<vector_float4, float4>));
+    TRUE((is_same_v<simd::uint3, uint3>));
+    TRUE((is_same_v<matrix_float4x4, float4x4>));
+    SAME(sizeof(simd_float4x3), 64);
 }

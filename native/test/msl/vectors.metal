@@ -130,6 +130,8 @@ kernel void arithmetic(device Record *out [[buffer(0)]], device const float *in 
     SAME(i / 2, int3(3, 4, -4));
     SAME(i << 2, int3(28, 32, -36));
     SAME(i >> int3(1, 2, 1), int3(3, 2, -5));
+    SAME(uint2(uint(in[1])) << uint2(33, 31), uint2(2, 0x80000000u));
+    SAME(uchar2(uchar(in[128])) >> int(in[9]), uchar2(64));
     SAME(i & 3, int3(3, 0, 3));
     SAME(i | int3(8, 1, 0), int3(15, 9, -9));
     SAME(i ^ i, int3(0));

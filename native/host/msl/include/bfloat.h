@@ -33,14 +33,15 @@ struct bfloat {
     template <typename T, metal::enable_if_t<metal::is_integral_v<T>, int> = 0>
     constexpr bfloat(T value) : bits(rounded(static_cast<float>(value))) {}
     // MLX assigns objects that are true or false.
-    template <typename T, metal::enable_if_t<metal::is_class_v<T> && metal::is_convertible_v<const T &, bool>, int> = 0>
+    template <typename T, metal::enable_if_t<metal::is_class_v<T> && metal::is_convertible_v<const T &, bool>,
+                                             int> = 0>
     constexpr bfloat(const T &value) : bfloat(static_cast<bool>(value)) {}
     constexpr explicit bfloat(float value) : bits(rounded(value)) {}
     constexpr explicit bfloat(double value) : bits(rounded(static_cast<float>(value))) {}
     constexpr explicit bfloat(half value) : bits(rounded(static_cast<float>(value))) {}
 
-    // A template, which converts to this type alone and not through it: otherwise `condition ? 0 : x` could be an int as
-    // well as a bfloat. For the same reason there is no implicit conversion to int.
+    // A template, which converts to this type alone and not through it: otherwise `condition ? 0 : x` could be an int
+    // as well as a bfloat. For the same reason there is no implicit conversion to int.
     template <typename T, metal::enable_if_t<metal::is_same_v<T, float> ||
                                                  (metal::is_integral_v<T> && !metal::is_same_v<T, int>), int> = 0>
     constexpr operator T() const {

@@ -63,11 +63,12 @@ MSL_INLINE constexpr msl_cpu::common3_t<A, B, C> median3(const A &a, const B &b,
     return max(min(a, b), min(max(a, b), c));
 }
 
-#define MSL_FLOATING_3(NAME)                                                                                         \
-    template <typename A, typename B, typename C>                                                                    \
-    MSL_INLINE constexpr msl_cpu::floating_t<msl_cpu::common3_t<A, B, C>> f##NAME(const A &a, const B &b, const C &c) { \
-        using Result = msl_cpu::floating_t<msl_cpu::common3_t<A, B, C>>;                                             \
-        return NAME(Result(a), Result(b), Result(c));                                                                \
+#define MSL_FLOATING_3(NAME)                                                                        \
+    template <typename A, typename B, typename C>                                                   \
+    MSL_INLINE constexpr auto f##NAME(const A &a, const B &b, const C &c)                           \
+        -> msl_cpu::floating_t<msl_cpu::common3_t<A, B, C>> {                                       \
+        using Result = msl_cpu::floating_t<msl_cpu::common3_t<A, B, C>>;                            \
+        return NAME(Result(a), Result(b), Result(c));                                               \
     }
 MSL_FLOATING_3(min3)
 MSL_FLOATING_3(max3)

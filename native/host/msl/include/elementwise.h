@@ -68,8 +68,8 @@ MSL_INLINE constexpr auto component(const T &value, int i) {
     }
 }
 
-// The result of a function for each component, converted to the component type of Result. Arguments of another type than
-// Result's component are converted to Argument first.
+// The results of a function of each component, whose arguments are converted to Argument, and whose results to the type
+// of Result's components.
 template <typename Result, typename Argument, typename Function, typename... Values>
 MSL_INLINE constexpr Result map_as(Function function, const Values &...values) {
     using T = make_scalar_t<Result>;

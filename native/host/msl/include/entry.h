@@ -122,25 +122,32 @@ __attribute__((used)) inline double __extendhfdf2(_Float16 narrow) {
 
 namespace msl_entry {
 
+/* The members have names that no constant has, because a type with the name of a constant derives from this. */
 struct undefined {
-    static constexpr bool defined = false;
-    static constexpr bool value = false;
+    static constexpr bool msl_defined = false;
+    static constexpr int msl_value = 0;
+};
+
+/* Where no constant has its value, because a source is only checked, 0 would be told as a division by zero. */
+struct unknown {
+    static constexpr bool msl_defined = false;
+    static constexpr int msl_value = 1;
 };
 
 /* A value that was given by its index. */
 template <unsigned long Index> struct indexed : undefined {};
 
 template <class Named, unsigned long Index>
-inline constexpr bool is_defined = Named::defined || indexed<Index>::defined;
+inline constexpr bool is_defined = Named::msl_defined || indexed<Index>::msl_defined;
 
 /* The value of the function constant that has this name and this index. */
 template <class T, class Named, unsigned long Index> constexpr T constant() {
-    if constexpr (Named::defined) {
-        return T(Named::value);
-    } else if constexpr (indexed<Index>::defined) {
-        return T(indexed<Index>::value);
+    if constexpr (Named::msl_defined) {
+        return T(Named::msl_value);
+    } else if constexpr (indexed<Index>::msl_defined) {
+        return T(indexed<Index>::msl_value);
     } else {
-        return T(0);
+        return T(Named::msl_value);
     }
 }
 
@@ -235,7 +242,8 @@ template <class P> MSL_ALWAYS_INLINE bare<P> from_numbers(const uint32_t (&numbe
         template <class P> static constexpr kernel_parameter parameter() {                                      \
             return {0, -1, 0};                                                                                  \
         }                                                                                                       \
-        template <class P> static MSL_ALWAYS_INLINE bare<P> get(const kernel_group &group, const kernel_thread &thread) { \
+        template <class P>                                                                                      \
+        static MSL_ALWAYS_INLINE bare<P> get(const kernel_group &group, const kernel_thread &thread) {          \
             (void)group;                                                                                        \
             (void)thread;                                                                                       \
             const uint32_t numbers[3] = {uint32_t(x), uint32_t(y), uint32_t(z)};                                \
@@ -293,7 +301,8 @@ template <class... P, class... Parameters> struct kernel<void(P...), Parameters.
         return {{Parameters::template parameter<P>()..., {0, -1, 0}}};
     }
     template <class Function>
-    static MSL_ALWAYS_INLINE void run_thread(Function function, const kernel_group &group, const kernel_thread &thread) {
+    static MSL_ALWAYS_INLINE void run_thread(Function function, const kernel_group &group,
+                                             const kernel_thread &thread) {
         function(Parameters::template get<P>(group, thread)...);
     }
     /* Copies what the loop reads, because the compiler cannot know that the kernel does not write to it. */

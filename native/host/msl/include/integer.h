@@ -56,7 +56,7 @@ MSL_INLINE constexpr T saturated_sum(T a, T b) {
 template <typename T>
 MSL_INLINE constexpr T saturated_difference(T a, T b) {
     T difference = 0;
-    return __builtin_sub_overflow(a, b, &difference) ? limit<T>(is_unsigned_v<T> || b > T(0)) : difference;
+    return __builtin_sub_overflow(a, b, &difference) ? limit<T>(b > T(0)) : difference;
 }
 template <typename T>
 MSL_INLINE constexpr T saturated_product_sum(T a, T b, T c) {
@@ -111,20 +111,23 @@ MSL_INLINE constexpr auto absdiff(const A &a, const B &b) {
     using T = make_scalar_t<Common>;
     using Bits = make_unsigned_t<T>;
     using Result = make_vector_t<Bits, vec_elements_v<Common>>;
-    return msl_cpu::map_as<Result, T>([](T x, T y) { return x < y ? Bits(Bits(y) - Bits(x)) : Bits(Bits(x) - Bits(y)); },
-                                      a, b);
+    auto difference = [](T x, T y) { return x < y ? Bits(Bits(y) - Bits(x)) : Bits(Bits(x) - Bits(y)); };
+    return msl_cpu::map_as<Result, T>(difference, a, b);
 }
 
 template <typename A, typename B, typename C>
-MSL_INLINE constexpr auto madhi(const A &a, const B &b, const C &c) -> msl_cpu::integers_of<msl_cpu::common3_t<A, B, C>> {
+MSL_INLINE constexpr auto madhi(const A &a, const B &b, const C &c)
+    -> msl_cpu::integers_of<msl_cpu::common3_t<A, B, C>> {
     return mulhi(a, b) + c;
 }
 template <typename A, typename B, typename C>
-MSL_INLINE constexpr auto mad24(const A &a, const B &b, const C &c) -> msl_cpu::integers_of<msl_cpu::common3_t<A, B, C>> {
+MSL_INLINE constexpr auto mad24(const A &a, const B &b, const C &c)
+    -> msl_cpu::integers_of<msl_cpu::common3_t<A, B, C>> {
     return mul24(a, b) + c;
 }
 template <typename A, typename B, typename C>
-MSL_INLINE constexpr auto madsat(const A &a, const B &b, const C &c) -> msl_cpu::integers_of<msl_cpu::common3_t<A, B, C>> {
+MSL_INLINE constexpr auto madsat(const A &a, const B &b, const C &c)
+    -> msl_cpu::integers_of<msl_cpu::common3_t<A, B, C>> {
     using Result = msl_cpu::integers_of<msl_cpu::common3_t<A, B, C>>;
     using T = make_scalar_t<Result>;
     return msl_cpu::map<Result>([](T x, T y, T z) { return msl_cpu::saturated_product_sum(x, y, z); }, a, b, c);
@@ -146,7 +149,8 @@ MSL_INLINE constexpr msl_cpu::integers_of<A> extract_bits(const A &value, uint o
 }
 
 template <typename A, typename B>
-MSL_INLINE constexpr msl_cpu::common_integers<A, B> insert_bits(const A &base, const B &insert, uint offset, uint bits) {
+MSL_INLINE constexpr msl_cpu::common_integers<A, B> insert_bits(const A &base, const B &insert, uint offset,
+                                                                uint bits) {
     using Result = msl_cpu::common_integers<A, B>;
     using T = make_scalar_t<Result>;
     using Bits = make_unsigned_t<T>;

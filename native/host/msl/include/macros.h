@@ -1,5 +1,5 @@
-// What the preprocessor defines for kernels: the compiler's own macros, and those of the standard library's headers. This
-// file has macros alone: it is preprocessed before a kernel's source, with which the library itself is not.
+// What the preprocessor defines for kernels: the compiler's own macros, and those of the standard library's headers.
+// This file has macros alone: it is preprocessed before a kernel's source, with which the library itself is not.
 #pragma once
 
 #define __METAL__ 1

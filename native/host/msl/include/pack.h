@@ -47,13 +47,13 @@ MSL_INLINE float srgb_to_linear(float value) {
     MSL_INLINE PACKED pack_half_to_##FORMAT(vec<half, N> v) {                                                   \
         return pack_float_to_##FORMAT(vec<float, N>(v));                                                        \
     }
-#define MSL_FOUR(UNPACK, BITS) (UNPACK(packed, 0, BITS), UNPACK(packed, BITS, BITS), UNPACK(packed, 2 * BITS, BITS), UNPACK(packed, 3 * BITS, BITS))
+#define MSL_FOUR(UNPACK) (UNPACK(packed, 0, 8), UNPACK(packed, 8, 8), UNPACK(packed, 16, 8), UNPACK(packed, 24, 8))
 #define MSL_BYTES(PACK) (PACK(v.x, 0, 8) | PACK(v.y, 8, 8) | PACK(v.z, 16, 8) | PACK(v.w, 24, 8))
 #define MSL_TWO(UNPACK) (UNPACK(packed, 0, 16), UNPACK(packed, 16, 16))
 #define MSL_WORDS(PACK) (PACK(v.x, 0, 16) | PACK(v.y, 16, 16))
 
-MSL_PACKING(unorm4x8, uint, 4, MSL_FOUR(msl_cpu::unpack_unsigned, 8), MSL_BYTES(msl_cpu::pack_unsigned))
-MSL_PACKING(snorm4x8, uint, 4, MSL_FOUR(msl_cpu::unpack_signed, 8), MSL_BYTES(msl_cpu::pack_signed))
+MSL_PACKING(unorm4x8, uint, 4, MSL_FOUR(msl_cpu::unpack_unsigned), MSL_BYTES(msl_cpu::pack_unsigned))
+MSL_PACKING(snorm4x8, uint, 4, MSL_FOUR(msl_cpu::unpack_signed), MSL_BYTES(msl_cpu::pack_signed))
 MSL_PACKING(unorm2x16, uint, 2, MSL_TWO(msl_cpu::unpack_unsigned), MSL_WORDS(msl_cpu::pack_unsigned))
 MSL_PACKING(snorm2x16, uint, 2, MSL_TWO(msl_cpu::unpack_signed), MSL_WORDS(msl_cpu::pack_signed))
 MSL_PACKING(unorm10a2, uint, 4,

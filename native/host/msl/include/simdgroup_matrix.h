@@ -105,7 +105,7 @@ MSL_INLINE simdgroup_matrix<T, Columns, Rows> make_filled_simdgroup_matrix(Value
     return filled;
 }
 
-// Lanes wait for each other before they load and after they store: on a GPU they run in step, and kernels count on that.
+// Lanes wait for each other before they load and after they store: on a GPU they run in step, on which kernels count.
 template <typename T, typename From>
 MSL_CONVERGENT MSL_INLINE void simdgroup_load(simdgroup_matrix<T, 8, 8> &to, const From *from,
                                               ulong elements_per_row = 8, ulong2 origin = ulong2(0ul),

@@ -1,4 +1,5 @@
-// <metal_type_traits>. Compiler traits are used in classes and variables alone: clang 16 cannot mangle them in signatures.
+// <metal_type_traits>. Compiler traits are used in classes and variables alone: clang 16 cannot mangle them in
+// signatures.
 #pragma once
 
 #include "scalar.h"

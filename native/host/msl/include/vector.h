@@ -8,14 +8,15 @@ namespace metal {
 
 namespace msl_cpu {
 
-// The components of a vector, which has the size and alignment of the compiler's own vector.
-template <typename T, int N>
+// The components of a vector. Native is the compiler's own vector, which gives size and alignment, or T if there is to
+// be no padding.
+template <typename T, int N, typename Native>
 struct vector_storage;
-template <typename T>
-struct vector_storage<T, 2> {
+template <typename T, typename Native>
+struct vector_storage<T, 2, Native> {
     union {
         T components[2];
-        typename native_vector<T, 2>::type native;
+        Native native;
         struct {
             T x, y;
         };
@@ -25,11 +26,11 @@ struct vector_storage<T, 2> {
     };
     MSL_SWIZZLES_2
 };
-template <typename T>
-struct vector_storage<T, 3> {
+template <typename T, typename Native>
+struct vector_storage<T, 3, Native> {
     union {
         T components[3];
-        typename native_vector<T, 3>::type native;
+        Native native;
         struct {
             T x, y, z;
         };
@@ -39,11 +40,11 @@ struct vector_storage<T, 3> {
     };
     MSL_SWIZZLES_3
 };
-template <typename T>
-struct vector_storage<T, 4> {
+template <typename T, typename Native>
+struct vector_storage<T, 4, Native> {
     union {
         T components[4];
-        typename native_vector<T, 4>::type native;
+        Native native;
         struct {
             T x, y, z, w;
         };
@@ -54,48 +55,10 @@ struct vector_storage<T, 4> {
     MSL_SWIZZLES_4
 };
 
-// The same without padding, aligned as its components are.
 template <typename T, int N>
-struct packed_storage;
-template <typename T>
-struct packed_storage<T, 2> {
-    union {
-        T components[2];
-        struct {
-            T x, y;
-        };
-        struct {
-            T r, g;
-        };
-    };
-    MSL_SWIZZLES_2
-};
-template <typename T>
-struct packed_storage<T, 3> {
-    union {
-        T components[3];
-        struct {
-            T x, y, z;
-        };
-        struct {
-            T r, g, b;
-        };
-    };
-    MSL_SWIZZLES_3
-};
-template <typename T>
-struct packed_storage<T, 4> {
-    union {
-        T components[4];
-        struct {
-            T x, y, z, w;
-        };
-        struct {
-            T r, g, b, a;
-        };
-    };
-    MSL_SWIZZLES_4
-};
+using padded_storage = vector_storage<T, N, typename native_vector<T, N>::type>;
+template <typename T, int N>
+using packed_storage = vector_storage<T, N, T>;
 
 // Writes the components of a scalar or vector to *to, and moves it on.
 template <typename T, typename From>
@@ -115,8 +78,8 @@ inline constexpr int total_elements = (vec_elements_v<Parts> + ...);
 } // namespace msl_cpu
 
 template <typename T, int N>
-struct vec : msl_cpu::vector_storage<T, N> {
-    using storage = msl_cpu::vector_storage<T, N>;
+struct vec : msl_cpu::padded_storage<T, N> {
+    using storage = msl_cpu::padded_storage<T, N>;
 
     vec() = default;
 
@@ -166,8 +129,10 @@ struct packed_vec : msl_cpu::packed_storage<T, N> {
     template <typename Scalar, typename = enable_if_t<msl_cpu::is_component<Scalar>>>
     MSL_INLINE constexpr packed_vec(Scalar scalar) : packed_vec(vec<T, N>(scalar)) {}
 
-    template <typename A, typename B, typename... Rest, typename = enable_if_t<is_constructible_v<vec<T, N>, A, B, Rest...>>>
-    MSL_INLINE constexpr packed_vec(const A &a, const B &b, const Rest &...rest) : packed_vec(vec<T, N>(a, b, rest...)) {}
+    template <typename A, typename B, typename... Rest,
+              typename = enable_if_t<is_constructible_v<vec<T, N>, A, B, Rest...>>>
+    MSL_INLINE constexpr packed_vec(const A &a, const B &b, const Rest &...rest)
+        : packed_vec(vec<T, N>(a, b, rest...)) {}
 
     template <typename U>
     MSL_INLINE constexpr packed_vec(const vec<U, N> &other) : storage{} {

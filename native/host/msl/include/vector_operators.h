@@ -34,16 +34,16 @@ MSL_INLINE vec<T, N> from_native(typename native_vector<T, N>::type native) {
 // The operators are here, where only argument-dependent lookup finds them, through the base class of vec. If a template
 // saw them by name, clang would take an operator on a swizzle of a dependent type for a built-in one, and refuse it.
 
-#define MSL_ARITHMETIC(OP)                                                                      \
+#define MSL_BINARY(OP, PREPARE)                                                                 \
     template <typename A, typename B>                                                           \
-    MSL_INLINE constexpr vector_result<A, B> operator OP(const A &a, const B &b) {     \
-        using Vector = vector_result<A, B>;                                            \
+    MSL_INLINE constexpr vector_result<A, B> operator OP(const A &a, const B &b) {              \
+        using Vector = vector_result<A, B>;                                                     \
         using T = make_scalar_t<Vector>;                                                        \
         constexpr int N = vec_elements_v<Vector>;                                               \
-        Vector x(a), y(b);                                                                      \
-        if constexpr (has_native_operators<T>) {                                       \
+        Vector x(a), y(PREPARE<T>(b));                                                          \
+        if constexpr (has_native_operators<T>) {                                                \
             if (!__builtin_is_constant_evaluated()) {                                           \
-                return from_native<T, N>(x.native OP y.native);                        \
+                return from_native<T, N>(x.native OP y.native);                                 \
             }                                                                                   \
         }                                                                                       \
         Vector result(T(0));                                                                    \
@@ -60,17 +60,28 @@ MSL_INLINE vec<T, N> from_native(typename native_vector<T, N>::type native) {
     MSL_INLINE constexpr packed_vec<T, N> &operator OP##=(packed_vec<T, N> &a, const B &b) {    \
         return a = a OP b;                                                                      \
     }
-MSL_ARITHMETIC(+)
-MSL_ARITHMETIC(-)
-MSL_ARITHMETIC(*)
-MSL_ARITHMETIC(/)
-MSL_ARITHMETIC(%)
-MSL_ARITHMETIC(&)
-MSL_ARITHMETIC(|)
-MSL_ARITHMETIC(^)
-MSL_ARITHMETIC(<<)
-MSL_ARITHMETIC(>>)
-#undef MSL_ARITHMETIC
+
+template <typename T, typename B>
+MSL_INLINE constexpr const B &unchanged(const B &b) {
+    return b;
+}
+MSL_BINARY(+, unchanged)
+MSL_BINARY(-, unchanged)
+MSL_BINARY(*, unchanged)
+MSL_BINARY(/, unchanged)
+MSL_BINARY(%, unchanged)
+MSL_BINARY(&, unchanged)
+MSL_BINARY(|, unchanged)
+MSL_BINARY(^, unchanged)
+
+// Shifts use the lowest bits of a count, as many as a component has places.
+template <typename T, typename B>
+MSL_INLINE constexpr auto shift_count(const B &b) {
+    return b & make_scalar_t<B>(sizeof(T) * 8 - 1);
+}
+MSL_BINARY(<<, shift_count)
+MSL_BINARY(>>, shift_count)
+#undef MSL_BINARY
 
 #define MSL_COMPARISON(OP)                                                                      \
     template <typename A, typename B>                                                           \

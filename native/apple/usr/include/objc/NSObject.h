@@ -7,6 +7,8 @@
 
 @protocol NSObject
 - (BOOL)respondsToSelector:(SEL)selector;
+- (instancetype)retain;
+- (instancetype)autorelease;
 - (oneway void)release;
 @end
 

@@ -16,6 +16,10 @@ typedef _Bool BOOL;
 typedef signed char BOOL;
 #endif
 
+/* objc4-818.2 runtime/objc.h; the compiler knows the literals. */
+#define YES __objc_yes
+#define NO __objc_no
+
 /* objc4-532 runtime/objc.h; the compiler recognises these casts as null objects. */
 #define nil ((id)0)
 #define Nil ((Class)0)

@@ -280,8 +280,9 @@ public final class MlxBuffer implements AutoCloseable {
     }
 
     /**
-     * Ends the lease: the memory returns to where it came from. Closing again, or after the lease ended in another way,
-     * does nothing. Closing a slice ends the slice alone.
+     * Ends the lease: the memory returns to where it came from. Memory that commands use, of a
+     * {@link MlxCommandBuffer}, is parked until they are complete, whatever ends the lease. Closing again, or after the
+     * lease ended in another way, does nothing. Closing a slice ends the slice alone.
      *
      * @throws IllegalStateException in a checked pool, if a native call is using the segment; the lease goes on
      * @throws WrongThreadException if the buffer belongs to a scope that is confined to another thread; if that thread

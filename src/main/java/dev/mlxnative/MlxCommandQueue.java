@@ -31,11 +31,17 @@ public final class MlxCommandQueue implements AutoCloseable {
         this.scratch = scratch;
         this.leaks = leaks;
         try {
-            this.watch = leaks.watch(this, "a command queue", queue::close);
+            this.watch = leaks.watch(this, "a command queue", () -> close(queue, scratch));
         } catch (Throwable e) {
             queue.close();
             throw e;
         }
+    }
+
+    private static boolean close(SubmissionQueue queue, ScratchPool scratch) {
+        boolean closing = queue.close();
+        scratch.close();
+        return closing;
     }
 
     /**
@@ -104,9 +110,8 @@ public final class MlxCommandQueue implements AutoCloseable {
     public void close() {
         StackReserve.require();
         closed = true;
-        queue.close();
+        close(queue, scratch);
         watch.clean();
-        scratch.close();
     }
 
     /** For a debugger: the state. */

@@ -1,5 +1,6 @@
 package dev.mlxnative;
 
+import dev.mlxnative.internal.compute.Capture;
 import dev.mlxnative.internal.compute.CompiledLibrary;
 import dev.mlxnative.internal.compute.SubmissionQueue;
 import dev.mlxnative.internal.device.BufferSpec;
@@ -34,10 +35,14 @@ import org.jspecify.annotations.Nullable;
 public final class MlxDevice implements AutoCloseable {
     private static final AtomicInteger LIBRARIES = new AtomicInteger();
 
+    private static final String CAPTURE_PROPERTY = "mlx.capture";
+
     private final Backend backend;
     private final NativeDevice device;
     private final BufferSpec.Cache specs = new BufferSpec.Cache();
     private final DeviceLeaks leaks;
+    /** Whether the GPU's work is recorded until the device is closed. */
+    private boolean captures;
 
     private MlxDevice(LeakDetection leakDetection, Backend backend, NativeDevice device) {
         this.backend = backend;
@@ -47,7 +52,8 @@ public final class MlxDevice implements AutoCloseable {
 
     /**
      * Opens the default device: Metal's where there is one, else the host's. The system property {@code mlx.backend},
-     * {@code metal} or {@code host}, decides otherwise, and {@code mlx.shim.path} names the native library to use.
+     * {@code metal} or {@code host}, decides otherwise, and {@code mlx.shim.path} names the native library to use. If
+     * {@code mlx.capture} names a file, the work of Metal's GPU is recorded to it for Xcode until the device is closed.
      *
      * @throws NativeLibraryException if the native library cannot be loaded
      * @throws DeviceNotFoundException if there is no such device
@@ -73,7 +79,20 @@ public final class MlxDevice implements AutoCloseable {
     private static MlxDevice openWanted(@Nullable Backend wanted) {
         // Before the device, which would be lost if this throws.
         LeakDetection leakDetection = LeakDetection.configured();
-        return new MlxDevice(leakDetection, NativeLibrary.load(wanted), NativeDevice.open());
+        Backend backend = NativeLibrary.load(wanted);
+        NativeDevice device = NativeDevice.open();
+        boolean opened = false;
+        try {
+            String capture = System.getProperty(CAPTURE_PROPERTY);
+            MlxDevice made = new MlxDevice(leakDetection, backend, device);
+            made.captures = capture != null && Capture.start(device, capture);
+            opened = true;
+            return made;
+        } finally {
+            if (!opened) {
+                device.handle().close();
+            }
+        }
     }
 
     /** The kind of memory and GPU behind the device. */
@@ -322,7 +341,9 @@ public final class MlxDevice implements AutoCloseable {
     /** Stops the device from making anything new. Closing it again does nothing. */
     @Override
     public void close() {
-        device.handle().close();
+        if (device.handle().close() && captures) {
+            Capture.stop();
+        }
     }
 
     /**

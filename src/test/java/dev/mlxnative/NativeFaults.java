@@ -18,14 +18,16 @@ public final class NativeFaults {
     private static final MethodHandle SET_EMPTY_CREATE;
     private static final MethodHandle SET_EMPTY_WRAP;
     private static final MethodHandle SET_COMMAND_BUFFER_FAILURE;
-    private static final MethodHandle LIVE_DEVICES;
-    private static final MethodHandle LIVE_BUFFERS;
-    private static final MethodHandle LIVE_EVENTS;
-    private static final MethodHandle LIVE_RESIDENCY_SETS;
+    private static final MethodHandle HOLD_QUEUES;
     private static final MethodHandle LIVE_LIBRARIES;
     private static final MethodHandle LIVE_PIPELINES;
     private static final MethodHandle LIVE_QUEUES;
     private static final MethodHandle LIVE_COMMAND_BUFFERS;
+    private static final MethodHandle LIVE_TEXTS;
+    private static final MethodHandle LIVE_DEVICES;
+    private static final MethodHandle LIVE_BUFFERS;
+    private static final MethodHandle LIVE_EVENTS;
+    private static final MethodHandle LIVE_RESIDENCY_SETS;
 
     static {
         NativeLibrary.load(null);
@@ -38,14 +40,16 @@ public final class NativeFaults {
         SET_EMPTY_WRAP = find("set_empty_wrap", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
         SET_COMMAND_BUFFER_FAILURE =
                 find("set_command_buffer_failure", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
-        LIVE_DEVICES = find("live_devices", count());
-        LIVE_BUFFERS = find("live_buffers", count());
-        LIVE_EVENTS = find("live_events", count());
-        LIVE_RESIDENCY_SETS = find("live_residency_sets", count());
+        HOLD_QUEUES = find("hold_queues", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
         LIVE_LIBRARIES = find("live_libraries", count());
         LIVE_PIPELINES = find("live_pipelines", count());
         LIVE_QUEUES = find("live_queues", count());
         LIVE_COMMAND_BUFFERS = find("live_command_buffers", count());
+        LIVE_TEXTS = find("live_texts", count());
+        LIVE_DEVICES = find("live_devices", count());
+        LIVE_BUFFERS = find("live_buffers", count());
+        LIVE_EVENTS = find("live_events", count());
+        LIVE_RESIDENCY_SETS = find("live_residency_sets", count());
     }
 
     private NativeFaults() {}
@@ -95,9 +99,23 @@ public final class NativeFaults {
         call(SET_EMPTY_WRAP, 1);
     }
 
-    /** Makes command buffers that are submitted from now on fail for lack of memory, after their commands have run. */
-    public static void failCommandBuffers() {
-        call(SET_COMMAND_BUFFER_FAILURE, 3);
+    /** Makes the command buffers that are committed from here on fail with MLXSHIM_FAILURE_*; 0 lets them complete. */
+    public static void commandBufferFailure(int failure) {
+        call(SET_COMMAND_BUFFER_FAILURE, failure);
+    }
+
+    /** Holds the command buffers of all queues back, or lets them run. */
+    public static void holdQueues(boolean held) {
+        call(HOLD_QUEUES, held ? 1 : 0);
+    }
+
+    /** Live libraries, kernels, queues, command buffers, and texts. */
+    public static long liveComputeObjects() {
+        return (long) call(LIVE_LIBRARIES)
+                + (long) call(LIVE_PIPELINES)
+                + (long) call(LIVE_QUEUES)
+                + (long) call(LIVE_COMMAND_BUFFERS)
+                + (long) call(LIVE_TEXTS);
     }
 
     public static long liveResidencySets() {

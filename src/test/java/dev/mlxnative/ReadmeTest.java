@@ -62,14 +62,19 @@ class ReadmeTest {
         assertThat(JAVA.matcher(Files.readString(Path.of("README.md")))
                         .results()
                         .map(MatchResult::group))
-                .hasSize(3);
+                .hasSize(4);
     }
 
     @Test
     void theExampleRuns() throws Exception {
-        ForkedJvm jvm =
-                run("import java.lang.foreign.ValueLayout;", snippet("try (MlxDevice device = MlxDevice.open();"));
-        assertThat(jvm.out()).isEqualTo("2 of 3 from the pool\n");
+        ForkedJvm jvm = run("import java.lang.foreign.ValueLayout;", snippet("String source ="));
+        assertThat(jvm.out()).isEqualTo("42.0\n");
+    }
+
+    @Test
+    void theKernelRuns() throws Exception {
+        ForkedJvm jvm = run("import java.lang.foreign.ValueLayout;", snippet("String source ="));
+        assertThat(jvm.out()).isEqualTo("1.5\n");
     }
 
     @Test

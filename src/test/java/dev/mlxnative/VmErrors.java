@@ -28,6 +28,7 @@ final class VmErrors implements AutoCloseable {
             Executors.newSingleThreadExecutor(Thread.ofPlatform().daemon().factory());
     private final String configuration;
     private final MlxBufferPool pool;
+    private final MlxCommandQueue queue;
     private final ArrayList<MlxScope> scopes = new ArrayList<>(4);
     private final ArrayList<AutoCloseable> direct = new ArrayList<>(4);
     private long signalled;
@@ -42,6 +43,7 @@ final class VmErrors implements AutoCloseable {
                 .memoryLimit(64L << 20)
                 .cacheLimit(4L << 20)
                 .build();
+        queue = device.newCommandQueue(pool);
     }
 
     /** The pools of both sizings, checked or not. */
@@ -77,6 +79,7 @@ final class VmErrors implements AutoCloseable {
                 () -> useScope(pool.scope()),
                 () -> useScope(pool.confinedScope()),
                 () -> useDirectly(),
+                () -> useCommands(),
                 () -> pool.trim(1 << 20),
                 pool::clear,
                 pool::stats,
@@ -98,6 +101,22 @@ final class VmErrors implements AutoCloseable {
         scopes.removeLast();
     }
 
+    private void useCommands() {
+        direct.ensureCapacity(direct.size() + 1);
+        MlxCommandBuffer commands = queue.newCommandBuffer("commands");
+        direct.add(commands);
+        MlxBuffer buffer = pool.alloc(nextSize(), DType.U8);
+        commands.fill(buffer, (byte) 1);
+        MlxBuffer scratch = commands.scratch(DType.U8, nextSize());
+        commands.fill(scratch, (byte) 2);
+        scratch.close();
+        commands.fill(commands.scratch(DType.U8, nextSize()), (byte) 3);
+        commands.signal(event, signalled);
+        buffer.close();
+        commands.commit();
+        direct.removeLast();
+    }
+
     private void useDirectly() {
         direct.ensureCapacity(direct.size() + 2);
         MlxBuffer buffer = device.allocBuffer(nextSize(), DType.U8);
@@ -117,6 +136,7 @@ final class VmErrors implements AutoCloseable {
             object.close();
         }
         direct.clear();
+        queue.await();
         event.signal(++signalled);
         Future<PoolStats> other = otherThread.submit(() -> {
             pool.alloc(1000, DType.U8).close();
@@ -166,6 +186,7 @@ final class VmErrors implements AutoCloseable {
     @Override
     public void close() {
         otherThread.shutdownNow();
+        queue.close();
         pool.close();
         event.close();
         device.close();

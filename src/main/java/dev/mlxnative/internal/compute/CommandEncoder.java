@@ -119,6 +119,7 @@ public final class CommandEncoder {
     public void begin(Pipeline pipeline) {
         requireOpen();
         if (pipeline.lastUser != use) {
+            StackReserve.require();
             pipelines.ensureCapacity(pipelines.size() + 1);
             pipeline.handle().acquire();
             pipelines.add(pipeline);
@@ -167,6 +168,7 @@ public final class CommandEncoder {
     }
 
     private void addEvent(int opcode, RefCountedHandle event, long value) {
+        StackReserve.require();
         long at = begin(opcode, EVENT_BYTES);
         event.requireOpen();
         events.ensureCapacity(events.size() + 1);

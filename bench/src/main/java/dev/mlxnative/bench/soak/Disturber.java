@@ -18,6 +18,9 @@ final class Disturber {
     private static final int LATEST_CREATION = 20;
     private static final int MOST_CREATIONS = 12;
 
+    /** MLXSHIM_FAILURE_OUT_OF_MEMORY */
+    private static final int OUT_OF_MEMORY = 3;
+
     private final MlxDevice device;
     private final MlxBufferPool pool;
     private final boolean faults;
@@ -70,7 +73,7 @@ final class Disturber {
             }
             case 4 -> {
                 count++;
-                NativeFaults.failCommandBuffers();
+                NativeFaults.commandBufferFailure(OUT_OF_MEMORY);
             }
             default -> {
                 count++;

@@ -1,0 +1,5 @@
+#pragma once
+
+float scale(float x, float factor) {
+    return x * factor;
+}

@@ -1,0 +1,3 @@
+#ifndef SHARED
+#define SHARED 1.0f
+#endif
