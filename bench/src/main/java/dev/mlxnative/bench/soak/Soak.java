@@ -17,6 +17,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
+import java.util.logging.LogManager;
 
 /**
  * One soak: it opens the device and the pools, runs the threads, and closes everything.
@@ -213,6 +214,7 @@ final class Soak {
 
     /** @param progress receives operations if these end the soak, or else milliseconds */
     SoakResult run(Progress progress) {
+        loadClasses();
         gpu.start();
         progress.trace("getting warm");
         work(1, progress);
@@ -284,6 +286,12 @@ final class Soak {
                 end.residentBytes(),
                 settings.growthLimitBytes(),
                 errors.all().size());
+    }
+
+    /** A class that is first used when the heap is full cannot be used any more, and these are the JDK's. */
+    private static void loadClasses() {
+        LogManager.getLogManager();
+        ProcessMemory.now();
     }
 
     /** Lets the threads work for this many tenths of the duration or of the operations. */
