@@ -19,14 +19,14 @@ final class CheckRunner implements AutoCloseable {
     private final MlxDevice device;
     private final MlxCommandQueue queue;
     private final List<Path> sources;
-    private final List<Path> includeFolders;
+    private final SourceCompiler compiler;
     private final Map<Path, MlxLibrary> libraries = new HashMap<>();
 
-    CheckRunner(MlxDevice device, List<Path> sources, List<Path> includeFolders) {
+    CheckRunner(MlxDevice device, List<Path> sources, SourceCompiler compiler) {
         this.device = device;
         this.queue = device.newCommandQueue();
         this.sources = sources;
-        this.includeFolders = includeFolders;
+        this.compiler = compiler;
     }
 
     CheckResult run(KernelCheck check) throws IOException {
@@ -60,7 +60,7 @@ final class CheckRunner implements AutoCloseable {
     private MlxLibrary library(Path source) throws IOException {
         MlxLibrary library = libraries.get(source);
         if (library == null) {
-            library = device.compile(new SourceReader(includeFolders).read(source));
+            library = compiler.compile(compiler.read(source));
             libraries.put(source, library);
         }
         return library;

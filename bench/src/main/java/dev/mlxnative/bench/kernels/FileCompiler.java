@@ -1,6 +1,5 @@
 package dev.mlxnative.bench.kernels;
 
-import dev.mlxnative.MlxDevice;
 import dev.mlxnative.MlxException;
 import dev.mlxnative.MlxFunctionConstants;
 import dev.mlxnative.MlxLibrary;
@@ -15,21 +14,19 @@ final class FileCompiler {
 
     private static final String PERFORMANCE_PRIMITIVES = "MetalPerformancePrimitives";
 
-    private final MlxDevice device;
-    private final List<Path> includeFolders;
+    private final SourceCompiler compiler;
     private final int sampleSize;
 
     /** @param sampleSize the kernels of a file that are compiled; 0 for all */
-    FileCompiler(MlxDevice device, List<Path> includeFolders, int sampleSize) {
-        this.device = device;
-        this.includeFolders = includeFolders;
+    FileCompiler(SourceCompiler compiler, int sampleSize) {
+        this.compiler = compiler;
         this.sampleSize = sampleSize;
     }
 
     FileResult compile(Path file) throws IOException {
-        String source = new SourceReader(includeFolders).read(file);
+        String source = compiler.read(file);
         long start = System.nanoTime();
-        try (MlxLibrary library = device.compile(source)) {
+        try (MlxLibrary library = compiler.compile(source)) {
             return compileKernels(file, library, DefaultConstants.of(source), millisSince(start));
         } catch (MlxException e) {
             String reason = reason(e);

@@ -7,6 +7,7 @@ import com.github.freva.asciitable.HorizontalAlign;
 import dev.mlxnative.bench.kernels.FileResult.Outcome;
 import dev.mlxnative.bench.replay.Cells;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.StringJoiner;
 
@@ -14,7 +15,6 @@ import java.util.StringJoiner;
 final class FileTable {
 
     private static final List<ColumnData<FileResult>> COLUMNS = List.of(
-            new Column().header("file").dataAlign(HorizontalAlign.LEFT).with(FileTable::fileName),
             new Column()
                     .header("result")
                     .dataAlign(HorizontalAlign.LEFT)
@@ -28,7 +28,19 @@ final class FileTable {
     private FileTable() {}
 
     static String of(List<FileResult> results) {
-        return AsciiTable.getTable(AsciiTable.BASIC_ASCII_NO_DATA_SEPARATORS, results, COLUMNS);
+        Path folder = results.stream()
+                .map(result -> Path.of(result.file()).toAbsolutePath())
+                .reduce(FileTable::commonFolder)
+                .map(FileTable::parent)
+                .orElseThrow();
+        List<ColumnData<FileResult>> columns = new ArrayList<>();
+        columns.add(new Column()
+                .header("file")
+                .dataAlign(HorizontalAlign.LEFT)
+                .with(result ->
+                        String.valueOf(folder.relativize(Path.of(result.file()).toAbsolutePath()))));
+        columns.addAll(COLUMNS);
+        return AsciiTable.getTable(AsciiTable.BASIC_ASCII_NO_DATA_SEPARATORS, results, columns);
     }
 
     /** One line with the number of files of each outcome, and with the kernels. */
@@ -46,8 +58,18 @@ final class FileTable {
         return counts.toString();
     }
 
-    private static String fileName(FileResult result) {
-        return String.valueOf(Path.of(result.file()).getFileName());
+    /** A path whose parent both paths have: a file of the folder for a folder. */
+    private static Path commonFolder(Path one, Path other) {
+        Path folder = one;
+        while (!other.startsWith(parent(folder))) {
+            folder = parent(folder);
+        }
+        return folder;
+    }
+
+    private static Path parent(Path path) {
+        Path parent = path.getParent();
+        return parent == null ? path : parent;
     }
 
     private static int sampleSize(FileResult result) {

@@ -1,5 +1,6 @@
 package dev.mlxnative.bench.kernels;
 
+import dev.mlxnative.MlxCompileOptions;
 import dev.mlxnative.MlxDevice;
 import dev.mlxnative.MlxException;
 import dev.mlxnative.bench.replay.CommandFailure;
@@ -9,7 +10,9 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -46,6 +49,13 @@ public final class KernelsCommand implements Callable<Integer> {
             paramLabel = "FOLDER",
             description = "Look here for files that are included in quotes, after the folder of the file itself.")
     private List<Path> includeFolders = new ArrayList<>();
+
+    @Option(
+            names = "--define",
+            paramLabel = "NAME[=VALUE]",
+            mapFallbackValue = "",
+            description = "Define a macro for every source.")
+    private Map<String, String> macros = new LinkedHashMap<>();
 
     @Option(
             names = "--filter",
@@ -106,7 +116,7 @@ public final class KernelsCommand implements Callable<Integer> {
 
     private int compile(MlxDevice device, @Nullable ResultFile file) throws CommandFailure, IOException {
         List<Path> sources = SourceFiles.in(folders, filter);
-        FileCompiler compiler = new FileCompiler(device, includeFolders, sampleSize);
+        FileCompiler compiler = new FileCompiler(new SourceCompiler(device, includeFolders, options()), sampleSize);
         List<FileResult> results = new ArrayList<>();
         try (Progress progress = Progress.of("kernels", sources.size())) {
             for (Path source : sources) {
@@ -136,7 +146,8 @@ public final class KernelsCommand implements Callable<Integer> {
         }
         List<Path> sources = SourceFiles.in(folders, "*");
         List<CheckResult> results = new ArrayList<>();
-        try (CheckRunner runner = new CheckRunner(device, sources, includeFolders);
+        try (CheckRunner runner =
+                        new CheckRunner(device, sources, new SourceCompiler(device, includeFolders, options()));
                 Progress progress = Progress.of("checks", checks.size())) {
             for (KernelCheck next : checks) {
                 progress.trace(next.kernel());
@@ -155,6 +166,19 @@ public final class KernelsCommand implements Callable<Integer> {
             }
         }
         return exitCode(results.stream().anyMatch(result -> result.outcome() != CheckResult.Outcome.OK));
+    }
+
+    private MlxCompileOptions options() {
+        MlxCompileOptions options = MlxCompileOptions.of();
+        for (Map.Entry<String, String> macro : macros.entrySet()) {
+            try {
+                options = options.define(macro.getKey(), macro.getValue());
+            } catch (IllegalArgumentException e) {
+                throw new ParameterException(
+                        spec.commandLine(), "Invalid value for option '--define': " + e.getMessage());
+            }
+        }
+        return options;
     }
 
     private int exitCode(boolean failed) {

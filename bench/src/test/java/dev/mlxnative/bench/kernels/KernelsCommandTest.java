@@ -69,7 +69,7 @@ class KernelsCommandTest {
         assertThat(err.toString()).isEmpty();
         assertThat(exitCode).isZero();
         assertThat(out.toString())
-                .contains("| product.metal | needs MPP ")
+                .contains("| primitives/product.metal | needs MPP ", "| good/scale.metal         | ok ")
                 .contains("2 files, 1 ok, 0 kernel failed, 0 failed, 1 needs MPP");
     }
 
@@ -93,6 +93,17 @@ class KernelsCommandTest {
         assertThat(results(json)).hasSize(1);
         assertThat(results(json).getFirst().get("kernels").intValue()).isEqualTo(3);
         assertThat(results(json).getFirst().get("compiled").intValue()).isEqualTo(2);
+    }
+
+    @Test
+    void definesMacros() throws Exception {
+        int exitCode = execute(folder("good"), "--include", folder("shared"), "--define", "SHARED=no_such_name");
+
+        assertThat(exitCode).isEqualTo(1);
+        assertThat(err.toString()).contains("scale.metal:").contains("no_such_name");
+        assertThat(execute(folder("good"), "--include", folder("shared"), "--define", "SHARED=2"))
+                .isZero();
+        assertThat(execute(folder("good"), "--define", "1=2")).isEqualTo(2);
     }
 
     @Test
