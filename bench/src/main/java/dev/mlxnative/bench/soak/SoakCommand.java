@@ -41,7 +41,7 @@ import picocli.CommandLine.TypeConversionException;
         exitCodeList = {
             "0:all is well",
             "1:something was lost, overlapped, grew or was above its limit; standard error says what",
-            "2:wrong usage, or a trace that is malformed or cannot be read"
+            "2:wrong usage, a trace that is malformed or cannot be read, or no compiler of kernels"
         })
 public final class SoakCommand implements Callable<Integer> {
 

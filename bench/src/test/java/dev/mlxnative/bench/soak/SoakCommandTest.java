@@ -1,8 +1,11 @@
 package dev.mlxnative.bench.soak;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
+import dev.mlxnative.Backend;
 import dev.mlxnative.ForkedJvm;
+import dev.mlxnative.MlxDevice;
 import dev.mlxnative.internal.shim.NativeLibrary;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -12,6 +15,8 @@ import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -62,7 +67,8 @@ class SoakCommandTest {
             assertThat(result.get(none).longValue()).as(none).isZero();
         }
         for (String some : new String[] {
-            "operations", "hits", "nativeAllocations", "deviceFaults", "fencedReleases", "resets", "samples"
+            "operations", "hits", "nativeAllocations", "deviceFaults", "fencedReleases", "commandBuffers",
+            "dispatches", "failedCommandBuffers", "inFlightReleases", "scratchLeases", "resets", "samples"
         }) {
             assertThat(result.get(some).longValue()).as(some).isPositive();
         }
@@ -184,6 +190,23 @@ class SoakCommandTest {
 
         assertThat(err.toString().lines())
                 .containsExactly("-Dmlx.shim.path must name a test build of the native library");
+    }
+
+    @Test
+    @Tag("faults")
+    @EnabledOnOs(OS.LINUX)
+    void saysWhatToInstallWithoutACompiler() throws Exception {
+        try (MlxDevice device = MlxDevice.open()) {
+            assumeThat(device.backend()).isEqualTo(Backend.HOST);
+        }
+        String library = "-D" + NativeLibrary.PATH_PROPERTY + "=" + System.getProperty(NativeLibrary.PATH_PROPERTY);
+        List<String> options =
+                List.of("--enable-native-access=ALL-UNNAMED", library, "-Dmlx.clang=" + directory.resolve("none"));
+
+        ForkedJvm jvm = ForkedJvm.run(options, SoakCommand.class, "--duration", "1s");
+
+        assertThat(jvm.exitStatus()).as(jvm.out() + jvm.err()).isEqualTo(2);
+        assertThat(jvm.err()).contains("clang").doesNotContain("\tat ");
     }
 
     @Test
