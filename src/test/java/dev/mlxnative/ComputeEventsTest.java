@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import jdk.jfr.Configuration;
 import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
@@ -17,6 +18,8 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("contract")
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class ComputeEventsTest {
+    private static final Set<String> EVENTS = Set.of("dev.mlxnative.Compiled", "dev.mlxnative.CommandBufferCompleted");
+
     @TempDir
     Path folder;
 
@@ -40,7 +43,7 @@ class ComputeEventsTest {
         Path file = folder.resolve("compute.jfr");
         recording.dump(file);
         return RecordingFile.readAllEvents(file).stream()
-                .filter(event -> event.getEventType().getName().startsWith("mlx."))
+                .filter(event -> EVENTS.contains(event.getEventType().getName()))
                 .toList();
     }
 
