@@ -15,15 +15,20 @@ many=$3
 name=$(basename "$program")
 cached_stacks=16384
 
+# With more CPUs there are helpers, which keep the thread-local memory of the last kernel. Which helper runs which kernel
+# differs from one round to the next.
+cpu=$(taskset -c -p $$ | sed 's/.*: //; s/[-,].*//')
+one_cpu="taskset -c $cpu"
+
 # The number of rounds always has five digits: GNUstep copies the arguments to the heap.
 heap_after() {
     log=$program.$1.valgrind
-    valgrind --leak-check=no --log-file="$log" "$program" "$(printf '%05d' "$1")" > /dev/null ||
+    $one_cpu valgrind --leak-check=no --log-file="$log" "$program" "$(printf '%05d' "$1")" > /dev/null ||
         fail "$program failed under valgrind, see native/$log"
     sed -n 's/.*in use at exit: //p' "$log"
 }
 mapped_after() {
-    "$program" "$(printf '%05d' "$1")" | sed -n 's/.*, \([0-9]*\) kB mapped.*/\1/p'
+    $one_cpu "$program" "$(printf '%05d' "$1")" | sed -n 's/.*, \([0-9]*\) kB mapped.*/\1/p'
 }
 
 heap=$(heap_after "$few")
