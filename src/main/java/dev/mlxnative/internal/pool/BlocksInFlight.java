@@ -27,6 +27,10 @@ final class BlocksInFlight {
         return use;
     }
 
+    boolean isEmpty() {
+        return firstRun == null;
+    }
+
     /** Adds a block that is in no list. */
     void add(Block block) {
         Block last = null;

@@ -226,6 +226,9 @@ final class PendingReleases {
     List<MlxFence> fences() {
         lock.lock();
         try {
+            if (inFlight.isEmpty()) {
+                return List.copyOf(batches.keySet());
+            }
             List<MlxFence> fences = new ArrayList<>(batches.keySet());
             inFlight.addUsesTo(fences);
             return fences;

@@ -7,6 +7,7 @@ import dev.mlxnative.internal.shim.LibraryFile.Origin;
 import dev.mlxnative.internal.shim.Platform.Candidate;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Supplier;
@@ -80,13 +81,18 @@ public final class NativeLibrary {
                         e);
             }
             initializeBindings();
-            ComputeShim.configureCompiler(
-                    System.getProperty(COMPILER_PROPERTY),
-                    System.getProperty(OPTIONS_PROPERTY),
-                    System.getProperty(CACHE_PROPERTY));
+            configureCompiler();
             loaded = backend;
         }
         return backend;
+    }
+
+    private static void configureCompiler() {
+        String cache = System.getProperty(CACHE_PROPERTY);
+        ComputeShim.configureCompiler(
+                System.getProperty(COMPILER_PROPERTY),
+                System.getProperty(OPTIONS_PROPERTY),
+                cache == null ? null : Path.of(cache).toAbsolutePath().toString());
     }
 
     /** Initialises the bindings of all functions, which otherwise happens in the first call of each. */
