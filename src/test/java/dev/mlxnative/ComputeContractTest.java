@@ -23,6 +23,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** The contract of kernels, queues and command buffers, for every library that {@code mlx.shim.path} can name. */
 @Tag("contract")
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NeedsKernelCompiler
 class ComputeContractTest {
     private static final int COUNT = 1000;
 

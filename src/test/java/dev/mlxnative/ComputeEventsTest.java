@@ -17,6 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** The events of compute in a recording of Java Flight Recorder. */
 @Tag("contract")
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NeedsKernelCompiler
 class ComputeEventsTest {
     private static final Set<String> EVENTS = Set.of("dev.mlxnative.Compiled", "dev.mlxnative.CommandBufferCompleted");
 

@@ -17,6 +17,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Failures of compute, as a caller sees them. Needs a test build of the library. */
 @Tag("faults")
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NeedsKernelCompiler
 class ComputeFaultsTest {
     @RegisterExtension
     final LogRecords log = new LogRecords();

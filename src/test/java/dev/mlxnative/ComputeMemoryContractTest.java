@@ -19,6 +19,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 /** Memory that commands use, for every library that {@code mlx.shim.path} can name. */
 @Tag("contract")
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NeedsKernelCompiler
 class ComputeMemoryContractTest {
     private static final int BYTES = 100_000;
 

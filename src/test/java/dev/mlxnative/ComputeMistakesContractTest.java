@@ -20,6 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Mistakes of a caller of compute, for every library that {@code mlx.shim.path} can name: each throws, and no more. */
 @Tag("contract")
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NeedsKernelCompiler
 class ComputeMistakesContractTest {
     private static MlxDevice device;
     private static MlxLibrary library;

@@ -7,6 +7,7 @@ import java.lang.management.ManagementFactory;
 import org.junit.jupiter.api.Test;
 
 /** Encoding makes no garbage, whatever the number of dispatches. */
+@NeedsKernelCompiler
 class EncodingGarbageTest {
     private static final int WARM_UP = 30_000;
     private static final int DISPATCHES = 1000;

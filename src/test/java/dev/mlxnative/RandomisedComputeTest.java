@@ -17,6 +17,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 @Tag("contract")
 @Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@NeedsKernelCompiler
 class RandomisedComputeTest {
     private static final int STEPS = 1500;
     private static final int MAX_LEASES = 12;

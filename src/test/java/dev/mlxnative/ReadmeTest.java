@@ -66,6 +66,7 @@ class ReadmeTest {
     }
 
     @Test
+    @NeedsKernelCompiler
     void theExampleRuns() throws Exception {
         ForkedJvm jvm = run("import java.lang.foreign.ValueLayout;", snippet("String source ="));
         assertThat(jvm.out()).isEqualTo("42.0\n");

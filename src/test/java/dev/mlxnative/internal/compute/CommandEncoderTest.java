@@ -3,6 +3,7 @@ package dev.mlxnative.internal.compute;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.mlxnative.KernelArgument;
+import dev.mlxnative.NeedsKernelCompiler;
 import dev.mlxnative.internal.device.NativeDevice;
 import dev.mlxnative.internal.device.RefCountedHandle;
 import dev.mlxnative.internal.shim.NativeLibrary;
@@ -15,6 +16,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** The bytes of command streams, which {@code mlxshim.h} describes. */
+@NeedsKernelCompiler
 class CommandEncoderTest {
     private static final String SOURCE = """
             kernel void three(device float *out [[buffer(0)]], constant float4 &c [[buffer(3)]],

@@ -2,6 +2,7 @@ package dev.mlxnative.bench.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.mlxnative.NeedsKernelCompiler;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -16,6 +17,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** Tests the command {@code kernels} from its arguments to its exit code, with the real compiler. */
+@NeedsKernelCompiler
 class KernelsCommandTest {
 
     private final StringWriter out = new StringWriter();

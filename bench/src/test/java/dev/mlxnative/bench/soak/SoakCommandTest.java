@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 import dev.mlxnative.Backend;
 import dev.mlxnative.ForkedJvm;
 import dev.mlxnative.MlxDevice;
+import dev.mlxnative.NeedsKernelCompiler;
 import dev.mlxnative.internal.shim.NativeLibrary;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -25,6 +26,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** Tests the command {@code soak} from its arguments to its exit code. */
+@NeedsKernelCompiler
 class SoakCommandTest {
 
     private static final String HEADER = "Thread,Time,Action,Pointer,Size,Stream\n";

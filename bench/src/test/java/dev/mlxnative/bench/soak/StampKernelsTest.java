@@ -7,11 +7,13 @@ import dev.mlxnative.MlxBuffer;
 import dev.mlxnative.MlxCommandBuffer;
 import dev.mlxnative.MlxCommandQueue;
 import dev.mlxnative.MlxDevice;
+import dev.mlxnative.NeedsKernelCompiler;
 import dev.mlxnative.bench.replay.Stamp;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
+@NeedsKernelCompiler
 class StampKernelsTest {
 
     private static final Stamp STAMP = Stamp.ofLease(1);
