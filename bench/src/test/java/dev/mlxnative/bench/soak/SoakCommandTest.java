@@ -96,24 +96,6 @@ class SoakCommandTest {
 
     @Test
     @Tag("faults")
-    void losesNothingWhenStacksAndTheHeapRunOut() throws Exception {
-        Path json = directory.resolve("result.json");
-        String library = "-D" + NativeLibrary.PATH_PROPERTY + "=" + System.getProperty(NativeLibrary.PATH_PROPERTY);
-        List<String> options =
-                List.of("--enable-native-access=ALL-UNNAMED", "-Xmx64m", "-XX:-EliminateAllocations", library);
-
-        // The first moment with a full heap comes within five seconds.
-        ForkedJvm jvm =
-                ForkedJvm.run(options, SoakCommand.class, "--duration", "12s", GROWTH_LIMIT, "--json", json.toString());
-
-        assertThat(jvm.exitStatus()).as(jvm.out() + jvm.err()).isZero();
-        JsonNode result = result(json);
-        assertThat(result.get("stackOverflows").longValue()).isPositive();
-        assertThat(result.get("heapErrors").longValue()).isPositive();
-    }
-
-    @Test
-    @Tag("faults")
     void endsAfterSoManyOperations() throws IOException {
         Path trace =
                 write("small.csv", HEADER + "0,0,allocate,0x10,9,0\n0,0,allocate,0x20,5000,0\n0,0,free,0x10,9,0\n");
