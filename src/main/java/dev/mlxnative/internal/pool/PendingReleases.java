@@ -275,10 +275,7 @@ final class PendingReleases {
         }
     }
 
-    /**
-     * The oldest fence that no thread watches and no call of the program holds back, marked as watched; null if there
-     * is none.
-     */
+    /** The oldest fence that no thread watches and no call of the program holds back, marked as watched; or null. */
     @Nullable
     MlxFence watchOldest() {
         lock.lock();
