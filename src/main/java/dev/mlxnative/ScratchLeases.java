@@ -10,7 +10,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The scratch memory of a command buffer. Does not keep the command buffer reachable. Of one thread at a time. */
 final class ScratchLeases {
-    private final ArrayList<MlxBuffer> leases = new ArrayList<>();
+    /** With a capacity: ensureCapacity leaves an empty list without one as it is, and add would need heap. */
+    private final ArrayList<MlxBuffer> leases = new ArrayList<>(1);
+
     private @Nullable PooledOrigin origin;
 
     /** Leases memory of a pool to the commands. */

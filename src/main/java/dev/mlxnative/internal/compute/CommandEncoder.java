@@ -32,9 +32,10 @@ public final class CommandEncoder {
     private final CommandBufferUse use;
     private final CommandMemory memory;
     private final DispatchEncoder dispatch = new DispatchEncoder(this);
-    private final ArrayList<Pipeline> pipelines = new ArrayList<>();
-    private final ArrayList<RefCountedHandle> events = new ArrayList<>();
-    private final ArrayList<Object> buffers = new ArrayList<>();
+    /* With capacities: ensureCapacity leaves an empty list without one as it is, and add would need heap. */
+    private final ArrayList<Pipeline> pipelines = new ArrayList<>(1);
+    private final ArrayList<RefCountedHandle> events = new ArrayList<>(1);
+    private final ArrayList<Object> buffers = new ArrayList<>(1);
     private long length;
     private boolean concurrent;
     private State state = State.OPEN;
@@ -172,8 +173,9 @@ public final class CommandEncoder {
         long at = begin(opcode, EVENT_BYTES);
         event.requireOpen();
         events.ensureCapacity(events.size() + 1);
-        memory.put(at, event.acquire().address());
+        event.acquire();
         events.add(event);
+        memory.put(at, event.handle().address());
         memory.put(at + WORD, value);
         append(EVENT_BYTES);
     }
