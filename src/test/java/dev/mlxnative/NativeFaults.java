@@ -111,11 +111,7 @@ public final class NativeFaults {
 
     /** Live libraries, kernels, queues, command buffers, and texts. */
     public static long liveComputeObjects() {
-        return (long) call(LIVE_LIBRARIES)
-                + (long) call(LIVE_PIPELINES)
-                + (long) call(LIVE_QUEUES)
-                + (long) call(LIVE_COMMAND_BUFFERS)
-                + (long) call(LIVE_TEXTS);
+        return liveLibraries() + livePipelines() + liveQueues() + liveCommandBuffers() + (long) call(LIVE_TEXTS);
     }
 
     public static long liveResidencySets() {
