@@ -2,25 +2,35 @@ package dev.mlxnative;
 
 import dev.mlxnative.internal.compute.CommandEncoder;
 import dev.mlxnative.internal.compute.DispatchEncoder;
+import dev.mlxnative.internal.compute.Pipeline;
 import dev.mlxnative.internal.device.BufferObject;
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 
 /**
- * A kernel that is about to be dispatched: bind every argument, then dispatch. Each command buffer has one such object,
- * which {@link MlxCommandBuffer#kernel} begins anew; bindings do not outlast a dispatch. An argument that is bound
- * again has the last value. A call that is not dispatched has no effect. A call with five arguments takes some 100
- * nanoseconds, and makes no garbage.
+ * A kernel that is about to be dispatched: bind every argument, then dispatch. {@link MlxCommandBuffer#kernel} begins
+ * the same object anew each time, unless another thread calls it: a call belongs to the thread that began it. Bindings
+ * do not outlast a dispatch. An argument that is bound again has the last value. A call that is not dispatched has no
+ * effect, but its buffers are in flight. A call with five arguments takes some 100 nanoseconds, and makes no garbage.
  */
 public final class KernelCall {
     private final MlxCommandBuffer owner;
     private final CommandEncoder commands;
     private final DispatchEncoder dispatch;
 
+    /** The calls of the thread that makes it. */
     KernelCall(MlxCommandBuffer owner, CommandEncoder commands) {
         this.owner = owner;
         this.commands = commands;
-        this.dispatch = commands.dispatch();
+        this.dispatch = new DispatchEncoder(commands);
+    }
+
+    boolean isOfThisThread() {
+        return dispatch.isOfThisThread();
+    }
+
+    void begin(Pipeline kernel) {
+        dispatch.begin(kernel);
     }
 
     /**
@@ -49,10 +59,15 @@ public final class KernelCall {
             throw new IllegalArgumentException(
                     "the offset " + byteOffset + " does not lie within the " + length + " bytes of " + buffer);
         }
-        buffer.use(commands, owner.nativeDevice());
-        BufferObject object = buffer.bufferObject();
-        dispatch.bindBuffer(argument, object.address(), buffer.offsetIn(object) + byteOffset, length - byteOffset);
-        return this;
+        try {
+            buffer.use(commands, owner.nativeDevice());
+            BufferObject object = buffer.objectInUse();
+            dispatch.bindBuffer(
+                    argument, object.address(), buffer.offsetInUse(object) + byteOffset, length - byteOffset);
+            return this;
+        } finally {
+            Reference.reachabilityFence(owner);
+        }
     }
 
     /**

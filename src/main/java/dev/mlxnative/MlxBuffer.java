@@ -183,20 +183,20 @@ public final class MlxBuffer implements AutoCloseable {
      * @throws IllegalStateException as {@link #handle}
      */
     public long handleOffset() {
-        return offsetIn(bufferObject());
+        return offsetIn(bufferObject(), offset());
     }
 
-    /** As {@link #handleOffset}, in an object of this buffer. */
-    long offsetIn(BufferObject object) {
-        long offset = offset() - object.start();
-        return offset == object.length() ? 0 : offset;
+    private static long offsetIn(BufferObject object, long offset) {
+        long inObject = offset - object.start();
+        return inObject == object.length() ? 0 : inObject;
     }
 
     /**
      * Records that commands use the memory, and keeps this buffer reachable with them.
      *
      * @throws IllegalArgumentException if the buffer is of another device
-     * @throws IllegalStateException if the lease has ended
+     * @throws IllegalStateException if the lease has ended, the command buffer is committed or closed, or another
+     *     thread is using it
      */
     void use(CommandEncoder commands, NativeDevice device) {
         requireActive();
@@ -204,12 +204,34 @@ public final class MlxBuffer implements AutoCloseable {
             if (!origin.isOf(device)) {
                 throw new IllegalArgumentException(this + " is of another device than the command queue");
             }
-            commands.reserveKept();
-            if (!block.use(generation, commands.use())) {
-                throw new IllegalStateException(this + " can no longer be used");
+            commands.enter();
+            try {
+                commands.requireOpen();
+                commands.reserveKept();
+                if (!block.use(generation, commands.use())) {
+                    throw new IllegalStateException(this + " can no longer be used");
+                }
+                commands.keep(this);
+            } finally {
+                commands.exit();
             }
-            commands.keep(this);
         }
+    }
+
+    /**
+     * The buffer object of the handle, after {@link #use}: the block stays what it is until the commands are complete.
+     */
+    BufferObject objectInUse() {
+        return block.memory().bufferObject(offsetInUse(), byteLength());
+    }
+
+    /** As {@link #handleOffset}, in an object of this buffer after {@link #use}. */
+    long offsetInUse(BufferObject object) {
+        return offsetIn(object, offsetInUse());
+    }
+
+    private long offsetInUse() {
+        return segment == null ? block.offset() : offset();
     }
 
     /** Whether the memory is a read-only mapping. */

@@ -21,14 +21,17 @@ import java.util.Objects;
  * complete, by itself. So ending a lease before the commit takes effect after it, and no command ever uses freed
  * memory. The CPU reads what the GPU wrote after the fence of the commit is complete.
  *
- * <p>A command buffer is used by one thread at a time, and {@link LeakDetection} closes one that is unreachable before
- * it is committed.
+ * <p>A command buffer is used by one thread at a time: a thread that meets another one in it gets an
+ * {@link IllegalStateException}. {@link #status} and {@link #gpuNanos} may be called from any thread.
+ * {@link LeakDetection} closes a command buffer that is unreachable before it is committed.
  */
 public final class MlxCommandBuffer implements AutoCloseable {
     private final MlxCommandQueue queue;
     private final CommandEncoder commands;
     private final ScratchLeases scratch = new ScratchLeases();
-    private final KernelCall call;
+    /** The call of the thread that began one last. */
+    private KernelCall call;
+
     private final Cleaner.Cleanable watch;
 
     /** How far a command buffer is: {@code MTLCommandBufferStatus}. */
@@ -51,12 +54,12 @@ public final class MlxCommandBuffer implements AutoCloseable {
         this.commands = commands;
         this.call = new KernelCall(this, commands);
         ScratchLeases leases = scratch;
-        this.watch = leaks.watch(this, "a command buffer", () -> abandon(commands, leases));
+        this.watch = leaks.watch(this, "a command buffer", () -> abandonUnused(commands, leases));
     }
 
-    private static boolean abandon(CommandEncoder commands, ScratchLeases scratch) {
+    private static boolean abandonUnused(CommandEncoder commands, ScratchLeases scratch) {
         boolean isOpen = commands.isOpen();
-        commands.abandon();
+        commands.abandonUnused();
         scratch.end();
         return isOpen;
     }
@@ -72,10 +75,16 @@ public final class MlxCommandBuffer implements AutoCloseable {
      */
     public KernelCall kernel(MlxKernel kernel) {
         try {
-            commands.begin(kernel.pipeline());
-            return call;
+            KernelCall begun = call;
+            if (!begun.isOfThisThread()) {
+                begun = new KernelCall(this, commands);
+                call = begun;
+            }
+            begun.begin(kernel.pipeline());
+            return begun;
         } finally {
             Reference.reachabilityFence(kernel);
+            Reference.reachabilityFence(this);
         }
     }
 
@@ -97,10 +106,10 @@ public final class MlxCommandBuffer implements AutoCloseable {
             use(from);
             useToWrite(to);
             if (bytes > 0) {
-                BufferObject source = from.bufferObject();
-                BufferObject target = to.bufferObject();
-                long sourceOffset = from.offsetIn(source);
-                long targetOffset = to.offsetIn(target);
+                BufferObject source = from.objectInUse();
+                BufferObject target = to.objectInUse();
+                long sourceOffset = from.offsetInUse(source);
+                long targetOffset = to.offsetInUse(target);
                 boolean isDisjoint = source != target
                         || sourceOffset + bytes <= targetOffset
                         || targetOffset + bytes <= sourceOffset;
@@ -126,8 +135,8 @@ public final class MlxCommandBuffer implements AutoCloseable {
             commands.requireOpen();
             useToWrite(buffer);
             if (buffer.byteLength() > 0) {
-                BufferObject object = buffer.bufferObject();
-                commands.fill(object.address(), buffer.offsetIn(object), buffer.byteLength(), value);
+                BufferObject object = buffer.objectInUse();
+                commands.fill(object.address(), buffer.offsetInUse(object), buffer.byteLength(), value);
             }
         } finally {
             Reference.reachabilityFence(this);
@@ -226,8 +235,13 @@ public final class MlxCommandBuffer implements AutoCloseable {
             Objects.requireNonNull(dtype, "dtype");
             BufferSpec spec = BufferSpec.of(dtype, shape);
             nativeDevice().requireAllocatable(spec.memoryBytes());
-            MlxBuffer buffer = scratch.lease(queue.scratchPool().engine(), spec, commands);
-            return buffer;
+            commands.enter();
+            try {
+                commands.requireOpen();
+                return scratch.lease(queue.scratchPool().engine(), spec, commands);
+            } finally {
+                commands.exit();
+            }
         } finally {
             Reference.reachabilityFence(this);
         }
@@ -298,11 +312,20 @@ public final class MlxCommandBuffer implements AutoCloseable {
         return outcome == null ? 0 : outcome.gpuEndNanos() - outcome.gpuStartNanos();
     }
 
-    /** Abandons the commands if they are not committed. A command buffer that is committed runs to its end. */
+    /**
+     * Abandons the commands if they are not committed. A command buffer that is committed runs to its end.
+     *
+     * @throws IllegalStateException if another thread is using the command buffer
+     */
     @Override
     public void close() {
-        abandon(commands, scratch);
-        watch.clean();
+        try {
+            commands.abandon();
+            scratch.end();
+            watch.clean();
+        } finally {
+            Reference.reachabilityFence(this);
+        }
     }
 
     /** For a debugger: the state. */

@@ -8,7 +8,7 @@ import dev.mlxnative.internal.pool.PooledOrigin;
 import java.util.ArrayList;
 import org.jspecify.annotations.Nullable;
 
-/** The scratch memory of a command buffer. Does not keep the command buffer reachable. Of one thread at a time. */
+/** The scratch memory of a command buffer. Does not keep the command buffer reachable. Thread-safe. */
 final class ScratchLeases {
     /** With a capacity: ensureCapacity leaves an empty list without one as it is, and add would need heap. */
     private final ArrayList<MlxBuffer> leases = new ArrayList<>(1);
@@ -16,7 +16,7 @@ final class ScratchLeases {
     private @Nullable PooledOrigin origin;
 
     /** Leases memory of a pool to the commands. */
-    MlxBuffer lease(PoolEngine pool, BufferSpec spec, CommandEncoder commands) {
+    synchronized MlxBuffer lease(PoolEngine pool, BufferSpec spec, CommandEncoder commands) {
         PooledOrigin from = origin;
         if (from == null) {
             from = new PooledOrigin(pool, null);
@@ -38,7 +38,7 @@ final class ScratchLeases {
     }
 
     /** Ends the leases that have not ended; the memory that commands use is parked. */
-    void end() {
+    synchronized void end() {
         while (!leases.isEmpty()) {
             leases.getLast().close();
             leases.removeLast();

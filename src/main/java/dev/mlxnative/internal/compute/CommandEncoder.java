@@ -4,23 +4,36 @@ import dev.mlxnative.internal.background.StackReserve;
 import dev.mlxnative.internal.device.RefCountedHandle;
 import dev.mlxnative.internal.shim.CommandLayout;
 import dev.mlxnative.internal.shim.QueueShim.Outcome;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The commands of a command buffer until it is committed or abandoned, in the layout of {@code mlxshim.h}. Keeps alive
- * all that they use: kernels and events by their handles, buffers by being reachable. Of one thread at a time.
+ * all that they use: kernels and events by their handles, buffers by being reachable.
+ *
+ * <p>Of one thread at a time. A thread that changes the commands while another one does gets an exception: mixed words
+ * would have the native library read memory at random.
  */
 public final class CommandEncoder {
-    private static final long WORD = Long.BYTES;
+    private static final VarHandle USER;
 
-    /* Lengths of the commands, the first words included. */
-    private static final int COPY_BYTES = 48;
-    private static final int FILL_BYTES = 40;
-    private static final int EVENT_BYTES = 24;
-    private static final int BARRIER_BYTES = 8;
-    private static final int CONCURRENT_BYTES = 16;
+    static {
+        try {
+            USER = MethodHandles.lookup().findVarHandle(CommandEncoder.class, "user", Thread.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    /* Lengths of the commands in words, the first one included. */
+    private static final int COPY_WORDS = 6;
+    private static final int FILL_WORDS = 5;
+    private static final int EVENT_WORDS = 3;
+    private static final int BARRIER_WORDS = 1;
+    private static final int CONCURRENT_WORDS = 2;
 
     private enum State {
         OPEN,
@@ -30,20 +43,39 @@ public final class CommandEncoder {
 
     private final SubmissionQueue queue;
     private final CommandBufferUse use;
-    private final CommandMemory memory;
-    private final DispatchEncoder dispatch = new DispatchEncoder(this);
-    /* With capacities: ensureCapacity leaves an empty list without one as it is, and add would need heap. */
-    private final ArrayList<Pipeline> pipelines = new ArrayList<>(1);
-    private final ArrayList<RefCountedHandle> events = new ArrayList<>(1);
-    private final ArrayList<Object> buffers = new ArrayList<>(1);
-    private long length;
+    private final CommandStorage storage;
     private boolean concurrent;
     private State state = State.OPEN;
 
-    CommandEncoder(SubmissionQueue queue, CommandBufferUse use, CommandMemory memory) {
+    /** The thread that changes the commands at this moment. It stays so if an error of the VM breaks {@link #exit}. */
+    private @Nullable Thread user;
+
+    CommandEncoder(SubmissionQueue queue, CommandBufferUse use, CommandStorage storage) {
         this.queue = queue;
         this.use = use;
-        this.memory = memory;
+        this.storage = storage;
+    }
+
+    /**
+     * Begins a change of the commands, which {@link #exit} ends.
+     *
+     * @throws IllegalStateException if another thread is changing them
+     */
+    public void enter() {
+        Thread current = Thread.currentThread();
+        if (!USER.compareAndSet(this, null, current)) {
+            Thread other = (Thread) USER.getAcquire(this);
+            if (other != current) {
+                throw new IllegalStateException(
+                        describe() + " is used by " + (other == null ? "another thread" : "the " + other)
+                                + " at this moment: it is of one thread at a time");
+            }
+        }
+    }
+
+    /** Ends a change of the commands. */
+    public void exit() {
+        USER.setRelease(this, null);
     }
 
     /** The use of memory by these commands. */
@@ -51,23 +83,8 @@ public final class CommandEncoder {
         return use;
     }
 
-    CommandMemory memory() {
-        return memory;
-    }
-
-    /** Bytes of the stream so far. */
-    long length() {
-        return length;
-    }
-
-    /** A command of this many bytes was written after the stream, and becomes a part of it. */
-    void append(long bytes) {
-        length += bytes;
-    }
-
-    /** Encodes the dispatches. */
-    public DispatchEncoder dispatch() {
-        return dispatch;
+    CommandWords stream() {
+        return storage.stream;
     }
 
     /** Whether the dispatches that follow may run at the same time. */
@@ -102,52 +119,71 @@ public final class CommandEncoder {
         return label == null ? "the command buffer" : "the command buffer '" + label + "'";
     }
 
-    /** Makes room so that {@link #keep} cannot fail. */
+    /** Makes room so that {@link #keep} cannot fail. Called after {@link #enter}. */
     public void reserveKept() {
-        buffers.ensureCapacity(buffers.size() + 1);
+        storage.buffers.ensureCapacity(storage.buffers.size() + 1);
     }
 
-    /** Keeps a buffer reachable until the commit. */
+    /** Keeps a buffer reachable until the commit. Called after {@link #enter}. */
     public void keep(Object buffer) {
-        buffers.add(buffer);
+        storage.buffers.add(buffer);
     }
 
     /**
-     * Begins a dispatch, in place of one that was begun.
+     * Keeps a kernel alive until the commit.
      *
-     * @throws IllegalStateException if the kernel is destroyed
+     * @throws IllegalStateException if it is destroyed, the command buffer is committed or abandoned, or another thread
+     *     is using it
      */
-    public void begin(Pipeline pipeline) {
-        requireOpen();
-        if (pipeline.lastUser != use) {
-            StackReserve.require();
-            pipelines.ensureCapacity(pipelines.size() + 1);
-            pipeline.handle().acquire();
-            pipelines.add(pipeline);
-            pipeline.lastUser = use;
+    void use(Pipeline pipeline) {
+        if (pipeline.lastUser == use) {
+            requireOpen();
+            return;
         }
-        dispatch.begin(pipeline);
+        StackReserve.require();
+        enter();
+        try {
+            requireOpen();
+            storage.pipelines.ensureCapacity(storage.pipelines.size() + 1);
+            pipeline.handle().acquire();
+            storage.pipelines.add(pipeline);
+            pipeline.lastUser = use;
+        } finally {
+            exit();
+        }
     }
 
     /** Adds a copy of bytes of one buffer to another; the caller has checked the ranges. */
     public void copy(long from, long fromOffset, long to, long toOffset, long bytes) {
-        long at = begin(CommandLayout.COPY, COPY_BYTES);
-        memory.put(at, from);
-        memory.put(at + WORD, fromOffset);
-        memory.put(at + 2 * WORD, to);
-        memory.put(at + 3 * WORD, toOffset);
-        memory.put(at + 4 * WORD, bytes);
-        append(COPY_BYTES);
+        enter();
+        try {
+            int at = begin(CommandLayout.COPY, COPY_WORDS);
+            long[] words = stream().array();
+            words[at] = from;
+            words[at + 1] = fromOffset;
+            words[at + 2] = to;
+            words[at + 3] = toOffset;
+            words[at + 4] = bytes;
+            stream().add(COPY_WORDS);
+        } finally {
+            exit();
+        }
     }
 
     /** Adds a fill of bytes of a buffer; the caller has checked the range. */
     public void fill(long buffer, long offset, long bytes, byte value) {
-        long at = begin(CommandLayout.FILL, FILL_BYTES);
-        memory.put(at, buffer);
-        memory.put(at + WORD, offset);
-        memory.put(at + 2 * WORD, bytes);
-        memory.put(at + 3 * WORD, Byte.toUnsignedLong(value));
-        append(FILL_BYTES);
+        enter();
+        try {
+            int at = begin(CommandLayout.FILL, FILL_WORDS);
+            long[] words = stream().array();
+            words[at] = buffer;
+            words[at + 1] = offset;
+            words[at + 2] = bytes;
+            words[at + 3] = Byte.toUnsignedLong(value);
+            stream().add(FILL_WORDS);
+        } finally {
+            exit();
+        }
     }
 
     /**
@@ -170,45 +206,60 @@ public final class CommandEncoder {
 
     private void addEvent(int opcode, RefCountedHandle event, long value) {
         StackReserve.require();
-        long at = begin(opcode, EVENT_BYTES);
-        event.requireOpen();
-        events.ensureCapacity(events.size() + 1);
-        event.acquire();
-        events.add(event);
-        memory.put(at, event.handle().address());
-        memory.put(at + WORD, value);
-        append(EVENT_BYTES);
+        enter();
+        try {
+            int at = begin(opcode, EVENT_WORDS);
+            event.requireOpen();
+            storage.events.ensureCapacity(storage.events.size() + 1);
+            event.acquire();
+            storage.events.add(event);
+            long[] words = stream().array();
+            words[at] = event.handle().address();
+            words[at + 1] = value;
+            stream().add(EVENT_WORDS);
+        } finally {
+            exit();
+        }
     }
 
     /** Adds a barrier. */
     public void barrier() {
-        begin(CommandLayout.BARRIER, BARRIER_BYTES);
-        append(BARRIER_BYTES);
+        enter();
+        try {
+            begin(CommandLayout.BARRIER, BARRIER_WORDS);
+            stream().add(BARRIER_WORDS);
+        } finally {
+            exit();
+        }
     }
 
     /** Sets whether the dispatches that follow may run at the same time. */
     public void setConcurrent(boolean value) {
-        long at = begin(CommandLayout.CONCURRENT, CONCURRENT_BYTES);
-        if (value != concurrent) {
-            memory.put(at, value ? 1 : 0);
-            append(CONCURRENT_BYTES);
-            concurrent = value;
+        enter();
+        try {
+            int at = begin(CommandLayout.CONCURRENT, CONCURRENT_WORDS);
+            if (value != concurrent) {
+                stream().array()[at] = value ? 1 : 0;
+                stream().add(CONCURRENT_WORDS);
+                concurrent = value;
+            }
+        } finally {
+            exit();
         }
     }
 
-    /**
-     * Writes the first word of a command, and returns the offset of the next one. Gives up a dispatch that was begun.
-     */
-    private long begin(int opcode, int bytes) {
+    /** Writes the first word of a command behind the stream, and returns the index of the next one. */
+    private int begin(int opcode, int length) {
         requireOpen();
-        dispatch.drop();
-        memory.require(length + bytes);
-        memory.putPair(length, opcode, bytes);
-        return length + WORD;
+        long[] words = stream().reserve(length);
+        int at = stream().length();
+        words[at] = CommandWords.pair(opcode, length * Long.BYTES);
+        return at + 1;
     }
 
     /** The names of the kernels, each once. */
     List<String> kernelNames() {
+        List<Pipeline> pipelines = storage.pipelines;
         List<String> names = new ArrayList<>(pipelines.size());
         for (int i = 0; i < pipelines.size(); i++) {
             String name = pipelines.get(i).name();
@@ -222,23 +273,43 @@ public final class CommandEncoder {
     /**
      * Commits the commands.
      *
-     * @throws IllegalStateException if the command buffer is committed or abandoned, the queue is closed, or too many
-     *     command buffers are in flight; in the last case it can be committed later
+     * @throws IllegalStateException if the command buffer is committed or abandoned, another thread is using it, the
+     *     queue is closed, or too many command buffers are in flight; in the last case it can be committed later
      */
     public void commit() {
         StackReserve.require();
-        requireOpen();
+        enter();
         try {
-            queue.commit(this);
-        } finally {
-            if (!use.waitsForProgram()) {
-                end(State.COMMITTED);
+            requireOpen();
+            try {
+                queue.commit(this);
+            } finally {
+                if (!use.waitsForProgram()) {
+                    end(State.COMMITTED);
+                }
             }
+        } finally {
+            exit();
         }
     }
 
-    /** Gives up the commands. Does nothing if they were committed or given up before. */
+    /**
+     * Gives up the commands. Does nothing if they were committed or given up before.
+     *
+     * @throws IllegalStateException if another thread is using the command buffer
+     */
     public void abandon() {
+        StackReserve.require();
+        enter();
+        try {
+            abandonUnused();
+        } finally {
+            exit();
+        }
+    }
+
+    /** As {@link #abandon}, when no thread can use the commands. */
+    public void abandonUnused() {
         StackReserve.require();
         if (state == State.OPEN) {
             queue.abandon(this);
@@ -267,13 +338,7 @@ public final class CommandEncoder {
 
     private void end(State ended) {
         state = ended;
-        dispatch.drop();
-        buffers.clear();
-        while (!pipelines.isEmpty()) {
-            pipelines.removeLast().handle().release();
-        }
-        while (!events.isEmpty()) {
-            events.removeLast().release();
-        }
+        storage.clear();
+        queue.keep(storage);
     }
 }

@@ -6,54 +6,65 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Encodes one dispatch after another: its bindings as they come, and its head at last. Nothing of it is a part of the
- * stream until then. Checks all that Metal does not, and allocates nothing. Of one thread at a time.
+ * Encodes the dispatches of one thread to a command buffer. The bindings are kept apart until the dispatch adds them to
+ * the stream. Checks all that Metal does not, and allocates nothing.
  */
 public final class DispatchEncoder {
-    private static final long WORD = Long.BYTES;
-    private static final int HEAD_BYTES = 80;
-    private static final int BUFFER_BYTES = 24;
-    private static final int THREADGROUP_BYTES = 16;
-    private static final int BYTES_HEAD = 16;
+    private static final int HEAD_WORDS = 10;
+    private static final int BUFFER_WORDS = 3;
+    private static final int THREADGROUP_WORDS = 2;
+    private static final int BYTES_HEAD_WORDS = 2;
+    /** Room for 31 buffers. */
+    private static final int INITIAL_WORDS = 96;
+
     private static final long MEMORY_UNIT = 16;
     /** Positions in a grid are 32 bits wide. */
     private static final long MAX_THREADS = 0xFFFF_FFFFL;
 
     /** Threads of a threadgroup that the caller leaves to the library. */
-    private static final long CHOSEN_THREADS = 256;
+    private static final int CHOSEN_THREADS = 256;
 
     private final CommandEncoder commands;
+    private final Thread owner = Thread.currentThread();
+    private final CommandWords words = new CommandWords(INITIAL_WORDS);
     private @Nullable Pipeline pipeline;
-    /** Where the next binding is written. */
-    private long end;
-
     private int bindings;
     private int boundBuffers;
     private int boundThreadgroups;
     private final long[] threadgroupBytes = new long[CommandLayout.ARGUMENTS];
 
-    DispatchEncoder(CommandEncoder commands) {
+    /** An encoder for the thread that makes it. */
+    public DispatchEncoder(CommandEncoder commands) {
         this.commands = commands;
     }
 
-    void begin(Pipeline kernel) {
+    /** Whether this thread is the one that the encoder is for. */
+    public boolean isOfThisThread() {
+        return owner == Thread.currentThread();
+    }
+
+    /**
+     * Begins a dispatch, in place of one that was begun.
+     *
+     * @throws IllegalStateException if the kernel is destroyed, the command buffer is committed or abandoned, or
+     *     another thread is using it
+     */
+    public void begin(Pipeline kernel) {
+        commands.use(kernel);
         pipeline = kernel;
-        end = commands.length() + HEAD_BYTES;
+        words.clear();
         bindings = 0;
         boundBuffers = 0;
         boundThreadgroups = 0;
-        commands.memory().require(end);
-    }
-
-    /** Gives up a dispatch that was begun. */
-    void drop() {
-        pipeline = null;
     }
 
     private Pipeline pipeline() {
+        if (!isOfThisThread()) {
+            throw new IllegalStateException("the kernel call is of the " + owner + ": begin another with kernel(...)");
+        }
+        commands.requireOpen();
         Pipeline kernel = pipeline;
         if (kernel == null) {
-            commands.requireOpen();
             throw new IllegalStateException("the kernel call has ended: begin another with kernel(...)");
         }
         return kernel;
@@ -80,18 +91,18 @@ public final class DispatchEncoder {
         if (available < argument.byteSize() && !isEmptyPointer) {
             throw tooShort(argument, "the buffer has " + available + " bytes from its offset on");
         }
-        CommandMemory memory = commands.memory();
-        memory.require(end + BUFFER_BYTES);
-        memory.putPair(end, CommandLayout.BIND_BUFFER, argument.index());
-        memory.put(end + WORD, address);
-        memory.put(end + 2 * WORD, offset);
-        boundBuffer(argument.index(), BUFFER_BYTES);
+        long[] to = words.reserve(BUFFER_WORDS);
+        int at = words.length();
+        to[at] = CommandWords.pair(CommandLayout.BIND_BUFFER, argument.index());
+        to[at + 1] = address;
+        to[at + 2] = offset;
+        boundBuffer(argument.index(), BUFFER_WORDS);
     }
 
-    private void boundBuffer(int index, long bytes) {
+    private void boundBuffer(int index, int length) {
         boundBuffers |= 1 << index;
         bindings++;
-        end += bytes;
+        words.add(length);
     }
 
     private IllegalArgumentException tooShort(KernelArgument argument, String has) {
@@ -105,12 +116,12 @@ public final class DispatchEncoder {
         if (argument.byteSize() > bytes) {
             throw tooShort(argument, "the constant has " + bytes);
         }
-        CommandMemory memory = commands.memory();
-        memory.require(end + BYTES_HEAD + WORD);
-        memory.putPair(end, CommandLayout.BIND_BYTES, index);
-        memory.put(end + WORD, bytes);
-        memory.put(end + BYTES_HEAD, bits);
-        boundBuffer(index, BYTES_HEAD + WORD);
+        long[] to = words.reserve(BYTES_HEAD_WORDS + 1);
+        int at = words.length();
+        to[at] = CommandWords.pair(CommandLayout.BIND_BYTES, index);
+        to[at + 1] = bytes;
+        to[at + 2] = bits;
+        boundBuffer(index, BYTES_HEAD_WORDS + 1);
     }
 
     /** Binds the bytes of a segment, which are copied. */
@@ -124,13 +135,13 @@ public final class DispatchEncoder {
         if (length < argument.byteSize()) {
             throw tooShort(argument, "the constant has " + length);
         }
-        CommandMemory memory = commands.memory();
-        long padded = (length + WORD - 1) / WORD * WORD;
-        memory.require(end + BYTES_HEAD + padded);
-        memory.putPair(end, CommandLayout.BIND_BYTES, index);
-        memory.put(end + WORD, length);
-        memory.putBytes(end + BYTES_HEAD, bytes);
-        boundBuffer(index, BYTES_HEAD + padded);
+        int added = BYTES_HEAD_WORDS + CommandWords.wordsOf(length);
+        long[] to = words.reserve(added);
+        int at = words.length();
+        to[at] = CommandWords.pair(CommandLayout.BIND_BYTES, index);
+        to[at + 1] = length;
+        CommandWords.copy(bytes, to, at + BYTES_HEAD_WORDS);
+        boundBuffer(index, added);
     }
 
     /** Sets the length of threadgroup memory, which is rounded up to a multiple of 16 bytes. */
@@ -143,14 +154,14 @@ public final class DispatchEncoder {
                     kernel.describeOf(argument) + " has from 1 to " + most + " bytes on this device, not " + bytes);
         }
         long rounded = (bytes + MEMORY_UNIT - 1) / MEMORY_UNIT * MEMORY_UNIT;
-        CommandMemory memory = commands.memory();
-        memory.require(end + THREADGROUP_BYTES);
-        memory.putPair(end, CommandLayout.BIND_THREADGROUP, index);
-        memory.put(end + WORD, rounded);
+        long[] to = words.reserve(THREADGROUP_WORDS);
+        int at = words.length();
+        to[at] = CommandWords.pair(CommandLayout.BIND_THREADGROUP, index);
+        to[at + 1] = rounded;
         threadgroupBytes[index] = rounded;
         boundThreadgroups |= 1 << index;
         bindings++;
-        end += THREADGROUP_BYTES;
+        words.add(THREADGROUP_WORDS);
     }
 
     /** Dispatches a grid of threads, in threadgroups of a size that the library chooses. */
@@ -158,27 +169,33 @@ public final class DispatchEncoder {
         Pipeline kernel = pipeline();
         requireSize("a grid of threads", width, height, depth);
         DeviceLimits limits = kernel.limits();
-        long left = Math.min(kernel.maxTotalThreads(), CHOSEN_THREADS);
-        long groupWidth = Math.min(Math.min(width, left), limits.maxWidth());
+        int left = (int) Math.min(kernel.maxTotalThreads(), CHOSEN_THREADS);
+        int groupWidth = atMost(left, width, limits.maxWidth());
         left /= groupWidth;
-        long groupHeight = Math.min(Math.min(height, left), limits.maxHeight());
+        int groupHeight = atMost(left, height, limits.maxHeight());
         left /= groupHeight;
-        long groupDepth = Math.min(Math.min(depth, left), limits.maxDepth());
+        int groupDepth = atMost(left, depth, limits.maxDepth());
         dispatchThreads(width, height, depth, groupWidth, groupHeight, groupDepth);
+    }
+
+    private static int atMost(int left, long size, long limit) {
+        return (int) Math.min(left, Math.min(size, limit));
     }
 
     /** Dispatches a grid of threads; threadgroups at its edges have fewer. */
     public void dispatchThreads(
             long width, long height, long depth, long groupWidth, long groupHeight, long groupDepth) {
-        requireReady(pipeline(), groupWidth, groupHeight, groupDepth);
+        Pipeline kernel = pipeline();
+        requireReady(kernel, groupWidth, groupHeight, groupDepth);
         requireSize("a grid of threads", width, height, depth);
-        dispatch(CommandLayout.GRID_OF_THREADS, width, height, depth, groupWidth, groupHeight, groupDepth);
+        dispatch(kernel, CommandLayout.GRID_OF_THREADS, width, height, depth, groupWidth, groupHeight, groupDepth);
     }
 
     /** Dispatches a grid of whole threadgroups. */
     public void dispatchThreadgroups(
             long width, long height, long depth, long groupWidth, long groupHeight, long groupDepth) {
-        requireReady(pipeline(), groupWidth, groupHeight, groupDepth);
+        Pipeline kernel = pipeline();
+        requireReady(kernel, groupWidth, groupHeight, groupDepth);
         requireSize("a grid of threadgroups", width, height, depth);
         if (width > MAX_THREADS / groupWidth
                 || height > MAX_THREADS / groupHeight
@@ -187,7 +204,7 @@ public final class DispatchEncoder {
                     + size(width, height, depth) + " threadgroups of " + size(groupWidth, groupHeight, groupDepth)
                     + " threads have more");
         }
-        dispatch(CommandLayout.GRID_OF_THREADGROUPS, width, height, depth, groupWidth, groupHeight, groupDepth);
+        dispatch(kernel, CommandLayout.GRID_OF_THREADGROUPS, width, height, depth, groupWidth, groupHeight, groupDepth);
     }
 
     private static String size(long width, long height, long depth) {
@@ -239,20 +256,37 @@ public final class DispatchEncoder {
     }
 
     private void dispatch(
-            int unit, long width, long height, long depth, long groupWidth, long groupHeight, long groupDepth) {
-        CommandMemory memory = commands.memory();
-        long start = commands.length();
-        memory.putPair(start, CommandLayout.DISPATCH, (int) (end - start));
-        memory.put(start + WORD, pipeline().handle().handle().address());
-        memory.put(start + 2 * WORD, unit);
-        memory.put(start + 3 * WORD, width);
-        memory.put(start + 4 * WORD, height);
-        memory.put(start + 5 * WORD, depth);
-        memory.put(start + 6 * WORD, groupWidth);
-        memory.put(start + 7 * WORD, groupHeight);
-        memory.put(start + 8 * WORD, groupDepth);
-        memory.put(start + 9 * WORD, bindings);
-        commands.append(end - start);
-        drop();
+            Pipeline kernel,
+            int unit,
+            long width,
+            long height,
+            long depth,
+            long groupWidth,
+            long groupHeight,
+            long groupDepth) {
+        int bound = words.length();
+        int length = HEAD_WORDS + bound;
+        commands.enter();
+        try {
+            commands.requireOpen();
+            CommandWords stream = commands.stream();
+            long[] to = stream.reserve(length);
+            int at = stream.length();
+            to[at] = CommandWords.pair(CommandLayout.DISPATCH, length * Long.BYTES);
+            to[at + 1] = kernel.address();
+            to[at + 2] = unit;
+            to[at + 3] = width;
+            to[at + 4] = height;
+            to[at + 5] = depth;
+            to[at + 6] = groupWidth;
+            to[at + 7] = groupHeight;
+            to[at + 8] = groupDepth;
+            to[at + 9] = bindings;
+            System.arraycopy(words.array(), 0, to, at + HEAD_WORDS, bound);
+            stream.add(length);
+        } finally {
+            commands.exit();
+        }
+        pipeline = null;
     }
 }

@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 /** A kernel that is ready to run, with what the compiler says of it. Thread-safe. */
 public final class Pipeline {
     private final RefCountedHandle handle;
+    private final long address;
     private final String name;
     private final DeviceLimits limits;
     private final long threadExecutionWidth;
@@ -31,6 +32,7 @@ public final class Pipeline {
     Pipeline(MemorySegment pipeline, String name, DeviceLimits limits) {
         this.name = name;
         this.limits = limits;
+        address = pipeline.address();
         threadExecutionWidth = ComputeShim.threadExecutionWidth(pipeline);
         maxTotalThreads = ComputeShim.maxTotalThreads(pipeline);
         staticMemory = ComputeShim.staticThreadgroupMemory(pipeline);
@@ -54,6 +56,11 @@ public final class Pipeline {
     /** The handle, whose owner is the library. */
     public RefCountedHandle handle() {
         return handle;
+    }
+
+    /** The address of the native object, for a caller that has acquired the handle. */
+    long address() {
+        return address;
     }
 
     public String name() {

@@ -48,7 +48,7 @@ public final class SubmissionQueue {
     private @Nullable CommandBufferUse failed;
 
     @GuardedBy("lock")
-    private final CommandMemories memories = new CommandMemories();
+    private final CommandStorages storages = new CommandStorages();
 
     private SubmissionQueue(RefCountedHandle queue, QueueProgress progress) {
         this.queue = queue;
@@ -96,13 +96,23 @@ public final class SubmissionQueue {
      */
     public CommandEncoder newEncoder(@Nullable String label) {
         queue.requireOpen();
-        return new CommandEncoder(this, new CommandBufferUse(progress, label), takeMemory());
+        return new CommandEncoder(this, new CommandBufferUse(progress, label), takeStorage());
     }
 
-    private CommandMemory takeMemory() {
+    private CommandStorage takeStorage() {
         lock.lock();
         try {
-            return memories.take();
+            return storages.take();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Keeps a storage without commands for a later command buffer. */
+    void keep(CommandStorage storage) {
+        lock.lock();
+        try {
+            storages.keep(storage);
         } finally {
             lock.unlock();
         }
@@ -125,7 +135,6 @@ public final class SubmissionQueue {
                         + " it takes: await one, and commit then");
             }
             use.kernels = encoder.kernelNames();
-            MemorySegment commands = encoder.memory().segment();
             queue.requireOpen();
             queue.acquire();
             submission.reset();
@@ -133,15 +142,14 @@ public final class SubmissionQueue {
                 submission.submit(
                         queue.handle(),
                         use.label(),
-                        commands,
-                        encoder.length(),
+                        encoder.stream().array(),
+                        encoder.stream().length(),
                         progress.event().handle(),
                         committed + 1);
             } finally {
                 queue.release();
                 if (submission.commandBuffer() != 0) {
                     append(use, submission.commandBuffer());
-                    memories.keep(encoder.memory());
                 }
             }
         } finally {

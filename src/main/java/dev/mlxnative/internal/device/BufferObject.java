@@ -16,6 +16,7 @@ public final class BufferObject {
     }
 
     private final MemorySegment raw;
+    private final long address;
     private final MemorySegment scoped;
     private final long start;
     private final long length;
@@ -32,7 +33,8 @@ public final class BufferObject {
      * @throws IllegalStateException if {@code access} is closed; the object is still the caller's then
      */
     BufferObject(MemorySegment raw, Arena access, long start, long length) {
-        this.raw = MemorySegment.ofAddress(raw.address());
+        this.address = raw.address();
+        this.raw = MemorySegment.ofAddress(address);
         this.scoped = this.raw.reinterpret(access, null);
         this.start = start;
         this.length = length;
@@ -53,7 +55,7 @@ public final class BufferObject {
 
     /** The address of the {@code id<MTLBuffer>}, for a caller that keeps the memory from being freed. */
     public long address() {
-        return raw.address();
+        return address;
     }
 
     /** The address alone, for calls of a residency set, which may come after {@code access} is closed. */

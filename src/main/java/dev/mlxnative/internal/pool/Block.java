@@ -153,7 +153,7 @@ public final class Block extends LeaseState {
     }
 
     /** Bytes from the start of the memory to the start of the block. */
-    long offset() {
+    public long offset() {
         return offset;
     }
 
@@ -203,9 +203,10 @@ public final class Block extends LeaseState {
         return known;
     }
 
-    /** Whether a use is the last that was recorded. */
+    /** Whether a use was recorded, and is not known to be complete. */
     public boolean isUsedBy(GpuUse use) {
-        return lastUse == use;
+        GpuUse last = lastUse;
+        return last == use || (last != null && last.includes(use));
     }
 
     /**

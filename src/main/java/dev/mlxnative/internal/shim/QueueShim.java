@@ -26,12 +26,14 @@ public final class QueueShim {
     }
 
     /**
-     * What a submission writes: the handle of the command buffer, and that of the log. Reused by the submissions of a
-     * queue, so that nothing has to be allocated between the native call and its result.
+     * Native memory for a submission: the command stream, and what the native call writes, which are the handles of the
+     * command buffer and of the log. Reused by the submissions of a queue, so that nothing has to be allocated between
+     * the native call and its result.
      */
     public static final class Submission {
         private final MemorySegment out = Arena.ofAuto().allocate(ValueLayout.ADDRESS);
         private final MemorySegment log = Arena.ofAuto().allocate(ValueLayout.ADDRESS);
+        private MemorySegment stream = MemorySegment.NULL;
 
         /** Forgets the last command buffer. */
         public void reset() {
@@ -43,21 +45,24 @@ public final class QueueShim {
          * Encodes and commits a command stream. Afterwards, also if this throws, {@link #commandBuffer} tells whether
          * that was done. Called once after {@link #reset}.
          *
+         * @param words an array with the stream at its beginning
+         * @param length the number of its words
          * @throws MlxException if the device has no memory left
          */
         public void submit(
                 MemorySegment queue,
                 @Nullable String label,
-                MemorySegment commands,
-                long length,
+                long[] words,
+                int length,
                 MemorySegment event,
                 long value) {
+            long bytes = copy(words, length);
             NewHandle text = new NewHandle(mlxshim_h::mlxshim_text_release);
             try (Arena arena = Arena.ofConfined()) {
                 int status;
                 MemorySegment name = ShimTexts.allocate(arena, label);
                 try {
-                    status = mlxshim_h.mlxshim_queue_submit(queue, name, commands, length, event, value, out, log);
+                    status = mlxshim_h.mlxshim_queue_submit(queue, name, stream, bytes, event, value, out, log);
                 } finally {
                     text.created(log.get(ValueLayout.JAVA_LONG, 0));
                 }
@@ -69,6 +74,16 @@ public final class QueueShim {
             } finally {
                 text.releaseUnlessOwned();
             }
+        }
+
+        /** Copies the stream to native memory; returns its bytes. */
+        private long copy(long[] words, int length) {
+            long bytes = (long) length * Long.BYTES;
+            if (bytes > stream.byteSize()) {
+                stream = Arena.ofAuto().allocate((long) words.length * Long.BYTES, Long.BYTES);
+            }
+            MemorySegment.copy(words, 0, stream, ValueLayout.JAVA_LONG, 0, length);
+            return bytes;
         }
 
         /** The handle of the command buffer that was committed since {@link #reset}; 0 if none was. */

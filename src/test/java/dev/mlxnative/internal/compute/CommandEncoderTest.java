@@ -9,7 +9,7 @@ import dev.mlxnative.internal.device.RefCountedHandle;
 import dev.mlxnative.internal.shim.NativeLibrary;
 import dev.mlxnative.internal.shim.Shim;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -49,7 +49,7 @@ class CommandEncoderTest {
     }
 
     private long[] words() {
-        return commands.memory().segment().asSlice(0, commands.length()).toArray(ValueLayout.JAVA_LONG);
+        return Arrays.copyOf(commands.stream().array(), commands.stream().length());
     }
 
     private static long pair(int first, int second) {
@@ -59,8 +59,8 @@ class CommandEncoderTest {
     @Test
     void aDispatchHasItsHeadAndItsBindings() {
         Pipeline pipeline = library.kernel("three", List.of());
-        commands.begin(pipeline);
-        DispatchEncoder dispatch = commands.dispatch();
+        DispatchEncoder dispatch = new DispatchEncoder(commands);
+        dispatch.begin(pipeline);
         KernelArgument out = dispatch.requireBuffer(0);
         dispatch.bindBuffer(out, 0x1234, 64, 1000);
         dispatch.bindConstant(3, MemorySegment.ofArray(new byte[20]));
@@ -143,9 +143,9 @@ class CommandEncoderTest {
     @Test
     void aCallThatIsNotDispatchedIsNoPartOfTheStream() {
         Pipeline pipeline = library.kernel("three", List.of());
-        commands.begin(pipeline);
-        commands.dispatch().bindConstant(3, MemorySegment.ofArray(new byte[16]));
-        assertThat(commands.length()).isZero();
+        DispatchEncoder dispatch = new DispatchEncoder(commands);
+        dispatch.begin(pipeline);
+        dispatch.bindConstant(3, MemorySegment.ofArray(new byte[16]));
         commands.barrier();
         pipeline.handle().release();
         assertThat(words()).containsExactly(pair(6, 8));

@@ -1,0 +1,32 @@
+package dev.mlxnative.internal.compute;
+
+import org.jspecify.annotations.Nullable;
+
+/** Storages of ended command buffers, for later ones. Not thread-safe; the queue's lock guards it. */
+final class CommandStorages {
+    private static final int MOST = 8;
+
+    private @Nullable CommandStorage first;
+    private int count;
+
+    /** A storage without commands. */
+    CommandStorage take() {
+        CommandStorage storage = first;
+        if (storage == null) {
+            return new CommandStorage();
+        }
+        first = storage.next;
+        storage.next = null;
+        count--;
+        return storage;
+    }
+
+    /** Keeps a storage without commands, unless there are enough. */
+    void keep(CommandStorage storage) {
+        if (count < MOST) {
+            storage.next = first;
+            first = storage;
+            count++;
+        }
+    }
+}
