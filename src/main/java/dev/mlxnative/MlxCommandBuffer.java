@@ -313,7 +313,8 @@ public final class MlxCommandBuffer implements AutoCloseable {
     }
 
     /**
-     * Abandons the commands if they are not committed. A command buffer that is committed runs to its end.
+     * Abandons the commands if they are not committed. A command buffer that is committed runs to its end; what an
+     * error of the JVM kept {@link #commit} from ending is ended.
      *
      * @throws IllegalStateException if another thread is using the command buffer
      */

@@ -146,6 +146,7 @@ final class CommandGroup {
             doneValue = queue.encodeSignal(submitted);
             commit(submitted);
         }
+        submitted.close(); // ends the leases of scratch memory that a commit has left when it met an error
         queue.noteCommitted(submitted, gateValue, doneValue);
         if (random.nextInt(AWAITED) == 0) {
             await(submitted);
