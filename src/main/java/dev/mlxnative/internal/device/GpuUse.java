@@ -27,6 +27,11 @@ public abstract class GpuUse implements ProgramBound {
     /** Whether this use is complete, or completes before {@code later} does, which is not committed. */
     public abstract boolean isBefore(GpuUse later);
 
+    /** Whether this use is another one, or consists of that and others. */
+    public boolean includes(GpuUse part) {
+        return this == part;
+    }
+
     /** The uses that this one consists of. */
     List<GpuUse> parts() {
         return List.of(this);
@@ -67,6 +72,16 @@ public abstract class GpuUse implements ProgramBound {
 
         private JoinedUse(List<GpuUse> parts) {
             this.parts = List.copyOf(parts);
+        }
+
+        @Override
+        public boolean includes(GpuUse part) {
+            for (int i = 0; i < parts.size(); i++) {
+                if (parts.get(i) == part) {
+                    return true;
+                }
+            }
+            return false;
         }
 
         @Override

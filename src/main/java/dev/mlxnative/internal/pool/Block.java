@@ -15,7 +15,6 @@ import org.jspecify.annotations.Nullable;
  * A range of device memory that is leased as a whole, with the {@linkplain LeaseState state of its lease}. The pool's
  * {@code package-info} has the states of a block and who guards its fields in each.
  */
-@SuppressWarnings("ReferenceEquality") // uses are compared by identity
 public final class Block extends LeaseState {
     private static final VarHandle LAST_USE;
 
@@ -203,9 +202,10 @@ public final class Block extends LeaseState {
         return known;
     }
 
-    /** Whether a use is the last that was recorded. */
+    /** Whether a use is a part of the last that was recorded. */
     public boolean isUsedBy(GpuUse use) {
-        return lastUse == use;
+        GpuUse last = lastUse;
+        return last != null && last.includes(use);
     }
 
     /**
