@@ -11,7 +11,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The property {@code mlx.capture}, in JVMs of their own. Where nothing can be recorded, the work is done all the same. */
+/**
+ * The property {@code mlx.capture}, in JVMs of their own. Where nothing can be recorded, the work is done all the same.
+ */
 @Tag("contract")
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class CaptureContractTest {

@@ -174,7 +174,9 @@ class InFlightTest {
         Async.await(() -> NativeFaults.liveBuffers() == before);
     }
 
-    /** Commits an increment of the values in a queue, with a kernel and a library of its own, and drops all of these. */
+    /**
+     * Commits an increment of the values in a queue, with a kernel and a library of its own, and drops all of these.
+     */
     private MlxFence incrementAndDrop(MlxBuffer values) {
         MlxCommandBuffer commands = device.newCommandQueue().newCommandBuffer();
         commands.kernel(device.compile(Kernels.SOURCE).kernel("increment"))

@@ -70,7 +70,11 @@ class SharedBufferContractTest {
             try {
                 commands.waitFor(event, value);
                 commands.fill(copy, (byte) 0);
-                commands.kernel(axpy).buffer(0, copy).buffer(1, weights).constant(2, 1f).dispatchThreads(COUNT);
+                commands.kernel(axpy)
+                        .buffer(0, copy)
+                        .buffer(1, weights)
+                        .constant(2, 1f)
+                        .dispatchThreads(COUNT);
                 done = true;
                 return commands;
             } finally {
