@@ -16,6 +16,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Mistakes of a caller of compute, for every library that {@code mlx.shim.path} can name: each throws, and no more. */
 @Tag("contract")
@@ -193,6 +195,32 @@ class ComputeMistakesContractTest {
         assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreads(MlxSize.of(1), MlxSize.of(0)));
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> call.dispatchThreads(MlxSize.of(1), MlxSize.of(-1, -1, 1)));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {Long.MIN_VALUE, Integer.MIN_VALUE, 1L << 32, (1L << 32) + 1, 1L << 62, Long.MAX_VALUE})
+    void sizesWhoseProductsOverflow(long extreme) {
+        KernelCall call = commands.kernel(increment).buffer(0, buffer);
+        MlxSize one = MlxSize.of(1);
+        for (MlxSize size : new MlxSize[] {
+            MlxSize.of(extreme), MlxSize.of(1, extreme), MlxSize.of(1, 1, extreme), MlxSize.of(extreme, extreme, extreme)
+        }) {
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> call.dispatchThreads(size))
+                    .withMessageContaining("" + extreme);
+            assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreads(size, one));
+            assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreads(one, size));
+            assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreadgroups(size, one));
+            assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreadgroups(one, size));
+        }
+        assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreads(extreme));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {-1, Long.MIN_VALUE, 1L << 62, Long.MAX_VALUE})
+    void scratchMemoryThatNoDeviceHas(long extreme) {
+        assertThatIllegalArgumentException().isThrownBy(() -> commands.scratch(DType.F32, extreme));
+        assertThatIllegalArgumentException().isThrownBy(() -> commands.scratch(DType.U8, extreme, extreme));
     }
 
     @Test
