@@ -242,9 +242,7 @@ class ComputeContractTest {
                 MlxKernel increment = library.kernel("increment")) {
             MlxCommandBuffer commands = queue.newCommandBuffer();
             commands.kernel(sum).buffer(0, result).buffer(1, pairs, 12).dispatchThreads(1);
-            commands.kernel(increment)
-                    .buffer(0, pairs.slice(8, DType.I32, 1))
-                    .dispatchThreads(1);
+            commands.kernel(increment).buffer(0, pairs.slice(8, DType.I32, 1)).dispatchThreads(1);
             commands.commit().await();
         }
         assertThat(result.segment().get(JAVA_FLOAT, 0)).isEqualTo(3 + 4 + 5 + 6);

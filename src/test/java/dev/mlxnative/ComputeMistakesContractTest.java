@@ -190,6 +190,10 @@ class ComputeMistakesContractTest {
         assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreads(-5));
         assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreads(1L << 32));
         assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreads(MlxSize.of(1, 0, 1)));
+        // The products of both are 1 in 64 bits.
+        assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreads(MlxSize.of(-1, -1)));
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> call.dispatchThreads(MlxSize.of(7, 0x6DB6_DB6D_B6DB_6DB7L)));
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> call.dispatchThreadgroups(MlxSize.of(1L << 31), MlxSize.of(4)));
         assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreads(MlxSize.of(1), MlxSize.of(0)));
@@ -203,7 +207,10 @@ class ComputeMistakesContractTest {
         KernelCall call = commands.kernel(increment).buffer(0, buffer);
         MlxSize one = MlxSize.of(1);
         for (MlxSize size : new MlxSize[] {
-            MlxSize.of(extreme), MlxSize.of(1, extreme), MlxSize.of(1, 1, extreme), MlxSize.of(extreme, extreme, extreme)
+            MlxSize.of(extreme),
+            MlxSize.of(1, extreme),
+            MlxSize.of(1, 1, extreme),
+            MlxSize.of(extreme, extreme, extreme)
         }) {
             assertThatIllegalArgumentException()
                     .isThrownBy(() -> call.dispatchThreads(size))
