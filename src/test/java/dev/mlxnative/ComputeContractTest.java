@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -228,6 +229,83 @@ class ComputeContractTest {
         expected[98] = 0;
         expected[99] = 1;
         assertThat(intsOf(values)).containsExactly(expected);
+    }
+
+    @Test
+    void aBufferMayHaveExactlyTheBytesOfItsArgument() throws Exception {
+        MlxBuffer result = pool.alloc(DType.F32, 1);
+        MlxBuffer pairs = pool.alloc(DType.F32, 7);
+        for (int i = 0; i < 7; i++) {
+            pairs.segment().setAtIndex(JAVA_FLOAT, i, i);
+        }
+        try (MlxKernel sum = library.kernel("sum_pair");
+                MlxKernel increment = library.kernel("increment")) {
+            MlxCommandBuffer commands = queue.newCommandBuffer();
+            commands.kernel(sum).buffer(0, result).buffer(1, pairs, 12).dispatchThreads(1);
+            commands.kernel(increment).buffer(0, pairs.slice(8, DType.I32, 1)).dispatchThreads(1);
+            commands.commit().await();
+        }
+        assertThat(result.segment().get(JAVA_FLOAT, 0)).isEqualTo(3 + 4 + 5 + 6);
+        assertThat(pairs.segment().getAtIndex(JAVA_FLOAT, 1)).isEqualTo(1);
+        assertThat(pairs.segment().getAtIndex(JAVA_FLOAT, 2)).isEqualTo(Math.nextUp(2f));
+        assertThat(pairs.segment().getAtIndex(JAVA_FLOAT, 3)).isEqualTo(3);
+    }
+
+    /** Empty buffers: of a device, of a pool, the end of another, and of scratch memory. */
+    @Test
+    void emptyBuffersAreBoundCopiedAndFilled() throws Exception {
+        String source = """
+                kernel void copy_first(device int *out [[buffer(0)]], device const int *in [[buffer(1)]],
+                                       constant uint &count [[buffer(2)]]) {
+                    for (uint i = 0; i < count; i++) {
+                        out[i] = in[i];
+                    }
+                }
+                """;
+        MlxBuffer values = ints(4);
+        try (MlxLibrary compiled = device.compile(source);
+                MlxKernel copyFirst = compiled.kernel("copy_first");
+                MlxKernel sum = library.kernel("sum_pair");
+                MlxBuffer ofDevice = device.allocBuffer(DType.I32, 0)) {
+            MlxCommandBuffer commands = queue.newCommandBuffer();
+            MlxBuffer[] empty = {
+                ofDevice, pool.alloc(DType.I32, 3, 0), values.slice(16, DType.I32, 0), commands.scratch(DType.I32, 0)
+            };
+            for (MlxBuffer one : empty) {
+                commands.kernel(copyFirst)
+                        .buffer(0, values)
+                        .buffer(1, one)
+                        .constant(2, 0)
+                        .dispatchThreads(1);
+                commands.fill(one, (byte) 7);
+                commands.copy(one, values);
+                commands.copy(one, one);
+                if (sum.arguments().get(1).kind() == KernelArgument.Kind.CONSTANT) { // which Metal does not tell
+                    assertThatIllegalArgumentException()
+                            .isThrownBy(() -> commands.kernel(sum).buffer(1, one))
+                            .withMessageContainingAll("16 bytes", "has 0 bytes");
+                }
+                assertThatIllegalArgumentException().isThrownBy(() -> commands.copy(values, one));
+                assertThatIllegalArgumentException()
+                        .isThrownBy(() -> commands.kernel(copyFirst).buffer(1, one, 1));
+            }
+            // Ranges that touch do not overlap.
+            commands.copy(values.slice(0, DType.I32, 2), values.slice(8, DType.I32, 2));
+            commands.commit().await();
+        }
+        assertThat(intsOf(values)).containsExactly(0, 1, 0, 1);
+    }
+
+    @Test
+    void eventsTakeAllValuesThatALongHas() throws Exception {
+        try (MlxSharedEvent event = device.newSharedEvent()) {
+            MlxCommandBuffer commands = queue.newCommandBuffer();
+            commands.waitFor(event, 0);
+            commands.signal(event, Long.MAX_VALUE);
+            commands.waitFor(event, Long.MAX_VALUE);
+            commands.commit().await();
+            assertThat(event.signaledValue()).isEqualTo(Long.MAX_VALUE);
+        }
     }
 
     @Test

@@ -50,14 +50,7 @@ class ComputeFaultsTest {
         pool.reset();
         pool.close();
         device.close();
-        Async.await(
-                () -> NativeFaults.liveDevices() == 0,
-                () -> NativeFaults.liveDevices() + " devices, " + NativeFaults.liveBuffers() + " buffers, "
-                        + NativeFaults.liveEvents() + " events and " + NativeFaults.liveComputeObjects()
-                        + " objects of compute are left");
-        Async.await(() -> NativeFaults.liveComputeObjects() == 0);
-        assertThat(NativeFaults.liveBuffers()).isZero();
-        assertThat(NativeFaults.liveEvents()).isZero();
+        LiveObjects.assertNoneLeft();
     }
 
     private MlxCommandBuffer encoded(String label) {

@@ -16,6 +16,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Mistakes of a caller of compute, for every library that {@code mlx.shim.path} can name: each throws, and no more. */
 @Tag("contract")
@@ -188,11 +190,44 @@ class ComputeMistakesContractTest {
         assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreads(-5));
         assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreads(1L << 32));
         assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreads(MlxSize.of(1, 0, 1)));
+        // The products of both are 1 in 64 bits.
+        assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreads(MlxSize.of(-1, -1)));
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> call.dispatchThreads(MlxSize.of(7, 0x6DB6_DB6D_B6DB_6DB7L)));
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> call.dispatchThreadgroups(MlxSize.of(1L << 31), MlxSize.of(4)));
         assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreads(MlxSize.of(1), MlxSize.of(0)));
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> call.dispatchThreads(MlxSize.of(1), MlxSize.of(-1, -1, 1)));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {Long.MIN_VALUE, Integer.MIN_VALUE, 1L << 32, (1L << 32) + 1, 1L << 62, Long.MAX_VALUE})
+    void sizesWhoseProductsOverflow(long extreme) {
+        KernelCall call = commands.kernel(increment).buffer(0, buffer);
+        MlxSize one = MlxSize.of(1);
+        for (MlxSize size : new MlxSize[] {
+            MlxSize.of(extreme),
+            MlxSize.of(1, extreme),
+            MlxSize.of(1, 1, extreme),
+            MlxSize.of(extreme, extreme, extreme)
+        }) {
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> call.dispatchThreads(size))
+                    .withMessageContaining("" + extreme);
+            assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreads(size, one));
+            assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreads(one, size));
+            assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreadgroups(size, one));
+            assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreadgroups(one, size));
+        }
+        assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreads(extreme));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {-1, Long.MIN_VALUE, 1L << 62, Long.MAX_VALUE})
+    void scratchMemoryThatNoDeviceHas(long extreme) {
+        assertThatIllegalArgumentException().isThrownBy(() -> commands.scratch(DType.F32, extreme));
+        assertThatIllegalArgumentException().isThrownBy(() -> commands.scratch(DType.U8, extreme, extreme));
     }
 
     @Test

@@ -4,7 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Encoding makes no garbage, whatever the number of dispatches. */
 @NeedsKernelCompiler
@@ -12,19 +13,24 @@ class EncodingGarbageTest {
     private static final int WARM_UP = 30_000;
     private static final int DISPATCHES = 1000;
 
-    @Test
-    void aDispatchWithFiveArgumentsAllocatesNothing() throws Exception {
+    /** Whether commands of another queue, which are not committed, have used the buffers before. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aDispatchWithFiveArgumentsAllocatesNothing(boolean shared) throws Exception {
         try (MlxDevice device = MlxDevice.open();
                 MlxLibrary library = device.compile(Kernels.SOURCE);
                 MlxKernel five = library.kernel("five");
                 MlxCommandQueue queue = device.newCommandQueue();
+                MlxCommandQueue otherQueue = device.newCommandQueue();
                 MlxBufferPool pool = MlxBufferPool.create(device);
                 MlxBuffer out = pool.alloc(DType.F32, 64);
                 MlxBuffer a = pool.alloc(DType.F32, 64);
                 MlxBuffer b = pool.alloc(DType.F32, 64);
                 MlxBuffer c = device.allocBuffer(DType.F32, 64)) {
             ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-            try (MlxCommandBuffer commands = queue.newCommandBuffer()) {
+            try (MlxCommandBuffer earlier = otherQueue.newCommandBuffer();
+                    MlxCommandBuffer commands = queue.newCommandBuffer()) {
+                encode(earlier, five, out, a, b, c, shared ? 1 : 0);
                 encode(commands, five, out, a, b, c, WARM_UP);
                 long before = threads.getCurrentThreadAllocatedBytes();
                 encode(commands, five, out, a, b, c, 1);

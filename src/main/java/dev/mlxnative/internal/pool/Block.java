@@ -203,7 +203,7 @@ public final class Block extends LeaseState {
         return known;
     }
 
-    /** Whether a use was recorded, and is not known to be complete. */
+    /** Whether a use is the last that was recorded, or a part of it. */
     public boolean isUsedBy(GpuUse use) {
         GpuUse last = lastUse;
         return last == use || (last != null && last.includes(use));
