@@ -283,7 +283,7 @@ struct mlxshim_argument {
     int32_t kind;    /* MLXSHIM_ARGUMENT_* */
     int32_t index;   /* of the buffer, or of the threadgroup memory */
     int32_t written; /* 1 if the kernel may write it, else 0 */
-    int32_t reserved;
+    int32_t unused;  /* 1 if the kernel does not use it, so that it need not be bound, else 0 */
     uint64_t byte_size; /* bytes of what a buffer points to; 0 if unknown */
 };
 
@@ -356,7 +356,7 @@ MLXSHIM_API int32_t mlxshim_queue_remove_residency_set(mlxshim_queue_t queue, ml
  *
  *   BUFFER       buffer, offset
  *   BYTES        length (at most 4096), then the bytes, padded to a multiple of 8
- *   THREADGROUP  length, a multiple of 16
+ *   THREADGROUP  length, a multiple of 16; 0 if the kernel does not access the memory
  */
 #define MLXSHIM_COMMAND_DISPATCH 1
 #define MLXSHIM_COMMAND_COPY 2

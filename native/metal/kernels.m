@@ -413,6 +413,7 @@ uint64_t mlxshim_pipeline_argument(mlxshim_pipeline_t pipeline, uint64_t positio
             .kind = threadgroup ? MLXSHIM_ARGUMENT_THREADGROUP : MLXSHIM_ARGUMENT_BUFFER,
             .index = (int32_t)[binding index],
             .written = [binding access] == MTLBindingAccessReadOnly ? 0 : 1,
+            .unused = [binding isUsed] ? 0 : 1,
             .byte_size = threadgroup ? [(id<MTLThreadgroupBinding>)binding threadgroupMemoryDataSize]
                                      : [(id<MTLBufferBinding>)binding bufferDataSize]};
         return copy_string([binding name], name, name_capacity);

@@ -57,6 +57,7 @@ static void check_range(id<MTLBuffer> buffer, NSUInteger offset, NSUInteger leng
 @public
     id<StandInPipelineState> state;
     struct compute_arguments arguments;
+    uint32_t threadgroup_memories; /* a bit for each index whose length was set, if only to 0 */
     void *bytes[MLXSHIM_BUFFER_ARGUMENTS]; /* copies of the constants */
 }
 @end
@@ -116,6 +117,7 @@ id<MTLComputeCommandEncoder> standin_compute_encoder_new(id<StandInCommandBuffer
         return;
     }
     arguments.threadgroup_lengths[index] = length;
+    threadgroup_memories |= 1U << index;
 }
 
 - (void)checkArguments {
@@ -131,10 +133,10 @@ id<MTLComputeCommandEncoder> standin_compute_encoder_new(id<StandInCommandBuffer
         const char *name;
         struct mlxshim_argument argument = msl_kernel_argument(kernel, i, &name);
         bool bound = argument.kind == MLXSHIM_ARGUMENT_THREADGROUP
-                         ? arguments.threadgroup_lengths[argument.index] > 0
+                         ? threadgroup_memories >> argument.index & 1
                          : arguments.buffers[argument.index].bytes != NULL ||
                                arguments.constants[argument.index].bytes != NULL;
-        if (!bound) {
+        if (!bound && !argument.unused) {
             report_misuse("a dispatch with an argument that is not bound");
         }
     }

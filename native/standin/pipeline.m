@@ -95,6 +95,11 @@
     return (NSUInteger)argument.index;
 }
 
+- (BOOL)isUsed {
+    use_autorelease_pool();
+    return argument.unused ? NO : YES;
+}
+
 - (BOOL)isArgument {
     use_autorelease_pool();
     return YES;

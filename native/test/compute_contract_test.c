@@ -73,6 +73,25 @@ static const char specialized_kernels[] =
     "    values[i] = (negative ? -values[i] : values[i]) * factor + (is_function_constant_defined(large) ? large : 0);\n"
     "}\n";
 
+/* `pieces` is read only if there are more than 64 threads. */
+static const char sparing_kernels[] =
+    "#include <metal_stdlib>\n"
+    "using namespace metal;\n"
+    "#define NAME spare\n"
+    "struct pair { float first, second; };\n"
+    "kernel void sparing(device uint *out [[buffer(0)]], device uint *never [[buffer(1)]],\n"
+    "                    constant pair &spare [[buffer(2)]], constant uint &other [[buffer(3)]],\n"
+    "                    threadgroup uint *group [[threadgroup(0)]], threadgroup uint *pieces [[threadgroup(1)]],\n"
+    "                    uint i [[thread_position_in_grid]]) {\n"
+    "    out[i] = i + (i > 64 ? pieces[i] + uint(NAME.first) : 0);\n"
+    "}\n"
+    "template <typename T> kernel void fallback(device T *out [[buffer(0)]], device T *in [[buffer(1)]]) {\n"
+    "    out[0] = T(1);\n"
+    "}\n"
+    "template <> kernel void fallback<float>(device float *out [[buffer(0)]], device float *in [[buffer(1)]]) {\n"
+    "    out[0] = in[0];\n"
+    "}\n";
+
 static mlxshim_device_t device;
 static mlxshim_library_t library;
 static mlxshim_queue_t queue;
@@ -430,6 +449,47 @@ static void test_pipeline(void) {
     CHECK(mlxshim_device_max_threadgroup_memory(device) >= 16384);
 }
 
+/* Whether a kernel does not use the argument of a name. */
+static bool is_unused(mlxshim_pipeline_t pipeline, const char *name) {
+    for (uint64_t i = 0; i < mlxshim_pipeline_argument_count(pipeline); i++) {
+        struct mlxshim_argument argument = {.unused = -1};
+        char text[TEXT_SIZE];
+        mlxshim_pipeline_argument(pipeline, i, &argument, text, sizeof text);
+        if (strcmp(text, name) == 0) {
+            CHECK(argument.unused == 0 || argument.unused == 1);
+            return argument.unused == 1;
+        }
+    }
+    CHECK(false);
+    return false;
+}
+
+/* What a kernel does not use need not be bound, and threadgroup memory that it does not access may have 0 bytes. */
+static void test_unused_arguments(void) {
+    mlxshim_library_t sparing_library = compile(sparing_kernels);
+    mlxshim_pipeline_t sparing = new_pipeline_of(sparing_library, "sparing", NULL, 0);
+    REQUIRE(sparing != NULL);
+    CHECK(mlxshim_pipeline_argument_count(sparing) == 6);
+    CHECK(is_unused(sparing, "never") && is_unused(sparing, "other") && is_unused(sparing, "group"));
+    CHECK(!is_unused(sparing, "out") && !is_unused(sparing, "spare") && !is_unused(sparing, "pieces"));
+    mlxshim_buffer_t buffer = new_buffer(64 * sizeof(uint32_t));
+    struct stream stream = {0};
+    dispatch_line(&stream, sparing, 64, 32);
+    bind_buffer(&stream, 0, buffer, 0);
+    bind_bytes(&stream, 2, &(float[2]){1, 2}, 2 * sizeof(float));
+    bind_threadgroup(&stream, 1, 0);
+    run(&stream);
+    const uint32_t *values = mlxshim_buffer_contents(buffer);
+    CHECK(values[1] == 1 && values[63] == 63);
+    mlxshim_buffer_release(buffer);
+    mlxshim_pipeline_release(sparing);
+    mlxshim_pipeline_t fallback = new_pipeline_of(sparing_library, "fallback<float>", NULL, 0);
+    REQUIRE(fallback != NULL);
+    CHECK(!is_unused(fallback, "out") && !is_unused(fallback, "in"));
+    mlxshim_pipeline_release(fallback);
+    mlxshim_library_release(sparing_library);
+}
+
 /* Runs `times` with constants on the value 3. */
 static int64_t times_three(mlxshim_library_t from, const struct mlxshim_function_constant *constants, uint64_t count) {
     mlxshim_pipeline_t pipeline = new_pipeline_of(from, "times", constants, count);
@@ -702,6 +762,19 @@ static void test_fault(void) {
     check_failing(&stream, MLXSHIM_FAILURE_FAULT);
     mlxshim_buffer_release(buffer);
     mlxshim_pipeline_release(write_far);
+}
+
+/* A kernel must not access threadgroup memory of 0 bytes. */
+static void test_no_threadgroup_memory(void) {
+    mlxshim_pipeline_t reverse = new_pipeline("reverse");
+    mlxshim_buffer_t buffer = new_buffer(64 * sizeof(uint32_t));
+    struct stream stream = {0};
+    dispatch_line(&stream, reverse, 64, 32);
+    bind_buffer(&stream, 3, buffer, 0);
+    bind_threadgroup(&stream, 1, 0);
+    check_failing(&stream, MLXSHIM_FAILURE_FAULT);
+    mlxshim_buffer_release(buffer);
+    mlxshim_pipeline_release(reverse);
 }
 
 static void test_endless_kernel(void) {
@@ -1050,6 +1123,7 @@ static void run_round(void) {
     test_load();
     test_no_kernel();
     test_pipeline();
+    test_unused_arguments();
     test_function_constants();
     test_dispatch();
     test_dimensions();
@@ -1060,6 +1134,7 @@ static void run_round(void) {
     test_queue_refused();
     test_injected_failures();
     test_fault();
+    test_no_threadgroup_memory();
     test_endless_kernel();
     test_malformed_streams();
     test_released_in_flight();

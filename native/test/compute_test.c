@@ -284,7 +284,7 @@ static void test_threadgroup_memory(void) {
     mlxshim_queue_release(queue);
 }
 
-/* Kernels of real projects read arguments that they do not need. */
+/* Kernels of real projects read arguments that they do not need. None writes one. */
 static void test_argument_that_is_not_bound(void) {
     mlxshim_queue_t queue = new_queue();
     mlxshim_pipeline_t copy = new_pipeline("copy_argument");
@@ -295,6 +295,12 @@ static void test_argument_that_is_not_bound(void) {
     put_buffer(&stream, 0, out, 0);
     run_well(queue, &stream);
     CHECK(words_of(out)[0] == 0 && words_of(out)[255] == 0);
+    struct stream writing = {0};
+    put_dispatch(&writing, copy, 256, 32, 1);
+    put_buffer(&writing, 1, out, 0);
+    char text[TEXT_SIZE] = "";
+    CHECK(run(queue, &writing, text) == MLXSHIM_FAILURE_FAULT);
+    CHECK(has_text(text, "kernel copy_argument: invalid access"));
     mlxshim_buffer_release(out);
     mlxshim_pipeline_release(copy);
     mlxshim_queue_release(queue);

@@ -138,7 +138,8 @@ static bool has_argument(const struct msl_kernel *kernel, size_t position, const
     }
     struct mlxshim_argument argument = msl_kernel_argument(kernel, position, &actual_name);
     return strcmp(actual_name, name) == 0 && argument.kind == expected.kind && argument.index == expected.index &&
-           argument.written == expected.written && argument.byte_size == expected.byte_size &&
+           argument.written == expected.written && argument.unused == expected.unused &&
+           argument.byte_size == expected.byte_size &&
            msl_kernel_info(kernel)->argument_bytes[position] == expected.byte_size;
 }
 

@@ -152,6 +152,7 @@ plant 'missing label or function' '[[]descriptor setComputeFunction:function[]];
 plant 'function not specialized' 'count[]] == 0[)]' 'count] < 9)'
 plant 'constant of a later system' '&& has_macos_14[(]device[)]' ''
 plant 'missing kernel not told' 'MLXSHIM_ERROR_NO_KERNEL;' 'MLXSHIM_ERROR_COMPILATION;'
+plant 'unused argument not told' '[[]binding isUsed[]]' 'true'
 
 subject compute metal/commands.m
 plant 'dropped release' '[[][(]id[)]events release[]];' ''

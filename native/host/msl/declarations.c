@@ -256,7 +256,8 @@ static size_t read_function(struct scanner *scanner, struct declaration declarat
     struct range head = {declaration.first, paren};
     if (range_has(tokens, head, "kernel")) {
         struct range header = {declaration.first, declaration.is_template ? declaration.head : declaration.first};
-        add_kernel(scanner, head, header, (struct range){paren + 1, token_behind(tokens, paren, body) - 1});
+        struct range parameters = {paren + 1, token_behind(tokens, paren, body) - 1};
+        add_kernel(scanner, head, header, parameters, (struct range){parameters.end, behind});
     } else if (!declaration.in_class && !declaration.is_template && !has_linkage(tokens, head) &&
                !(paren >= 2 && token_is(tokens, paren - 2, "::"))) {
         mark(scanner, (struct range){declaration.first, declaration.first + 1}, MARK_INLINE);

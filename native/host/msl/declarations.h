@@ -26,6 +26,7 @@ struct parameter {
     enum parameter_kind kind;
     bool constant;          /* in the constant address space */
     bool written;           /* points to the device address space */
+    bool used;              /* the kernel has its name beside the declaration */
     struct range index;     /* the expression, or empty where `position` has the index */
     size_t position;
     struct range condition; /* the function constant without which the parameter is not there */
@@ -106,8 +107,12 @@ struct range attribute_argument(const struct tokens *tokens, struct range range,
 bool is_method_qualifier(const struct tokens *tokens, size_t at);
 
 void add_problem(struct scanner *scanner, size_t token, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* Adds a kernel whose parameters are in `parameters`, and an entry if it is no template. */
-void add_kernel(struct scanner *scanner, struct range head, struct range template_header, struct range parameters);
+/*
+ * Adds a kernel whose parameters are in `parameters`, and an entry if it is no template. `body` is all that follows the
+ * parameters.
+ */
+void add_kernel(struct scanner *scanner, struct range head, struct range template_header, struct range parameters,
+                struct range body);
 /* Adds the entry that an explicit instantiation, `template ... ;`, makes of a kernel. */
 void add_instantiation(struct scanner *scanner, struct range instantiation);
 

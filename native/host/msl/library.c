@@ -245,6 +245,7 @@ static bool add_argument(struct msl_kernel *kernel, const struct parameter *para
                           .argument = {.kind = kind,
                                        .index = loaded->index,
                                        .written = kind == MLXSHIM_ARGUMENT_BUFFER && loaded->written,
+                                       .unused = !parameter->used,
                                        .byte_size = loaded->bytes}};
     if (kernel->argument_count < sizeof kernel->info.argument_bytes / sizeof *kernel->info.argument_bytes) {
         kernel->info.argument_bytes[kernel->argument_count] = loaded->bytes;

@@ -171,6 +171,29 @@ static void read_parameters(struct scanner *scanner, struct kernel_function *fun
     add_parameter(scanner, function, (struct range){begin < range.end ? begin : range.end, range.end}, &next);
 }
 
+/*
+ * Finds out which parameters are used. One whose name is nowhere but in its declaration is not: the source is
+ * preprocessed, so that no macro hides a name.
+ */
+static void find_used(const struct tokens *tokens, struct kernel_function *function, struct range parameters,
+                      struct range body) {
+    for (size_t i = 0; i < function->parameter_count; i++) {
+        struct parameter *parameter = &function->parameters[i];
+        int names = 0;
+        for (size_t at = parameters.begin; at < body.end && names < 2; at++) {
+            names += slices_equal(token_text(tokens, at), parameter->name) ? 1 : 0;
+        }
+        parameter->used = names > 1;
+    }
+}
+
+/* For a function that has another body than the one that was read. */
+static void use_all(struct kernel_function *function) {
+    for (size_t i = 0; i < function->parameter_count; i++) {
+        function->parameters[i].used = true;
+    }
+}
+
 /* ---- names ---- */
 
 /* The position of the `<` whose `>` is the last token of a range, or `range.end` if there is none. */
@@ -276,7 +299,8 @@ static void add_function_entry(struct scanner *scanner, struct range head, struc
     add_entry(scanner, &name, &expression, &arguments, function);
 }
 
-void add_kernel(struct scanner *scanner, struct range head, struct range template_header, struct range parameters) {
+void add_kernel(struct scanner *scanner, struct range head, struct range template_header, struct range parameters,
+                struct range body) {
     const struct tokens *tokens = scanner->tokens;
     struct declarations *declarations = scanner->declarations;
     size_t last = head.end - 1;
@@ -286,8 +310,11 @@ void add_kernel(struct scanner *scanner, struct range head, struct range templat
             add_problem(scanner, last, "cannot read the name of a kernel");
             return;
         }
-        add_function_entry(scanner, head, (struct range){open - 1, head.end},
-                           find_function(scanner, open - 1, head.end));
+        size_t specialised = find_function(scanner, open - 1, head.end);
+        if (specialised != SIZE_MAX) {
+            use_all(&declarations->functions[specialised]);
+        }
+        add_function_entry(scanner, head, (struct range){open - 1, head.end}, specialised);
         return;
     }
     if (!token_is_name(tokens, last)) {
@@ -315,6 +342,7 @@ void add_kernel(struct scanner *scanner, struct range head, struct range templat
         .max_threads = attribute_argument(tokens, head, "max_total_threads_per_threadgroup"),
     };
     read_parameters(scanner, &functions[function], parameters);
+    find_used(tokens, &functions[function], parameters, body);
     if (template_header.begin == template_header.end) {
         add_function_entry(scanner, head, (struct range){last, head.end}, function);
     }

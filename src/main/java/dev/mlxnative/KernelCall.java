@@ -119,8 +119,9 @@ public final class KernelCall {
     /**
      * Sets the length of {@code [[threadgroup(index)]]}.
      *
-     * @param bytes at least 1; rounded up to a multiple of 16
-     * @throws IllegalArgumentException if the kernel has no such argument, or the device has less threadgroup memory
+     * @param bytes rounded up to a multiple of 16; 0 for a kernel that does not access the memory in this dispatch
+     * @throws IllegalArgumentException if the kernel has no such argument, the length is negative, or the device has
+     *     less threadgroup memory
      * @throws IllegalStateException as {@link #constant(int, int)}
      */
     public KernelCall threadgroupMemory(int index, long bytes) {

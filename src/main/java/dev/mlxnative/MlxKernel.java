@@ -51,7 +51,10 @@ public final class MlxKernel implements AutoCloseable {
         return pipeline.staticThreadgroupMemory();
     }
 
-    /** The arguments that have to be bound before a dispatch. */
+    /**
+     * All arguments of the kernel. Those that it uses have to be bound before a dispatch. The compiler decides which it
+     * uses: an argument that the source does not name again is never one of them.
+     */
     public List<KernelArgument> arguments() {
         return pipeline.arguments();
     }

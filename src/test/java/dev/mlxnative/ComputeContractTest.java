@@ -340,6 +340,27 @@ class ComputeContractTest {
     }
 
     @Test
+    void whatAKernelDoesNotUseNeedNotBeBound() throws Exception {
+        MlxBuffer values = ints(64);
+        values.segment().fill((byte) -1);
+        try (MlxKernel sparing = library.kernel("sparing")) {
+            assertThat(sparing.arguments())
+                    .extracting(KernelArgument::name)
+                    .containsExactlyInAnyOrder("values", "never", "spare", "group", "pieces");
+            MlxCommandBuffer commands = queue.newCommandBuffer();
+            commands.kernel(sparing).buffer(0, values).threadgroupMemory(1, 0).dispatchThreads(64);
+            commands.kernel(sparing)
+                    .buffer(0, values)
+                    .buffer(1, values)
+                    .threadgroupMemory(0, 16)
+                    .threadgroupMemory(1, 0)
+                    .dispatchThreads(64);
+            commands.commit().await();
+        }
+        assertThat(intsOf(values)).startsWith(0, 1, 2).endsWith(62, 63);
+    }
+
+    @Test
     void gridsHaveThreeDimensionsAndThreadgroupsThatDoNotDivideThem() throws Exception {
         MlxBuffer out = ints(7 * 5 * 3);
         try (MlxKernel positions = library.kernel("positions")) {

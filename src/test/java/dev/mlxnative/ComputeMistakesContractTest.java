@@ -110,6 +110,13 @@ class ComputeMistakesContractTest {
         assertThatIllegalStateException()
                 .isThrownBy(() -> group.dispatchThreads(1))
                 .withMessageContaining("'shared' [[threadgroup(0)]]");
+        try (MlxKernel sparing = library.kernel("sparing")) {
+            KernelCall some = commands.kernel(sparing).buffer(1, buffer);
+            assertThatIllegalStateException()
+                    .isThrownBy(() -> some.dispatchThreads(1))
+                    .withMessageContainingAll("'values' [[buffer(0)]]", "'pieces' [[threadgroup(1)]]")
+                    .withMessageNotContainingAny("'never'", "'spare'", "'group'");
+        }
     }
 
     @Test
@@ -176,7 +183,6 @@ class ComputeMistakesContractTest {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> call.threadgroupMemory(0, 1L << 30))
                 .withMessageContainingAll("'shared'", "" + (1L << 30));
-        assertThatIllegalArgumentException().isThrownBy(() -> call.threadgroupMemory(0, 0));
         assertThatIllegalArgumentException().isThrownBy(() -> call.threadgroupMemory(0, Long.MAX_VALUE));
         assertThatIllegalArgumentException().isThrownBy(() -> call.threadgroupMemory(0, -16));
     }

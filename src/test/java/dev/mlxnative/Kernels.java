@@ -41,6 +41,12 @@ final class Kernels {
                 values[group * size + i] = shared[size - 1 - i];
             }
 
+            kernel void sparing(device int *values [[buffer(0)]], device int *never [[buffer(1)]],
+                                constant Pair &spare [[buffer(2)]], threadgroup int *group [[threadgroup(0)]],
+                                threadgroup int *pieces [[threadgroup(1)]], uint i [[thread_position_in_grid]]) {
+                values[i] = i < 1024 ? int(i) : pieces[i];
+            }
+
             kernel void positions(device uint *out [[buffer(0)]], uint3 at [[thread_position_in_grid]],
                                   uint3 size [[threads_per_grid]]) {
                 out[(at.z * size.y + at.y) * size.x + at.x] = at.x + 100 * at.y + 10000 * at.z;

@@ -334,6 +334,7 @@ APPLE_MACOS_15
 - (MTLBindingType)type; /* MTLArgument.rs:735 */
 - (MTLBindingAccess)access; /* MTLArgument.rs:739 */
 - (NSUInteger)index; /* MTLArgument.rs:743 */
+- (BOOL)isUsed; /* MTLArgument.rs:747 */
 - (BOOL)isArgument; /* MTLArgument.rs:751 */
 @end
 

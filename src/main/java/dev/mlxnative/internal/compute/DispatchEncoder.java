@@ -149,9 +149,9 @@ public final class DispatchEncoder {
         Pipeline kernel = pipeline();
         KernelArgument argument = kernel.threadgroup(index);
         long most = kernel.limits().maxThreadgroupMemory();
-        if (bytes < 1 || bytes > most) {
+        if (bytes < 0 || bytes > most) {
             throw new IllegalArgumentException(
-                    kernel.describeOf(argument) + " has from 1 to " + most + " bytes on this device, not " + bytes);
+                    kernel.describeOf(argument) + " has from 0 to " + most + " bytes on this device, not " + bytes);
         }
         long rounded = (bytes + MEMORY_UNIT - 1) / MEMORY_UNIT * MEMORY_UNIT;
         long[] to = words.reserve(THREADGROUP_WORDS);
@@ -232,7 +232,7 @@ public final class DispatchEncoder {
             throw new IllegalArgumentException("a threadgroup of the kernel '" + kernel.name() + "' has at most "
                     + kernel.maxTotalThreads() + " threads, but " + size(width, height, depth) + " are " + threads);
         }
-        if (boundBuffers != kernel.bufferMask() || boundThreadgroups != kernel.threadgroupMask()) {
+        if ((kernel.bufferMask() & ~boundBuffers) != 0 || (kernel.threadgroupMask() & ~boundThreadgroups) != 0) {
             throw new IllegalStateException("the kernel '" + kernel.name() + "' cannot be dispatched without "
                     + kernel.describeUnbound(boundBuffers, boundThreadgroups));
         }

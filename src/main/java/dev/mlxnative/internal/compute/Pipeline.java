@@ -4,6 +4,7 @@ import dev.mlxnative.KernelArgument;
 import dev.mlxnative.internal.device.RefCountedHandle;
 import dev.mlxnative.internal.shim.CommandLayout;
 import dev.mlxnative.internal.shim.ComputeShim;
+import dev.mlxnative.internal.shim.ReflectedArgument;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -36,18 +37,21 @@ public final class Pipeline {
         threadExecutionWidth = ComputeShim.threadExecutionWidth(pipeline);
         maxTotalThreads = ComputeShim.maxTotalThreads(pipeline);
         staticMemory = ComputeShim.staticThreadgroupMemory(pipeline);
-        arguments = ComputeShim.arguments(pipeline);
-        bufferMask = index(buffers, false);
-        threadgroupMask = index(threadgroups, true);
+        List<ReflectedArgument> reflected = ComputeShim.arguments(pipeline);
+        arguments = reflected.stream().map(ReflectedArgument::argument).toList();
+        bufferMask = index(reflected, buffers, false);
+        threadgroupMask = index(reflected, threadgroups, true);
         handle = new RefCountedHandle("kernel", pipeline, ComputeShim::releasePipeline);
     }
 
-    private int index(@Nullable KernelArgument[] byIndex, boolean ofThreadgroup) {
+    private static int index(
+            List<ReflectedArgument> reflected, @Nullable KernelArgument[] byIndex, boolean ofThreadgroup) {
         int mask = 0;
-        for (KernelArgument argument : arguments) {
+        for (ReflectedArgument each : reflected) {
+            KernelArgument argument = each.argument();
             if ((argument.kind() == KernelArgument.Kind.THREADGROUP) == ofThreadgroup) {
                 byIndex[argument.index()] = argument;
-                mask |= 1 << argument.index();
+                mask |= each.isUsed() ? 1 << argument.index() : 0;
             }
         }
         return mask;
@@ -87,12 +91,12 @@ public final class Pipeline {
         return limits;
     }
 
-    /** A bit for each index of a buffer or constant. */
+    /** A bit for each index of a buffer or constant that the kernel uses. */
     int bufferMask() {
         return bufferMask;
     }
 
-    /** A bit for each index of threadgroup memory. */
+    /** A bit for each index of threadgroup memory that the kernel uses. */
     int threadgroupMask() {
         return threadgroupMask;
     }
@@ -124,12 +128,13 @@ public final class Pipeline {
         return argument;
     }
 
-    /** The arguments without a binding, for a message. */
+    /** The arguments that the kernel uses and that have no binding, for a message. */
     String describeUnbound(int boundBuffers, int boundThreadgroups) {
         List<KernelArgument> unbound = new ArrayList<>();
         for (KernelArgument argument : arguments) {
-            int bound = argument.kind() == KernelArgument.Kind.THREADGROUP ? boundThreadgroups : boundBuffers;
-            if ((bound & 1 << argument.index()) == 0) {
+            boolean ofThreadgroup = argument.kind() == KernelArgument.Kind.THREADGROUP;
+            int missing = ofThreadgroup ? threadgroupMask & ~boundThreadgroups : bufferMask & ~boundBuffers;
+            if ((missing & 1 << argument.index()) != 0) {
                 unbound.add(argument);
             }
         }

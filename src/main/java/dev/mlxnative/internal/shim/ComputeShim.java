@@ -192,16 +192,16 @@ public final class ComputeShim {
     }
 
     /** The arguments of a kernel, in the order of the shim. */
-    public static List<KernelArgument> arguments(MemorySegment pipeline) {
+    public static List<ReflectedArgument> arguments(MemorySegment pipeline) {
         long count = mlxshim_h.mlxshim_pipeline_argument_count(pipeline);
-        List<KernelArgument> arguments = new ArrayList<>();
+        List<ReflectedArgument> arguments = new ArrayList<>();
         for (long position = 0; position < count; position++) {
             arguments.add(argument(pipeline, position));
         }
         return List.copyOf(arguments);
     }
 
-    private static KernelArgument argument(MemorySegment pipeline, long position) {
+    private static ReflectedArgument argument(MemorySegment pipeline, long position) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment struct = mlxshim_argument.allocate(arena);
             MemorySegment name = arena.allocate(NAME_CAPACITY);
@@ -210,12 +210,13 @@ public final class ComputeShim {
                 name = arena.allocate(length + 1);
                 mlxshim_h.mlxshim_pipeline_argument(pipeline, position, struct, name, length + 1);
             }
-            return new KernelArgument(
+            KernelArgument argument = new KernelArgument(
                     name.getString(0),
                     mlxshim_argument.index(struct),
                     kind(mlxshim_argument.kind(struct)),
                     mlxshim_argument.written(struct) != 0,
                     mlxshim_argument.byte_size(struct));
+            return new ReflectedArgument(argument, mlxshim_argument.unused(struct) == 0);
         }
     }
 

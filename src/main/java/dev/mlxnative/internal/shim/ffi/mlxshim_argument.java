@@ -18,7 +18,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t kind;
  *     int32_t index;
  *     int32_t written;
- *     int32_t reserved;
+ *     int32_t unused;
  *     uint64_t byte_size;
  * }
  * }
@@ -33,7 +33,7 @@ public class mlxshim_argument {
         mlxshim_h.C_INT.withName("kind"),
         mlxshim_h.C_INT.withName("index"),
         mlxshim_h.C_INT.withName("written"),
-        mlxshim_h.C_INT.withName("reserved"),
+        mlxshim_h.C_INT.withName("unused"),
         mlxshim_h.C_LONG.withName("byte_size")
     ).withName("mlxshim_argument");
 
@@ -176,48 +176,48 @@ public class mlxshim_argument {
         struct.set(written$LAYOUT, written$OFFSET, fieldValue);
     }
 
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+    private static final OfInt unused$LAYOUT = (OfInt)$LAYOUT.select(groupElement("unused"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t unused
      * }
      */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
+    public static final OfInt unused$layout() {
+        return unused$LAYOUT;
     }
 
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+    private static final long unused$OFFSET = $LAYOUT.byteOffset(groupElement("unused"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t unused
      * }
      */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
+    public static final long unused$offset() {
+        return unused$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t unused
      * }
      */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    public static int unused(MemorySegment struct) {
+        return struct.get(unused$LAYOUT, unused$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t unused
      * }
      */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
+    public static void unused(MemorySegment struct, int fieldValue) {
+        struct.set(unused$LAYOUT, unused$OFFSET, fieldValue);
     }
 
     private static final OfLong byte_size$LAYOUT = (OfLong)$LAYOUT.select(groupElement("byte_size"));
