@@ -55,10 +55,10 @@ public final class ReplayCommand implements Callable<Integer> {
     private List<String> policies = List.of(Policy.POWER_OF_TWO.label());
 
     @Option(
-            names = "--no-sample",
-            description = "Run all of each trace straight on the device too, which can take minutes;"
-                    + " by default a sample of long traces.")
-    private boolean noSample;
+            names = "--whole",
+            description = "Run whole traces straight on the device, which takes minutes; by default a sample of"
+                    + " each long trace. Pools always get whole traces.")
+    private boolean whole;
 
     @Mixin
     private CommonArguments common = new CommonArguments();
@@ -108,7 +108,7 @@ public final class ReplayCommand implements Callable<Integer> {
         var results = new ArrayList<ReplayResult>();
         List<Policy> chosen = chosenPolicies();
         try (var device = openDevice()) {
-            var replayer = new Replayer(device, chosen, !noSample);
+            var replayer = new Replayer(device, chosen, !whole);
             long total = traces.stream().mapToLong(replayer::progressOf).sum();
             try (var progress = Progress.of("replay", total)) {
                 for (Trace trace : traces) {

@@ -36,9 +36,6 @@ final class Replayer {
     /** Check, warm-up and timed passes. Each counts the same in the progress, for any number of passes. */
     private static final int STAGES = 3;
 
-    /** The requests of each window of a sample. */
-    private static final int WINDOW_REQUESTS = 256;
-
     private final MlxDevice device;
     private final List<Policy> policies;
     private final boolean samples;
@@ -133,7 +130,7 @@ final class Replayer {
     }
 
     private List<Window> directWindows(Trace trace) {
-        return samples ? Window.sample(trace, WINDOW_REQUESTS) : List.of(Window.whole(trace));
+        return samples ? Window.sample(trace) : List.of(Window.whole(trace));
     }
 
     private static long requests(List<Window> windows) {

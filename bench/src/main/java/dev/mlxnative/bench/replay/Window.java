@@ -13,8 +13,13 @@ import java.util.stream.IntStream;
  */
 record Window(Trace trace, int from, int to, long[] liveBefore) {
 
-    /** The number of windows in a sample. They are spread over the trace, as its phases differ in their requests. */
-    static final int SAMPLE_WINDOWS = 16;
+    /**
+     * The number of windows in a sample. The phases of a trace differ in their requests, and the first is often the
+     * shortest and has the largest ones.
+     */
+    private static final int SAMPLE_WINDOWS = 32;
+
+    private static final int SAMPLE_WINDOW_REQUESTS = 64;
 
     private static Window of(Trace trace, int from, int to) {
         var live = new long[trace.peakLiveCount()];
@@ -29,30 +34,23 @@ record Window(Trace trace, int from, int to, long[] liveBefore) {
     }
 
     /**
-     * Returns a sample of the trace: a window in the middle of each of {@link #SAMPLE_WINDOWS} equal parts, all with
-     * the same number of requests. If the trace is no longer than the sample, it is one window, the whole trace.
-     *
-     * @param windowRequests the requests of each window, at least 1
+     * Returns windows with the same number of requests at equal distances: the first begins with the trace, and the
+     * last ends with it. If the trace has no more requests than these, the only window is the whole trace.
      */
-    static List<Window> sample(Trace trace, int windowRequests) {
-        if (trace.requests() <= (long) SAMPLE_WINDOWS * windowRequests) {
+    static List<Window> sample(Trace trace) {
+        if (trace.requests() <= SAMPLE_WINDOWS * SAMPLE_WINDOW_REQUESTS) {
             return List.of(whole(trace));
         }
-        int[] allocations =
-                IntStream.range(0, trace.events()).filter(trace::isAllocation).toArray();
+        int lastFirst = trace.requests() - SAMPLE_WINDOW_REQUESTS;
+        int[] eventOfRequest = IntStream.concat(
+                        IntStream.range(0, trace.events()).filter(trace::isAllocation), IntStream.of(trace.events()))
+                .toArray();
         var windows = new ArrayList<Window>();
-        for (int part = 0; part < SAMPLE_WINDOWS; part++) {
-            long start = (long) part * allocations.length / SAMPLE_WINDOWS;
-            long end = (part + 1L) * allocations.length / SAMPLE_WINDOWS;
-            int first = (int) ((start + end - windowRequests) / 2);
-            windows.add(of(trace, allocations[first], endOf(trace, allocations, first + windowRequests)));
+        for (int i = 0; i < SAMPLE_WINDOWS; i++) {
+            int first = (int) ((long) i * lastFirst / (SAMPLE_WINDOWS - 1));
+            windows.add(of(trace, eventOfRequest[first], eventOfRequest[first + SAMPLE_WINDOW_REQUESTS]));
         }
         return windows;
-    }
-
-    /** The event that allocates for the request after the last one of a window, or the end of the trace. */
-    private static int endOf(Trace trace, int[] allocations, int nextRequest) {
-        return nextRequest < allocations.length ? allocations[nextRequest] : trace.events();
     }
 
     /** The number of allocations in the window. */

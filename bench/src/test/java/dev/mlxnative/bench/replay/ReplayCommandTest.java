@@ -81,20 +81,20 @@ class ReplayCommandTest {
 
     @Test
     void saysHowMuchOfALongTraceItSampled() throws IOException {
-        Path trace = write("long.csv", HEADER + "7,1,allocate,0x10,64,0\n7,1,free,0x10,64,0\n".repeat(4_097));
-        String remark = "long.csv: straight on the device: a sample of 4,096 of the 4,097 requests";
+        Path trace = write("long.csv", HEADER + "7,1,allocate,0x10,64,0\n7,1,free,0x10,64,0\n".repeat(2_049));
+        String remark = "long.csv: straight on the device: a sample of 2,048 of the 2,049 requests";
         Path json = directory.resolve("results.jsonl");
 
         assertThat(execute("--policy", "all", "--json", json.toString(), trace.toString()))
                 .isZero();
         assertThat(out.toString().lines().filter(line -> !line.startsWith("|") && !line.startsWith("+")))
                 .containsExactly(remark);
-        assertThat(directRequests(json)).containsExactly(4_096L, 4_096L, 4_096L);
+        assertThat(directRequests(json)).containsExactly(2_048L, 2_048L, 2_048L);
 
-        assertThat(execute("--no-sample", "--json", json.toString(), trace.toString()))
+        assertThat(execute("--whole", "--json", json.toString(), trace.toString()))
                 .isZero();
         assertThat(out.toString()).containsOnlyOnce("sample");
-        assertThat(directRequests(json)).containsExactly(4_097L);
+        assertThat(directRequests(json)).containsExactly(2_049L);
     }
 
     private static List<Long> directRequests(Path json) throws IOException {

@@ -281,7 +281,7 @@ class ReportTest {
                 browser.findElements(By.tagName("section")).getFirst().findElements(By.tagName("p"));
         assertThat(notes).hasSize(2);
         assertThat(notes.getFirst().getText())
-                .isEqualTo("Note: straight on the device: a sample of 4,096 of the 9,520 requests.");
+                .isEqualTo("Note: straight on the device: a sample of 2,048 of the 9,520 requests.");
     }
 
     @Test

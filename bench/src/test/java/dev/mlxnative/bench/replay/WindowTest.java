@@ -1,6 +1,7 @@
 package dev.mlxnative.bench.replay;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -17,11 +18,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 class WindowTest {
 
     @ParameterizedTest
-    @ValueSource(ints = {0, 1, 16, 160})
-    void aSampleOfATraceThatIsNoLongerIsTheWholeTrace(int requests) {
+    @ValueSource(ints = {0, 1, 2_047, 2_048})
+    void aSampleOfAShortTraceIsTheWholeTrace(int requests) {
         Trace trace = oneAfterTheOther(requests);
 
-        List<Window> sample = Window.sample(trace, 10);
+        List<Window> sample = Window.sample(trace);
 
         assertThat(sample).hasSize(1);
         assertThat(sample.getFirst().from()).isZero();
@@ -30,33 +31,33 @@ class WindowTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {161, 162, 175, 176, 1000, 4001})
-    void aSampleIsSpreadEvenlyOverALongerTrace(int requests) {
+    @ValueSource(ints = {2_049, 2_050, 2_079, 2_080, 10_007})
+    void aSampleIsSpreadEvenlyFromTheStartToTheEndOfALongTrace(int requests) {
         Trace trace = oneAfterTheOther(requests);
 
-        List<Window> sample = Window.sample(trace, 10);
+        List<Window> sample = Window.sample(trace);
 
-        assertThat(sample).hasSize(16).allMatch(window -> window.requests() == 10);
-        for (int part = 0; part < 16; part++) {
-            Window window = sample.get(part);
-            double middle = (window.from() + window.to()) / 2.0;
-            assertThat(Math.abs(middle - (part + 0.5) * trace.events() / 16)).isLessThanOrEqualTo(4);
-            assertThat(window.from())
-                    .isGreaterThanOrEqualTo(part == 0 ? 0 : sample.get(part - 1).to());
-            assertThat(window.to()).isLessThanOrEqualTo(trace.events());
+        assertThat(sample).hasSize(32).allMatch(window -> window.requests() == 64);
+        assertThat(sample.getFirst().from()).isZero();
+        assertThat(sample.getLast().to()).isEqualTo(trace.events());
+        double distance = (trace.events() - 2 * 64) / 31.0;
+        for (int i = 1; i < sample.size(); i++) {
+            assertThat(sample.get(i).from()).isCloseTo((int) Math.round(i * distance), within(2));
+            assertThat(sample.get(i).from())
+                    .isGreaterThanOrEqualTo(sample.get(i - 1).to());
         }
     }
 
     @Test
     void aWindowKnowsWhatIsLiveBeforeIt() {
-        var builder = Trace.builder("overlapping");
-        int kept = builder.allocate(7);
-        int freed = builder.allocate(8);
-        builder.free(freed, 8);
-        for (int i = 0; i < 16; i++) {
-            builder.free(builder.allocate(100 + i), 100 + i);
+        var trace = Trace.builder("overlapping");
+        int kept = trace.allocate(7);
+        int freed = trace.allocate(8);
+        trace.free(freed, 8);
+        for (int i = 0; i < 3_000; i++) {
+            trace.free(trace.allocate(64), 64);
         }
-        Window window = Window.sample(builder.build(), 1).get(8);
+        Window window = Window.sample(trace.build()).get(16);
 
         assertThat(window.liveBefore()).hasSize(2);
         assertThat(window.liveBefore()[kept]).isEqualTo(7);
@@ -67,8 +68,8 @@ class WindowTest {
     @MethodSource("dev.mlxnative.bench.replay.RecordedTracesTest#traces")
     void aPassThroughAWindowOfARecordedTraceHasTheBuffersThatTheTraceHasThere(Path file) throws IOException {
         Trace trace = TraceReader.read(file);
-        for (Window window : Window.sample(trace, 256)) {
-            assertThat(window.requests()).isEqualTo(256);
+        for (Window window : Window.sample(trace)) {
+            assertThat(window.requests()).isEqualTo(64);
             var live = new TreeMap<Integer, Long>();
             int event = 0;
             for (; event < window.from(); event++) {
