@@ -4,7 +4,9 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
@@ -18,6 +20,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Command buffers whose pool, device, queue, kernel or buffer a program closes or drops while they are in flight, and
@@ -34,8 +37,6 @@ class InFlightTest {
     final LogRecords log = new LogRecords();
 
     private final MlxDevice device = open();
-    private final MlxLibrary library = device.compile(Kernels.SOURCE);
-    private final MlxKernel increment = library.kernel("increment");
     private final MlxCommandQueue queue = device.newCommandQueue();
     private final MlxBuffer result = device.allocBuffer(DType.U8, BYTES);
 
@@ -53,8 +54,6 @@ class InFlightTest {
         NativeFaults.holdQueues(false);
         queue.await();
         result.close();
-        increment.close();
-        library.close();
         queue.close();
         device.close();
         LiveObjects.assertNoneLeft();
@@ -170,6 +169,79 @@ class InFlightTest {
             fence.await();
             requireMarkedResult();
             pool.reset();
+        }
+        Async.await(() -> NativeFaults.liveBuffers() == before);
+    }
+
+    private MlxBufferPool poolOfOneBuffer() {
+        return MlxBufferPool.builder(device)
+                .leakDetection(LeakDetection.OFF)
+                .bufferLimit(1)
+                .waitForParked(Duration.ofSeconds(100))
+                .build();
+    }
+
+    @Test
+    void aRequestAtTheLimitWaitsForMemoryInFlight() throws Exception {
+        NativeFaults.holdQueues(true);
+        try (MlxBufferPool pool = poolOfOneBuffer()) {
+            MlxBuffer buffer = marked(pool, MARK);
+            MlxCommandBuffer commands = queue.newCommandBuffer();
+            commands.copy(buffer, result);
+            commands.commit();
+            buffer.close();
+            FutureTask<MlxBuffer> request = Async.start(() -> marked(pool, (byte) 99));
+            Async.pause();
+            assertThat(request.isDone()).isFalse();
+            NativeFaults.holdQueues(false);
+            request.get().close();
+            requireMarkedResult();
+        }
+    }
+
+    @Test
+    void aRequestAtTheLimitDoesNotWaitForACommit() throws Exception {
+        try (MlxBufferPool pool = poolOfOneBuffer();
+                MlxCommandQueue otherQueue = device.newCommandQueue()) {
+            MlxBuffer buffer = marked(pool, MARK);
+            MlxCommandBuffer commands = queue.newCommandBuffer();
+            commands.copy(buffer, result);
+            // Of two uses, one completes by itself.
+            MlxCommandBuffer other = otherQueue.newCommandBuffer();
+            other.copy(buffer, result);
+            other.commit();
+            buffer.close();
+            assertThatExceptionOfType(BufferAllocationException.class)
+                    .isThrownBy(() -> pool.alloc(DType.U8, BYTES));
+            commands.commit().await();
+            requireMarkedResult();
+            pool.alloc(DType.U8, BYTES).close();
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aQueueThatIsClosedFreesItsScratchMemoryWhenItsCommandsHaveEnded(boolean committed) throws Exception {
+        long before = NativeFaults.liveBuffers();
+        NativeFaults.holdQueues(true);
+        MlxCommandQueue closed = device.newCommandQueue();
+        MlxCommandBuffer commands = closed.newCommandBuffer();
+        MlxBuffer temporary = commands.scratch(DType.U8, BYTES);
+        commands.fill(temporary, MARK);
+        commands.copy(temporary, result);
+        if (committed) {
+            MlxFence fence = commands.commit();
+            closed.close();
+            assertThat(NativeFaults.liveBuffers()).isGreaterThan(before);
+            NativeFaults.holdQueues(false);
+            fence.await();
+            requireMarkedResult();
+        } else {
+            closed.close();
+            log.await(1, "was closed with 1 active buffer(s)");
+            assertThatIllegalStateException().isThrownBy(commands::commit);
+            assertThat(NativeFaults.liveBuffers()).isGreaterThan(before);
+            commands.close();
         }
         Async.await(() -> NativeFaults.liveBuffers() == before);
     }
