@@ -45,6 +45,7 @@
 #define LARGEST_SMALL_RUN (1ULL << 20)
 #define SLAB_BYTES (4ULL << 20) /* of a slab with fewer than MOST_RUNS runs */
 #define MOST_RUNS 64            /* the bits of a set of runs */
+#define MAPS_WITH_GUARD 2
 #define SIZES 9                 /* powers of two from a page of 4 KiB to LARGEST_SMALL_RUN */
 
 LIST_HEAD(slab_list, slab);
@@ -68,7 +69,7 @@ struct refused_map {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct slab_list usable[SIZES]; /* slabs with a free run; the one that was full last is first */
 static struct refused_map *refused;
-static uint64_t maps;      /* of slabs, of large runs, and in `refused` */
+static uint64_t maps;      /* of slabs, of large runs, and in `refused`, each with its guard */
 static uint64_t map_limit; /* kernel_map_limit(), or 0 before its first call */
 
 /* ---- maps ---- */
@@ -106,22 +107,32 @@ uint64_t kernel_map_limit(void) {
     return limit;
 }
 
+static uint64_t page_bytes(void) {
+    return (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/*
+ * Maps pages, and a guard behind them: a kernel that writes beyond its buffer meets a fault there, and not the memory of
+ * the JVM. Linux counts the guard as a map of its own.
+ */
 static enum pages_status map(uint64_t bytes, void **out_start) {
     pthread_mutex_lock(&lock);
     /* The other half is left for files, and for the heap and the threads of the JVM. */
-    bool admitted = maps < map_limit_locked() / 2;
-    maps += admitted ? 1 : 0;
+    bool admitted = maps + MAPS_WITH_GUARD <= map_limit_locked() / 2;
+    maps += admitted ? MAPS_WITH_GUARD : 0;
     pthread_mutex_unlock(&lock);
     if (!admitted) {
         return PAGES_NO_MAPS;
     }
-    void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+    void *start = mmap(NULL, bytes + page_bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
     if (start == MAP_FAILED) {
         pthread_mutex_lock(&lock);
-        maps--;
+        maps -= MAPS_WITH_GUARD;
         pthread_mutex_unlock(&lock);
         return PAGES_NO_MEMORY;
     }
+    /* Refused if the process has too many maps already. The pages serve without a guard too. */
+    (void)mprotect((char *)start + bytes, page_bytes(), PROT_NONE);
     *out_start = start;
     return PAGES_OK;
 }
@@ -142,25 +153,25 @@ static void discard(void *start, uint64_t bytes) {
 }
 
 /*
- * Unmaps a map. Linux joins adjacent maps, and munmap fails if it has to split one while the process has
+ * Unmaps what `map` has mapped. Linux joins adjacent maps, and munmap fails if it has to split one while the process has
  * kernel_map_limit() of them. The memory is then returned except for one page, and the next call tries again.
  */
 static void unmap(void *start, uint64_t bytes) {
     ALLOW_ACCESS(start, bytes);
-    bool unmapped = munmap(start, bytes) == 0;
+    bool unmapped = munmap(start, bytes + page_bytes()) == 0;
     if (!unmapped) {
         discard(start, bytes);
     }
     pthread_mutex_lock(&lock);
     if (unmapped) {
-        maps--;
+        maps -= MAPS_WITH_GUARD;
         while (refused != NULL) {
             struct refused_map *next = refused->next;
-            if (munmap(refused, refused->bytes) != 0) {
+            if (munmap(refused, refused->bytes + page_bytes()) != 0) {
                 break;
             }
             refused = next;
-            maps--;
+            maps -= MAPS_WITH_GUARD;
         }
     } else {
         struct refused_map *kept = start;
@@ -211,7 +222,7 @@ static void slab_free(struct slab *slab) {
 
 static enum pages_status small_run_new(uint64_t bytes, struct page_run *out_run) {
     struct slab_list *list = usable;
-    uint64_t run_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t run_bytes = page_bytes();
     while (run_bytes < bytes) {
         run_bytes *= 2;
         list++;

@@ -10,6 +10,8 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +35,11 @@ static uint64_t page_size;
 
 /* ---- the kernel ---- */
 
-/* What the program reads as vm.max_map_count. MANY / SLAB_RUNS are less than half of it. */
-#define KERNEL_MAP_LIMIT 8001
+/* The kernel counts the guard behind pages as a map. */
+#define MAPS_WITH_GUARD 2
+
+/* What the program reads as vm.max_map_count. MANY / SLAB_RUNS maps with guards are less than half of it. */
+#define KERNEL_MAP_LIMIT 16001
 
 static atomic_long live_maps;
 static atomic_long live_map_bytes;
@@ -161,10 +166,36 @@ static uint64_t resident_bytes(void) {
 /* Checks that all runs are free: what is left are empty slabs, one of each size at most. */
 static void check_nothing_used(void) {
     CHECK(live_maps >= 0 && live_maps <= SIZES);
-    CHECK(live_map_bytes >= 0 && live_map_bytes <= SIZES * (4L << 20));
+    CHECK(live_map_bytes >= 0 && live_map_bytes <= SIZES * ((4L << 20) + (long)page_size));
+}
+
+static sigjmp_buf behind_fault;
+
+static void leave_fault(int signal_number) {
+    (void)signal_number;
+    siglongjmp(behind_fault, 1);
+}
+
+static bool is_accessible(const volatile char *byte) {
+    struct sigaction on_fault = {.sa_handler = leave_fault}, before;
+    CHECK(sigaction(SIGSEGV, &on_fault, &before) == 0);
+    bool accessible = sigsetjmp(behind_fault, 1) == 0;
+    if (accessible) {
+        (void)*byte;
+    }
+    CHECK(sigaction(SIGSEGV, &before, NULL) == 0);
+    return accessible;
 }
 
 /* ---- tests ---- */
+
+static void test_guard(void) {
+    struct page_run run = new_run(LARGE);
+    char *end = (char *)run.start + run.bytes;
+    CHECK(is_accessible(end - 1));
+    CHECK(!is_accessible(end));
+    page_run_free(run);
+}
 
 static void test_limit_of_the_kernel(void) {
     CHECK(kernel_map_limit() == KERNEL_MAP_LIMIT);
@@ -206,7 +237,7 @@ static void test_many(void) {
         page_run_free(many[i]);
     }
     CHECK(live_maps == live_maps_then);
-    CHECK_PROCESS(kernel_maps() <= maps_before + MANY / SLAB_RUNS + SIZES);
+    CHECK_PROCESS(kernel_maps() <= maps_before + MAPS_WITH_GUARD * (MANY / SLAB_RUNS + SIZES));
     for (int i = 0; i < MANY; i += 2) {
         many[i] = new_run(page_size);
     }
@@ -218,12 +249,12 @@ static void test_many(void) {
             page_run_free(many[i]);
         }
     }
-    CHECK_PROCESS(kernel_maps() <= maps_before + MANY / SLAB_RUNS + SIZES);
+    CHECK_PROCESS(kernel_maps() <= maps_before + MAPS_WITH_GUARD * (MANY / SLAB_RUNS + SIZES));
     for (int i = 0; i < MANY; i += SLAB_RUNS) {
         page_run_free(many[i]);
     }
     check_nothing_used();
-    CHECK_PROCESS(kernel_maps() <= maps_before + SIZES);
+    CHECK_PROCESS(kernel_maps() <= maps_before + MAPS_WITH_GUARD * SIZES);
 }
 
 static void test_memory_returns(uint64_t bytes) {
@@ -323,7 +354,7 @@ static void test_kernel_keeps_memory(void) {
 static void test_half_of_the_maps(void) {
     struct page_run small = new_run(page_size);
     int count = 0;
-    while (live_maps < KERNEL_MAP_LIMIT / 2) {
+    while (MAPS_WITH_GUARD * live_maps < KERNEL_MAP_LIMIT / 2) {
         many[count++] = new_run(LARGE);
     }
     for (int i = 0; i < 10; i++) {
@@ -409,6 +440,7 @@ static void test_sanitizer(void) {
 int main(void) {
     page_size = (uint64_t)sysconf(_SC_PAGESIZE);
     test_limit_of_the_kernel();
+    test_guard();
     test_sizes();
     test_many();
     test_memory_returns(page_size);
