@@ -25,11 +25,11 @@ class ManyBuffersTest {
         assertThat(jvm.err()).isEmpty();
         List<String> out = jvm.out().lines().toList();
         assertThat(out).hasSize(5);
-        // 64 buffers share a map. The JVM maps some memory of its own meanwhile.
-        assertThat(Long.parseLong(out.get(0))).as("maps of small buffers").isLessThan(count / 64 + 500);
+        // 64 buffers share a map and its guard. The JVM maps some memory of its own meanwhile.
+        assertThat(Long.parseLong(out.get(0))).as("maps of small buffers").isLessThan(count / 64 * 2 + 500);
         assertThat(out.get(1)).as("bytes left").isEqualTo("0");
-        // A few maps are kept for small buffers.
-        assertThat(Long.parseLong(out.get(2))).as("large buffers").isBetween(limit / 2 - 20, limit / 2);
+        // Each has a map and a guard. A few maps are kept for small buffers.
+        assertThat(Long.parseLong(out.get(2))).as("large buffers").isBetween(limit / 4 - 20, limit / 4);
         assertThat(out.get(3)).contains("no memory map left", "1048577 bytes", "vm.max_map_count", " " + limit + " ");
         assertThat(out.get(4)).as("bytes left").isEqualTo("0");
     }
