@@ -202,6 +202,12 @@ class ComputeMistakesContractTest {
                 .isThrownBy(() -> call.dispatchThreads(MlxSize.of(7, 0x6DB6_DB6D_B6DB_6DB7L)));
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> call.dispatchThreadgroups(MlxSize.of(1L << 31), MlxSize.of(4)));
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> call.dispatchThreads(MlxSize.of(1L << 31, 1L << 31, 4), MlxSize.of(1)))
+                .withMessageContainingAll("2^64", "2147483648 x 2147483648 x 4");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> call.dispatchThreadgroups(MlxSize.of(1L << 30, 1L << 31, 8), MlxSize.of(2)))
+                .withMessageContainingAll("2^64", "2147483648 x 2147483648 x 8");
         assertThatIllegalArgumentException().isThrownBy(() -> call.dispatchThreads(MlxSize.of(1), MlxSize.of(0)));
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> call.dispatchThreads(MlxSize.of(1), MlxSize.of(-1, -1, 1)));

@@ -28,13 +28,6 @@ public final class CommandEncoder {
         }
     }
 
-    /* Lengths of the commands in words, the first one included. */
-    private static final int COPY_WORDS = 6;
-    private static final int FILL_WORDS = 5;
-    private static final int EVENT_WORDS = 3;
-    private static final int BARRIER_WORDS = 1;
-    private static final int CONCURRENT_WORDS = 2;
-
     private enum State {
         OPEN,
         COMMITTED,
@@ -155,35 +148,12 @@ public final class CommandEncoder {
 
     /** Adds a copy of bytes of one buffer to another; the caller has checked the ranges. */
     public void copy(long from, long fromOffset, long to, long toOffset, long bytes) {
-        enter();
-        try {
-            int at = begin(CommandLayout.COPY, COPY_WORDS);
-            long[] words = stream().array();
-            words[at] = from;
-            words[at + 1] = fromOffset;
-            words[at + 2] = to;
-            words[at + 3] = toOffset;
-            words[at + 4] = bytes;
-            stream().add(COPY_WORDS);
-        } finally {
-            exit();
-        }
+        add(CommandLayout.COPY, from, fromOffset, to, toOffset, bytes);
     }
 
     /** Adds a fill of bytes of a buffer; the caller has checked the range. */
     public void fill(long buffer, long offset, long bytes, byte value) {
-        enter();
-        try {
-            int at = begin(CommandLayout.FILL, FILL_WORDS);
-            long[] words = stream().array();
-            words[at] = buffer;
-            words[at + 1] = offset;
-            words[at + 2] = bytes;
-            words[at + 3] = Byte.toUnsignedLong(value);
-            stream().add(FILL_WORDS);
-        } finally {
-            exit();
-        }
+        add(CommandLayout.FILL, buffer, offset, bytes, Byte.toUnsignedLong(value));
     }
 
     /**
@@ -208,15 +178,12 @@ public final class CommandEncoder {
         StackReserve.require();
         enter();
         try {
-            int at = begin(opcode, EVENT_WORDS);
+            requireOpen();
             event.requireOpen();
             storage.events.ensureCapacity(storage.events.size() + 1);
             event.acquire();
             storage.events.add(event);
-            long[] words = stream().array();
-            words[at] = event.handle().address();
-            words[at + 1] = value;
-            stream().add(EVENT_WORDS);
+            append(opcode, event.handle().address(), value);
         } finally {
             exit();
         }
@@ -224,23 +191,16 @@ public final class CommandEncoder {
 
     /** Adds a barrier. */
     public void barrier() {
-        enter();
-        try {
-            begin(CommandLayout.BARRIER, BARRIER_WORDS);
-            stream().add(BARRIER_WORDS);
-        } finally {
-            exit();
-        }
+        add(CommandLayout.BARRIER);
     }
 
     /** Sets whether the dispatches that follow may run at the same time. */
     public void setConcurrent(boolean value) {
         enter();
         try {
-            int at = begin(CommandLayout.CONCURRENT, CONCURRENT_WORDS);
+            requireOpen();
             if (value != concurrent) {
-                stream().array()[at] = value ? 1 : 0;
-                stream().add(CONCURRENT_WORDS);
+                append(CommandLayout.CONCURRENT, value ? 1 : 0);
                 concurrent = value;
             }
         } finally {
@@ -248,13 +208,25 @@ public final class CommandEncoder {
         }
     }
 
-    /** Writes the first word of a command behind the stream, and returns the index of the next one. */
-    private int begin(int opcode, int length) {
-        requireOpen();
-        long[] words = stream().reserve(length);
-        int at = stream().length();
-        words[at] = CommandWords.pair(opcode, length * Long.BYTES);
-        return at + 1;
+    private void add(int opcode, long... operands) {
+        enter();
+        try {
+            requireOpen();
+            append(opcode, operands);
+        } finally {
+            exit();
+        }
+    }
+
+    /** Appends a command to the stream, which is open. Called after {@link #enter}. */
+    private void append(int opcode, long... operands) {
+        int length = 1 + operands.length;
+        CommandWords stream = stream();
+        long[] to = stream.reserve(length);
+        int at = stream.length();
+        to[at] = CommandWords.pair(opcode, length * Long.BYTES);
+        System.arraycopy(operands, 0, to, at + 1, operands.length);
+        stream.add(length);
     }
 
     /** The names of the kernels, each once. */
@@ -339,6 +311,6 @@ public final class CommandEncoder {
     private void end(State ended) {
         state = ended;
         storage.clear();
-        queue.keep(storage);
+        queue.storages().keep(storage);
     }
 }

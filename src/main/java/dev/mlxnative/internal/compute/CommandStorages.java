@@ -2,7 +2,7 @@ package dev.mlxnative.internal.compute;
 
 import org.jspecify.annotations.Nullable;
 
-/** Storages of ended command buffers, for later ones. Not thread-safe; the queue's lock guards it. */
+/** Storages of ended command buffers, for later ones. Thread-safe. */
 final class CommandStorages {
     private static final int MOST = 8;
 
@@ -10,7 +10,7 @@ final class CommandStorages {
     private int count;
 
     /** A storage without commands. */
-    CommandStorage take() {
+    synchronized CommandStorage take() {
         CommandStorage storage = first;
         if (storage == null) {
             return new CommandStorage();
@@ -22,7 +22,7 @@ final class CommandStorages {
     }
 
     /** Keeps a storage without commands, unless there are enough. */
-    void keep(CommandStorage storage) {
+    synchronized void keep(CommandStorage storage) {
         if (count < MOST) {
             storage.next = first;
             first = storage;

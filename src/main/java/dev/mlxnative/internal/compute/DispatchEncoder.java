@@ -188,6 +188,7 @@ public final class DispatchEncoder {
         Pipeline kernel = pipeline();
         requireReady(kernel, groupWidth, groupHeight, groupDepth);
         requireSize("a grid of threads", width, height, depth);
+        requireCount(width, height, depth);
         dispatch(kernel, CommandLayout.GRID_OF_THREADS, width, height, depth, groupWidth, groupHeight, groupDepth);
     }
 
@@ -197,13 +198,15 @@ public final class DispatchEncoder {
         Pipeline kernel = pipeline();
         requireReady(kernel, groupWidth, groupHeight, groupDepth);
         requireSize("a grid of threadgroups", width, height, depth);
-        if (width > MAX_THREADS / groupWidth
-                || height > MAX_THREADS / groupHeight
-                || depth > MAX_THREADS / groupDepth) {
+        long threadsWide = width * groupWidth;
+        long threadsHigh = height * groupHeight;
+        long threadsDeep = depth * groupDepth;
+        if (threadsWide > MAX_THREADS || threadsHigh > MAX_THREADS || threadsDeep > MAX_THREADS) {
             throw new IllegalArgumentException("a grid has at most " + MAX_THREADS + " threads in each dimension, but "
                     + size(width, height, depth) + " threadgroups of " + size(groupWidth, groupHeight, groupDepth)
                     + " threads have more");
         }
+        requireCount(threadsWide, threadsHigh, threadsDeep);
         dispatch(kernel, CommandLayout.GRID_OF_THREADGROUPS, width, height, depth, groupWidth, groupHeight, groupDepth);
     }
 
@@ -216,6 +219,14 @@ public final class DispatchEncoder {
         if (!isPositive || width > MAX_THREADS || height > MAX_THREADS || depth > MAX_THREADS) {
             throw new IllegalArgumentException(
                     what + " is from 1 to " + MAX_THREADS + " in each dimension, not " + size(width, height, depth));
+        }
+    }
+
+    /** Requires that the threads can be counted with 64 bits. Each number is of a grid's dimension. */
+    private static void requireCount(long width, long height, long depth) {
+        if (Math.unsignedMultiplyHigh(width * height, depth) != 0) {
+            throw new IllegalArgumentException(
+                    "a grid has fewer than 2^64 threads, but " + size(width, height, depth) + " are more");
         }
     }
 

@@ -47,7 +47,6 @@ public final class SubmissionQueue {
     @GuardedBy("lock")
     private @Nullable CommandBufferUse failed;
 
-    @GuardedBy("lock")
     private final CommandStorages storages = new CommandStorages();
 
     private SubmissionQueue(RefCountedHandle queue, QueueProgress progress) {
@@ -96,26 +95,11 @@ public final class SubmissionQueue {
      */
     public CommandEncoder newEncoder(@Nullable String label) {
         queue.requireOpen();
-        return new CommandEncoder(this, new CommandBufferUse(progress, label), takeStorage());
+        return new CommandEncoder(this, new CommandBufferUse(progress, label), storages.take());
     }
 
-    private CommandStorage takeStorage() {
-        lock.lock();
-        try {
-            return storages.take();
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** Keeps a storage without commands for a later command buffer. */
-    void keep(CommandStorage storage) {
-        lock.lock();
-        try {
-            storages.keep(storage);
-        } finally {
-            lock.unlock();
-        }
+    CommandStorages storages() {
+        return storages;
     }
 
     /**
