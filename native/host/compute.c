@@ -12,6 +12,7 @@
 #include "compute.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "compute_commands.h"
@@ -23,9 +24,9 @@
 #endif
 
 struct compute_queue {
+    atomic_size_t references;
     pthread_mutex_t lock; /* guards the fields below */
     pthread_cond_t changed;
-    uint64_t references;
     STAILQ_HEAD(, compute_commands) committed; /* that do not run yet */
     bool running;                              /* whether commands run that are not complete */
     bool closing;                              /* the thread ends when there are no commands left */
@@ -92,7 +93,7 @@ struct compute_queue *compute_queue_new(void) {
     pthread_mutex_init(&queue->lock, NULL);
     pthread_cond_init(&queue->changed, NULL);
     STAILQ_INIT(&queue->committed);
-    queue->references = 1;
+    atomic_init(&queue->references, 1);
     if (!thread_start(&queue->thread, run_queue, queue)) {
         queue_free(queue);
         return NULL;
@@ -101,29 +102,24 @@ struct compute_queue *compute_queue_new(void) {
 }
 
 void compute_queue_retain(struct compute_queue *queue) {
-    pthread_mutex_lock(&queue->lock);
-    queue->references++;
-    pthread_mutex_unlock(&queue->lock);
+    atomic_fetch_add(&queue->references, 1);
 }
 
 void compute_queue_release(struct compute_queue *queue) {
-    if (queue == NULL) {
+    if (queue == NULL || atomic_fetch_sub(&queue->references, 1) != 1) {
         return;
     }
     pthread_mutex_lock(&queue->lock);
-    bool last = --queue->references == 0;
     pthread_t thread = queue->thread;
     /* The wait for the thread to end is short where it has nothing left to run. */
     bool busy = queue->running || !STAILQ_EMPTY(&queue->committed);
-    bool joins = last && !busy && !pthread_equal(thread, pthread_self());
-    if (last) {
-        queue->closing = true;
-        queue->detached = !joins;
-        if (!joins) {
-            pthread_detach(thread);
-        }
-        pthread_cond_signal(&queue->changed);
+    bool joins = !busy && !pthread_equal(thread, pthread_self());
+    queue->closing = true;
+    queue->detached = !joins;
+    if (!joins) {
+        pthread_detach(thread);
     }
+    pthread_cond_signal(&queue->changed);
     pthread_mutex_unlock(&queue->lock);
     if (joins) {
         pthread_join(thread, NULL);

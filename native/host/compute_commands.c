@@ -27,25 +27,17 @@ struct compute_commands *compute_commands_new(void) {
     struct compute_commands *commands = zeros == NULL ? NULL : calloc(1, sizeof *commands);
     if (commands != NULL) {
         pthread_mutex_init(&commands->lock, NULL);
-        commands->references = 1;
+        atomic_init(&commands->references, 1);
     }
     return commands;
 }
 
 void compute_commands_retain(struct compute_commands *commands) {
-    pthread_mutex_lock(&commands->lock);
-    commands->references++;
-    pthread_mutex_unlock(&commands->lock);
+    atomic_fetch_add(&commands->references, 1);
 }
 
 void compute_commands_release(struct compute_commands *commands) {
-    if (commands == NULL) {
-        return;
-    }
-    pthread_mutex_lock(&commands->lock);
-    bool last = --commands->references == 0;
-    pthread_mutex_unlock(&commands->lock);
-    if (last) {
+    if (commands != NULL && atomic_fetch_sub(&commands->references, 1) == 1) {
         compute_commands_clear(commands);
         pthread_mutex_destroy(&commands->lock);
         free(commands);

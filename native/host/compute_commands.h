@@ -3,6 +3,7 @@
 #define COMPUTE_COMMANDS_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/queue.h>
 
 #include "compute.h"
@@ -52,8 +53,8 @@ struct compute_commands {
     compute_done *done;
     void *context;
     int32_t injected_failure; /* MLXSHIM_FAILURE_* that a test asks for */
-    pthread_mutex_t lock;     /* guards the fields below */
-    uint64_t references;
+    atomic_size_t references;
+    pthread_mutex_t lock; /* guards the fields below */
     int32_t status; /* MLXSHIM_STATUS_*; 0 before the commit */
     int32_t failure;
     char text[COMPUTE_TEXT_BYTES];

@@ -244,7 +244,8 @@ MLXSHIM_API uint64_t mlxshim_text_copy(mlxshim_text_t text, char *copy, uint64_t
  * Settings for backends that run a compiler of this machine, which is clang; Metal ignores them. Each may be NULL.
  * `compiler` is a path or a name on the PATH (NULL: the first of clang-22, clang-19, clang-16 and clang), `options` are
  * further options of the compiler, separated by spaces, and `cache` is a folder that keeps compiled kernels from one
- * process to the next. They count for libraries that are compiled afterwards.
+ * process to the next: about a gigabyte of them, those that were used last. They count for libraries that are compiled
+ * afterwards.
  */
 MLXSHIM_API int32_t mlxshim_configure_compiler(const char *compiler, const char *options, const char *cache);
 

@@ -14,13 +14,13 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "compute_objects.h"
 #include "mlxshim_faults.h"
 
 #define THREADS 4
 #define TEXT_SIZE 4096
 #define WAIT_MILLIS 60000
 #define RELEASE_MILLIS 10000
-#define MAX_COMMAND_BUFFERS 64
 #define COUNT 1000
 
 static char untouched_place;
@@ -92,30 +92,10 @@ static const char sparing_kernels[] =
     "    out[0] = in[0];\n"
     "}\n";
 
-static mlxshim_device_t device;
 static mlxshim_library_t library;
 static mlxshim_queue_t queue;
 
 /* ---- objects ---- */
-
-static mlxshim_buffer_t new_buffer(uint64_t length) {
-    mlxshim_buffer_t buffer = NULL;
-    CHECK(mlxshim_buffer_create(device, length, MLXSHIM_STORAGE_SHARED, MLXSHIM_CPU_CACHE_DEFAULT, &buffer, NULL, 0) ==
-          MLXSHIM_OK);
-    return buffer;
-}
-
-static mlxshim_event_t new_event(void) {
-    mlxshim_event_t event = NULL;
-    CHECK(mlxshim_event_create(device, &event, NULL, 0) == MLXSHIM_OK);
-    return event;
-}
-
-static mlxshim_queue_t new_queue(void) {
-    mlxshim_queue_t created = NULL;
-    CHECK(mlxshim_queue_create(device, "queue", MAX_COMMAND_BUFFERS, &created, NULL, 0) == MLXSHIM_OK);
-    return created;
-}
 
 static mlxshim_pipeline_t new_pipeline_of(mlxshim_library_t from, const char *name,
                                           const struct mlxshim_function_constant *constants, uint64_t count) {

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "check.h"
+#include "compute_objects.h"
 #include "mlxshim_faults.h"
 
 #define THREADS 4
@@ -70,29 +71,9 @@ static const char source[] =
     "    }\n"
     "}\n";
 
-static mlxshim_device_t device;
 static mlxshim_library_t library;
 
 /* ---- helpers ---- */
-
-static mlxshim_buffer_t new_buffer(uint64_t length) {
-    mlxshim_buffer_t buffer = NULL;
-    CHECK(mlxshim_buffer_create(device, length, MLXSHIM_STORAGE_SHARED, MLXSHIM_CPU_CACHE_DEFAULT, &buffer, NULL, 0) ==
-          MLXSHIM_OK);
-    return buffer;
-}
-
-static mlxshim_event_t new_event(void) {
-    mlxshim_event_t event = NULL;
-    CHECK(mlxshim_event_create(device, &event, NULL, 0) == MLXSHIM_OK);
-    return event;
-}
-
-static mlxshim_queue_t new_queue(void) {
-    mlxshim_queue_t queue = NULL;
-    CHECK(mlxshim_queue_create(device, "queue", 64, &queue, NULL, 0) == MLXSHIM_OK);
-    return queue;
-}
 
 static mlxshim_pipeline_t new_pipeline(const char *name) {
     mlxshim_pipeline_t pipeline = NULL;

@@ -11,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "check.h"
+#include "msl/cache.h"
 #include "msl/msl.h"
 #include "msl/process.h"
 #include "msl/text.h"
@@ -561,6 +563,73 @@ static void test_cache(void) {
     CHECK(compile_and_run() == 0);
 }
 
+/* A path in the cache, which the caller frees. */
+static char *cache_path(const char *name) {
+    struct text path = {0};
+    text_append_format(&path, "%s/%s", cache, name);
+    return text_take(&path);
+}
+
+/* Makes the last use of a file of the cache so many seconds old. */
+static void age(const char *name, int seconds) {
+    struct timeval then[2];
+    gettimeofday(&then[0], NULL);
+    then[0].tv_sec -= seconds;
+    then[1] = then[0];
+    char *path = cache_path(name);
+    CHECK(utimes(path, then) == 0);
+    free(path);
+}
+
+/* Makes a file of a quarter of the bound, which takes no blocks. */
+static void make_quarter(const char *name, int seconds) {
+    char *path = cache_path(name);
+    CHECK(file_write(path, "", 0) && truncate(path, CACHE_BYTES / 4) == 0);
+    free(path);
+    age(name, seconds);
+}
+
+static bool is_kept(const char *name) {
+    char *path = cache_path(name);
+    bool kept = access(path, F_OK) == 0;
+    free(path);
+    return kept;
+}
+
+/* 62 of the 64 digits that names begin with, and the rest of a name. */
+#define REST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd-kernel"
+#define PRECOMPILED "headers-old/12" REST ".pch"
+
+/* What was used last stays, and so does what others have put into the folder. */
+static void test_bound_of_cache(void) {
+    const struct slice bytes = {"kernel", 6};
+    char *headers = cache_path("headers-old");
+    CHECK(mkdir(headers, 0700) == 0);
+    free(headers);
+    make_quarter("notes", 1000);
+    make_quarter("headers-old/entry.h", 1000);
+    make_quarter("11" REST ".12.3", 500);
+    make_quarter(PRECOMPILED, 400);
+    make_quarter("13" REST, 300);
+    cache_put(cache, "14" REST, bytes);
+    age("14" REST, 900);
+    struct text found = {0};
+    CHECK(cache_get(cache, "14" REST, &found) && slice_equals(text_slice(&found), "kernel"));
+    text_free(&found);
+    cache_put(cache, "15" REST, bytes);
+    age("15" REST, 800);
+    cache_put(cache, "00" REST, bytes);
+    CHECK(is_kept("15" REST) && is_kept("11" REST ".12.3") && is_kept(PRECOMPILED));
+    make_quarter("16" REST, 200);
+    make_quarter("17" REST, 100);
+    cache_put(cache, "18" REST, bytes);
+    CHECK(is_kept("15" REST) && is_kept("11" REST ".12.3") && is_kept(PRECOMPILED));
+    cache_put(cache, "00" REST, bytes);
+    CHECK(!is_kept("15" REST) && !is_kept("11" REST ".12.3") && !is_kept(PRECOMPILED));
+    CHECK(is_kept("13" REST) && is_kept("14" REST) && is_kept("16" REST) && is_kept("17" REST) && is_kept("18" REST));
+    CHECK(is_kept("00" REST) && is_kept("notes") && is_kept("headers-old/entry.h"));
+}
+
 static void *ask_for_kernel(void *library) {
     return kernel_of(library, "f");
 }
@@ -610,6 +679,7 @@ int main(int argc, char **argv) {
     test_no_compiler();
     test_include_folder();
     test_cache();
+    test_bound_of_cache();
     test_threads();
     msl_configure(NULL, NULL, NULL);
     struct text command = {0};

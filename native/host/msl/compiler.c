@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "folder.h"
 #include "mlxshim.h"
 #include "sha256.h"
@@ -397,6 +398,8 @@ static int32_t precompiled_header(const struct compiler *compiler, const char *f
     pthread_mutex_lock(&header_lock);
     if (access(path, R_OK) != 0) {
         status = precompile(compiler, folder, path, out_log);
+    } else {
+        cache_use(path);
     }
     pthread_mutex_unlock(&header_lock);
     *out_path = path;

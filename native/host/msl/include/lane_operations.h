@@ -128,6 +128,30 @@ MSL_CONVERGENT MSL_INLINE T value_of_lane(const T &value, int lane) {
     return together<T, exchange<T>>(request<T>{value, value, lane, false});
 }
 
+// The first lane of this lane's group.
+template <uint Size>
+MSL_INLINE uint group_start() {
+    return msl_lane() / Size * Size;
+}
+
+// A lane of this lane's group by its number, or none.
+template <uint Size>
+MSL_INLINE int lane_of_group(int lane) {
+    return lane >= 0 && lane < int(Size) ? int(group_start<Size>()) + lane : -1;
+}
+
+// Shifts by `steps` lanes in groups of `modulo` lanes; what is shifted in from outside of the group comes from the
+// filling of the lanes at the other end.
+template <typename T>
+MSL_CONVERGENT MSL_INLINE T shift_and_fill(const T &value, const T &filling, int steps, uint modulo) {
+    uint lane = msl_lane();
+    uint start = lane / modulo * modulo;
+    int from = int(lane - start) + steps;
+    bool outside = from < 0 || from >= int(modulo);
+    int wrapped = ((from % int(modulo)) + int(modulo)) % int(modulo);
+    return together<T, exchange<T>>(request<T>{value, filling, int(start) + wrapped, outside});
+}
+
 template <typename T, uint Size>
 struct first_value {
     static void apply(lanes<T, T> all) {
@@ -151,3 +175,45 @@ MSL_CONVERGENT MSL_INLINE ulong votes(bool value) {
 }
 
 } // namespace metal::msl_cpu
+
+#define MSL_LANE_FUNCTION(NAME, ...)                                                                            \
+    template <typename T, typename = enable_if_t<msl_cpu::has_components<T>>>                                   \
+    MSL_CONVERGENT MSL_INLINE T NAME(T value) {                                                                 \
+        return msl_cpu::together<T, msl_cpu::__VA_ARGS__>(value);                                               \
+    }
+
+#define MSL_SHUFFLE(NAME, LANE, SIZE)                                                                           \
+    template <typename T, typename = enable_if_t<msl_cpu::has_components<T>>>                                   \
+    MSL_CONVERGENT MSL_INLINE T NAME(T value, ushort n) {                                                       \
+        return msl_cpu::value_of_lane(value, msl_cpu::lane_of_group<SIZE>(LANE));                               \
+    }
+
+#define MSL_SHUFFLE_AND_FILL(NAME, STEPS, SIZE)                                                                 \
+    template <typename T, typename = enable_if_t<msl_cpu::has_components<T>>>                                   \
+    MSL_CONVERGENT MSL_INLINE T NAME(T value, type_identity_t<T> filling, ushort steps, ushort modulo = SIZE) { \
+        return msl_cpu::shift_and_fill<T>(value, filling, STEPS, modulo);                                       \
+    }
+
+// Defines the functions that simdgroups and quadgroups have alike, in the namespace metal. A group has SIZE lanes.
+#define MSL_LANE_FUNCTIONS(GROUP, SIZE)                                                                         \
+    MSL_LANE_FUNCTION(GROUP##_sum, reduction<T, msl_cpu::adding, SIZE>)                                         \
+    MSL_LANE_FUNCTION(GROUP##_product, reduction<T, msl_cpu::multiplying, SIZE>)                                \
+    MSL_LANE_FUNCTION(GROUP##_min, reduction<T, msl_cpu::smallest, SIZE>)                                       \
+    MSL_LANE_FUNCTION(GROUP##_max, reduction<T, msl_cpu::largest, SIZE>)                                        \
+    MSL_LANE_FUNCTION(GROUP##_and, reduction<T, msl_cpu::bitwise_and, SIZE>)                                    \
+    MSL_LANE_FUNCTION(GROUP##_or, reduction<T, msl_cpu::bitwise_or, SIZE>)                                      \
+    MSL_LANE_FUNCTION(GROUP##_xor, reduction<T, msl_cpu::bitwise_xor, SIZE>)                                    \
+    MSL_LANE_FUNCTION(GROUP##_prefix_inclusive_sum, prefix<T, msl_cpu::adding, true, SIZE>)                     \
+    MSL_LANE_FUNCTION(GROUP##_prefix_exclusive_sum, prefix<T, msl_cpu::adding, false, SIZE>)                    \
+    MSL_LANE_FUNCTION(GROUP##_prefix_inclusive_product, prefix<T, msl_cpu::multiplying, true, SIZE>)            \
+    MSL_LANE_FUNCTION(GROUP##_prefix_exclusive_product, prefix<T, msl_cpu::multiplying, false, SIZE>)           \
+    MSL_LANE_FUNCTION(GROUP##_broadcast_first, first_value<T, SIZE>)                                            \
+    MSL_SHUFFLE(GROUP##_broadcast, n, SIZE)                                                                     \
+    MSL_SHUFFLE(GROUP##_shuffle, n, SIZE)                                                                       \
+    MSL_SHUFFLE(GROUP##_shuffle_xor, int((msl_lane() % SIZE) ^ n), SIZE)                                        \
+    MSL_SHUFFLE(GROUP##_shuffle_up, int(msl_lane() % SIZE) - n, SIZE)                                           \
+    MSL_SHUFFLE(GROUP##_shuffle_down, int(msl_lane() % SIZE) + n, SIZE)                                         \
+    MSL_SHUFFLE(GROUP##_shuffle_rotate_up, int((msl_lane() - n) % SIZE), SIZE)                                  \
+    MSL_SHUFFLE(GROUP##_shuffle_rotate_down, int((msl_lane() + n) % SIZE), SIZE)                                \
+    MSL_SHUFFLE_AND_FILL(GROUP##_shuffle_and_fill_up, -int(steps), SIZE)                                        \
+    MSL_SHUFFLE_AND_FILL(GROUP##_shuffle_and_fill_down, steps, SIZE)
