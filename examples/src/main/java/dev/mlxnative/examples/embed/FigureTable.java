@@ -35,7 +35,7 @@ final class FigureTable {
                 new Row("tokens of a sentence", Cells.ratio("%,.1f", figures.tokens(), figures.sentences())),
                 millis("time of a sentence", figures.nanos(), figures.sentences()),
                 millis("GPU time of a sentence", figures.gpuNanos(), figures.sentences()),
-                millis("time to load the model", figures.loadNanos(), 1),
+                new Row("time to load the model", Cells.format("%,.1f s", figures.loadNanos() / 1e9)),
                 bytes("weights", figures.weightBytes()),
                 count("requests of memory", last.requests()),
                 count("hits", last.hits()),

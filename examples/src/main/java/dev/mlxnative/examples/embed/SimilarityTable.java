@@ -44,7 +44,7 @@ final class SimilarityTable {
         columns.add(
                 Cells.number("tokens", row -> Cells.count(embeddings.get(row).tokens())));
         for (int column : rows) {
-            columns.add(Cells.number(number(column), row -> Cells.format("%.2f", similarity(row, column))));
+            columns.add(Cells.number(number(column), row -> Cells.format("%.2f", rounded(similarity(row, column)))));
         }
         return AsciiTable.getTable(AsciiTable.BASIC_ASCII_NO_DATA_SEPARATORS, rows, columns);
     }
@@ -59,6 +59,11 @@ final class SimilarityTable {
             return line;
         }
         return line.substring(0, line.offsetByCodePoints(0, WIDTH - ELLIPSIS.length())) + ELLIPSIS;
+    }
+
+    /** To two digits, and without a sign of 0. */
+    private static double rounded(double similarity) {
+        return Math.round(100 * similarity) / 100.0;
     }
 
     /** The cosine of two embeddings: their dot product, since each has length 1. */
