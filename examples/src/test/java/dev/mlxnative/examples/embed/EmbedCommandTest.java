@@ -2,7 +2,7 @@ package dev.mlxnative.examples.embed;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
-import static org.assertj.core.api.Assumptions.assumeThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.mlxnative.Backend;
 import dev.mlxnative.ForkedJvm;
@@ -79,8 +79,10 @@ class EmbedCommandTest {
 
     @Test
     @NeedsKernelCompiler
-    void saysWhatMemoryDidInSeveralBatches() {
-        assertThat(embed("--batch", "3")).isZero();
+    void saysWhatMemoryDidInSeveralBatchesAndRecordsIt() {
+        Path trace = directory.resolve("trace.csv");
+
+        assertThat(embed("--batch", "3", "--trace", trace.toString())).isZero();
 
         assertThat(err.toString()).isEmpty();
         assertThat(row("sentences")).containsExactly("sentences", "8");
@@ -95,6 +97,11 @@ class EmbedCommandTest {
         assertThat(number("peak scratch of a batch")).isPositive();
         assertThat(number("tokens of a sentence")).isBetween(5.0, 15.0);
         assertThat(number("time of a sentence")).isPositive().isGreaterThanOrEqualTo(number("GPU time of a sentence"));
+
+        StringWriter replayed = new StringWriter();
+        assertThat(execute(new ReplayCommand(), replayed, trace.toString())).isZero();
+        assertThat(err.toString()).isEmpty();
+        assertThat(replayed.toString()).contains("| trace.csv | power-of-two | %,8d |".formatted(requests));
     }
 
     @Test
@@ -109,7 +116,7 @@ class EmbedCommandTest {
         assertThat(number("weights")).isBetween(40.0, 50.0);
         List<JsonNode> lines = lines(json);
         assertThat(lines).allSatisfy(line -> assertThat(similarity(line, line)).isCloseTo(1, within(1e-3)));
-        assertThat(similarity(lines.get(0), lines.get(1))).isBetween(0.5, 0.9);
+        assertThat(similarity(lines.get(0), lines.get(1))).isBetween(0.4, 0.6);
     }
 
     @Test
@@ -132,24 +139,9 @@ class EmbedCommandTest {
     }
 
     @Test
-    @NeedsKernelCompiler
-    void recordsATraceThatCanBeReplayed() {
-        Path trace = directory.resolve("trace.csv");
-
-        assertThat(embed("--batch=2", "--trace", trace.toString())).isZero();
-        long requests = (long) number("requests of memory");
-        StringWriter replayed = new StringWriter();
-        int exitCode = execute(new ReplayCommand(), replayed, trace.toString());
-
-        assertThat(err.toString()).isEmpty();
-        assertThat(exitCode).isZero();
-        assertThat(replayed.toString()).contains("| trace.csv | power-of-two | %,8d |".formatted(requests));
-    }
-
-    @Test
     void saysHowToGetACompiler() throws Exception {
         try (MlxDevice device = MlxDevice.open()) {
-            assumeThat(device.backend()).isEqualTo(Backend.HOST);
+            assumeTrue(device.backend() == Backend.HOST);
         }
         String noCompiler = "-D" + NativeLibrary.COMPILER_PROPERTY + "=" + directory.resolve("none");
 
