@@ -4,10 +4,11 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One run through a trace, event by event in the order of the file.
+ * One run through a trace or a window of it, event by event in the order of the file.
  *
- * <p>It runs in one thread, even if several threads recorded the trace. Two runs are therefore comparable. At the end
- * it releases the buffers that the trace never frees, and does not time these releases.
+ * <p>It runs in one thread, even if several threads recorded the trace. Two runs are therefore comparable. At the start
+ * it allocates the buffers that are live before the window, and at the end it releases the buffers that the window does
+ * not free. It times neither.
  *
  * <p>The timed run and the checked run have separate loops. The loop of the timed run thereby sees only the two
  * allocators that it compares: the JIT compiler inlines two implementations of an interface, and not three.
@@ -17,20 +18,31 @@ import org.jspecify.annotations.Nullable;
 final class Pass<B> {
 
     private final Trace trace;
+    private final Window window;
     private final Allocator<B> allocator;
     private final @Nullable B[] live;
 
-    @SuppressWarnings("unchecked") // the array never leaves this class
     Pass(Trace trace, Allocator<B> allocator) {
-        this.trace = trace;
+        this(Window.whole(trace), allocator);
+    }
+
+    @SuppressWarnings("unchecked") // the array never leaves this class
+    Pass(Window window, Allocator<B> allocator) {
+        this.trace = window.trace();
+        this.window = window;
         this.allocator = allocator;
         this.live = (B[]) new Object[trace.peakLiveCount()];
     }
 
     /** Allocates and frees without access to the contents, and returns the nanoseconds that it took. */
     long time() {
+        for (int slot = 0; slot < live.length; slot++) {
+            if (window.liveBefore()[slot] > 0) {
+                live[slot] = allocator.allocate(window.liveBefore()[slot]);
+            }
+        }
         long start = System.nanoTime();
-        for (int event = 0; event < trace.events(); event++) {
+        for (int event = window.from(); event < window.to(); event++) {
             int slot = trace.slot(event);
             if (trace.isAllocation(event)) {
                 live[slot] = allocator.allocate(trace.size(event));
@@ -53,19 +65,23 @@ final class Pass<B> {
      *
      * <p>An altered buffer shared bytes with another live lease.
      *
-     * @param requestDone runs after every allocation
+     * @param requestDone runs after every allocation in the window
      */
     long countOverlaps(Runnable requestDone) {
         var stamps = new Stamp[live.length];
         long leases = 0;
         long overlaps = 0;
-        for (int event = 0; event < trace.events(); event++) {
+        for (int slot = 0; slot < live.length; slot++) {
+            if (window.liveBefore()[slot] > 0) {
+                stamps[slot] = Stamp.ofLease(++leases);
+                allocateAndStamp(slot, window.liveBefore()[slot], stamps[slot]);
+            }
+        }
+        for (int event = window.from(); event < window.to(); event++) {
             int slot = trace.slot(event);
             if (trace.isAllocation(event)) {
-                B buffer = allocator.allocate(trace.size(event));
-                live[slot] = buffer;
                 stamps[slot] = Stamp.ofLease(++leases);
-                stamps[slot].write(contents(buffer, trace.size(event)));
+                allocateAndStamp(slot, trace.size(event), stamps[slot]);
                 requestDone.run();
             } else {
                 overlaps += releaseAndCheck(slot, stamps[slot]);
@@ -77,6 +93,12 @@ final class Pass<B> {
             }
         }
         return overlaps;
+    }
+
+    private void allocateAndStamp(int slot, long size, Stamp stamp) {
+        B buffer = allocator.allocate(size);
+        live[slot] = buffer;
+        stamp.write(contents(buffer, size));
     }
 
     private int releaseAndCheck(int slot, Stamp stamp) {

@@ -46,6 +46,12 @@ public final class ReplayCommand extends Program {
                     + " by default power-of-two.")
     private List<String> policies = List.of(Policy.POWER_OF_TWO.label());
 
+    @Option(
+            names = "--whole",
+            description = "Run whole traces straight on the device, which takes minutes; by default a sample of"
+                    + " each long trace. Pools always get whole traces.")
+    private boolean whole;
+
     @Mixin
     private CommonArguments common = new CommonArguments();
 
@@ -77,7 +83,7 @@ public final class ReplayCommand extends Program {
         var results = new ArrayList<ReplayResult>();
         List<Policy> chosen = chosenPolicies();
         try (var device = MlxDevice.open()) {
-            var replayer = new Replayer(device, chosen);
+            var replayer = new Replayer(device, chosen, !whole);
             long total = traces.stream().mapToLong(replayer::progressOf).sum();
             try (var progress = Progress.of("replay", total)) {
                 for (Trace trace : traces) {
@@ -120,11 +126,15 @@ public final class ReplayCommand extends Program {
     }
 
     /**
-     * Prints the table, and then the traces that showed a fault of the library.
+     * Prints which traces were sampled, the table, and then the traces that showed a fault of the library.
      *
      * @return the exit code, which is 1 if a trace showed a fault
      */
     int report(List<ReplayResult> results) {
+        results.stream()
+                .flatMap(result -> result.sampleRemark().stream().map(remark -> result.trace() + ": " + remark))
+                .distinct() // each policy has a result
+                .forEach(out()::println);
         out().println(ResultTable.of(results));
         out().flush();
         int exitCode = CommandLine.ExitCode.OK;

@@ -1,5 +1,7 @@
 package dev.mlxnative.bench.replay;
 
+import java.util.Optional;
+
 /**
  * The result of the replay of one trace with one policy. The components are the fields of the JSON, in this order.
  *
@@ -11,6 +13,7 @@ package dev.mlxnative.bench.replay;
  * @param hits the requests that the pool served from its cache
  * @param peakLiveBytes the maximum of the bytes that the trace has live at once
  * @param peakFootprintBytes the maximum of the bytes that the pool held
+ * @param directRequests the requests of the trace that each pass directly on the device ran
  * @param directNanosPerRequest the mean time of a request with its free in the median pass, directly on the device
  * @param pooledNanosPerRequest the mean time of a request with its free in the median pass, through the pool
  * @param overlaps the leases whose contents another lease altered, on the device and through the pool
@@ -27,8 +30,18 @@ record ReplayResult(
         long hits,
         long peakLiveBytes,
         long peakFootprintBytes,
+        long directRequests,
         double directNanosPerRequest,
         double pooledNanosPerRequest,
         long overlaps,
         long leaks,
-        Gaps gaps) {}
+        Gaps gaps) {
+
+    /** A sentence for the user about the requests that the passes directly on the device left out. */
+    Optional<String> sampleRemark() {
+        return directRequests == requests
+                ? Optional.empty()
+                : Optional.of("straight on the device: a sample of %s of the %s requests"
+                        .formatted(Cells.count(directRequests), Cells.count(requests)));
+    }
+}

@@ -12,9 +12,12 @@ import java.util.stream.LongStream;
 /**
  * Replays traces on a device: directly, and through a pool of each policy.
  *
- * <p>Each of these has one pass that checks contents, and then timed passes that only allocate and free. Every pooled
- * pass creates its own pool, so its time includes the misses of an empty pool. The timed passes of the policies take
- * turns, so that other load of the machine affects all policies alike.
+ * <p>Each of these has one pass that checks contents, and then timed passes that only allocate and free. The direct
+ * passes of a long trace run a sample of it, because a native allocation and the first access to each of its pages take
+ * a thousand times as long as a hit. The pooled passes always run the whole trace.
+ *
+ * <p>Every pooled pass creates its own pool, so its time includes the misses of an empty pool. The timed passes of the
+ * policies take turns, so that other load of the machine affects all policies alike.
  */
 final class Replayer {
 
@@ -34,37 +37,37 @@ final class Replayer {
 
     private final MlxDevice device;
     private final List<Policy> policies;
+    private final boolean samples;
 
-    Replayer(MlxDevice device, List<Policy> policies) {
+    /** The figures of the passes directly on the device. */
+    private record Direct(long requests, double nanosPerRequest, long overlaps, long leaks) {}
+
+    /**
+     * Creates a replayer.
+     *
+     * @param samples whether the direct passes of long traces run a sample, or else the whole trace
+     */
+    Replayer(MlxDevice device, List<Policy> policies, boolean samples) {
         this.device = device;
         this.policies = policies;
+        this.samples = samples;
     }
 
     /** The number of requests that {@link #replay} reports as done for a trace. */
     long progressOf(Trace trace) {
-        return (1L + policies.size()) * STAGES * trace.requests();
+        return STAGES * (requests(directWindows(trace)) + (long) policies.size() * trace.requests());
     }
 
     /** Replays the trace, and returns a result for each policy. */
     List<ReplayResult> replay(Trace trace, Progress progress) {
         progress.trace(trace.name());
-
-        long bytesBefore = device.allocatedBytes();
-        var onDevice = new DeviceAllocator(device);
-        long overlaps = new Pass<>(trace, onDevice).countOverlaps(() -> progress.requestsDone(1));
-        LongSupplier direct = () -> new Pass<>(trace, onDevice).time();
-        repeat(1, List.of(direct));
-        progress.requestsDone(trace.requests());
-        double directNanos =
-                perRequest(trace, repeat(LEAST_TIMED_PASSES, List.of(direct)).getFirst());
-        progress.requestsDone(trace.requests());
-        long leaks = bytesStayed(bytesBefore);
+        Direct direct = replayDirectly(trace, progress);
 
         var stats = new ArrayList<PoolStats>();
         var overlapsOfPools = new ArrayList<Long>();
         var leaksOfPools = new ArrayList<Long>();
         for (Policy policy : policies) {
-            bytesBefore = device.allocatedBytes();
+            long bytesBefore = device.allocatedBytes();
             try (var pool = pool(policy, trace)) {
                 overlapsOfPools.add(
                         new Pass<>(trace, new PoolAllocator(pool)).countOverlaps(() -> progress.requestsDone(1)));
@@ -74,7 +77,7 @@ final class Replayer {
             leaksOfPools.add((long) end.activeCount() + end.parkedCount() + bytesStayed(bytesBefore));
         }
 
-        bytesBefore = device.allocatedBytes();
+        long bytesBefore = device.allocatedBytes();
         List<LongSupplier> pooled = policies.stream()
                 .map(policy -> (LongSupplier) () -> timePooled(policy, trace))
                 .toList();
@@ -95,13 +98,41 @@ final class Replayer {
                     stats.get(i).hits(),
                     trace.peakLiveBytes(),
                     stats.get(i).peakFootprintBytes(),
-                    directNanos,
-                    perRequest(trace, pooledNanos.get(i)),
-                    overlaps + overlapsOfPools.get(i),
-                    leaks + leaksOfPools.get(i) + stayed,
+                    direct.requests(),
+                    direct.nanosPerRequest(),
+                    perRequest(trace.requests(), pooledNanos.get(i)),
+                    direct.overlaps() + overlapsOfPools.get(i),
+                    direct.leaks() + leaksOfPools.get(i) + stayed,
                     trace.gaps()));
         }
         return results;
+    }
+
+    private Direct replayDirectly(Trace trace, Progress progress) {
+        long bytesBefore = device.allocatedBytes();
+        var onDevice = new DeviceAllocator(device);
+        List<Window> windows = directWindows(trace);
+        long requests = requests(windows);
+        long overlaps = 0;
+        for (Window window : windows) {
+            overlaps += new Pass<>(window, onDevice).countOverlaps(() -> progress.requestsDone(1));
+        }
+        LongSupplier timed = () -> windows.stream()
+                .mapToLong(window -> new Pass<>(window, onDevice).time())
+                .sum();
+        repeat(1, List.of(timed));
+        progress.requestsDone(requests);
+        long[] nanos = repeat(LEAST_TIMED_PASSES, List.of(timed)).getFirst();
+        progress.requestsDone(requests);
+        return new Direct(requests, perRequest(requests, nanos), overlaps, bytesStayed(bytesBefore));
+    }
+
+    private List<Window> directWindows(Trace trace) {
+        return samples ? Window.sample(trace) : List.of(Window.whole(trace));
+    }
+
+    private static long requests(List<Window> windows) {
+        return windows.stream().mapToLong(Window::requests).sum();
     }
 
     /** Replays the trace with each policy, and returns the memory of each pool over the trace. */
@@ -125,8 +156,8 @@ final class Replayer {
         }
     }
 
-    private static double perRequest(Trace trace, long[] nanos) {
-        return trace.requests() == 0 ? 0 : (double) nanos[nanos.length / 2] / trace.requests();
+    private static double perRequest(long requests, long[] nanos) {
+        return requests == 0 ? 0 : (double) nanos[nanos.length / 2] / requests;
     }
 
     /**

@@ -9,6 +9,7 @@ import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
@@ -26,7 +27,7 @@ final class Report {
     /**
      * The data of one trace.
      *
-     * @param remarks sentences about what the trace leaves out of its file
+     * @param remarks sentences about what the trace leaves out of its file, and the replay of the trace
      * @param sizes the number of requests by size: element {@code i} counts sizes above 2^(i-1) and up to 2^i
      */
     private record Section(
@@ -40,8 +41,9 @@ final class Report {
     private final List<Section> sections = new ArrayList<>();
 
     void add(Trace trace, List<ReplayResult> results, List<Timeline> timelines) {
-        sections.add(
-                new Section(trace.name(), trace.remarks(), trace.peakLiveBytes(), sizes(trace), results, timelines));
+        List<String> remarks = Stream.concat(trace.remarks().stream(), results.getFirst().sampleRemark().stream())
+                .toList();
+        sections.add(new Section(trace.name(), remarks, trace.peakLiveBytes(), sizes(trace), results, timelines));
     }
 
     private static long[] sizes(Trace trace) {

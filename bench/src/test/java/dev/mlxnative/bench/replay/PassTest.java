@@ -90,6 +90,40 @@ class PassTest {
     }
 
     @Test
+    void startsAWindowWithTheBuffersThatAreLiveThere() {
+        for (boolean checked : new boolean[] {true, false}) {
+            var allocator = new Sound();
+            var done = new AtomicInteger();
+            var pass = new Pass<>(innerWindow(), allocator);
+            if (checked) {
+                assertThat(pass.countOverlaps(done::incrementAndGet)).isZero();
+                assertThat(done).hasValue(2);
+            } else {
+                assertThat(pass.time()).isPositive();
+            }
+            assertThat(allocator.log).containsExactly("+500", "+2", "-2", "+3", "-500", "-3");
+        }
+    }
+
+    @Test
+    void findsOverlapsWithTheBuffersThatAreLiveBeforeAWindow() {
+        assertThat(new Pass<>(innerWindow(), new Strided(499)).countOverlaps(() -> {}))
+                .isEqualTo(1);
+        assertThat(new Pass<>(innerWindow(), new Strided(500)).countOverlaps(() -> {}))
+                .isZero();
+    }
+
+    /** A window of two requests, before which a buffer of 500 bytes is live. */
+    private static Window innerWindow() {
+        var trace = Trace.builder("inner");
+        trace.allocate(500);
+        for (int size = 1; size <= 4; size++) {
+            trace.free(trace.allocate(size), size);
+        }
+        return new Window(trace.build(), 3, 6, new long[] {500, 0});
+    }
+
+    @Test
     void leavesContentsAloneWhileItIsTimed() {
         var untouchable = new Sound() {
             @Override

@@ -54,6 +54,7 @@ class ReplayCommandTest {
                         "hits",
                         "peakLiveBytes",
                         "peakFootprintBytes",
+                        "directRequests",
                         "directNanosPerRequest",
                         "pooledNanosPerRequest",
                         "overlaps",
@@ -70,10 +71,36 @@ class ReplayCommandTest {
         assertThat(result.get("peakLiveBytes").longValue()).isEqualTo(1 + 5_000 + 70_001);
         assertThat(result.get("peakFootprintBytes").longValue())
                 .isGreaterThanOrEqualTo(result.get("peakLiveBytes").longValue());
+        assertThat(result.get("directRequests").longValue()).isEqualTo(1_001);
         assertThat(result.get("directNanosPerRequest").doubleValue()).isPositive();
         assertThat(result.get("pooledNanosPerRequest").doubleValue()).isPositive();
         assertThat(result.get("overlaps").longValue()).isZero();
         assertThat(result.get("leaks").longValue()).isZero();
+    }
+
+    @Test
+    void saysHowMuchOfALongTraceItSampled() throws IOException {
+        Path trace = write("long.csv", HEADER + "7,1,allocate,0x10,64,0\n7,1,free,0x10,64,0\n".repeat(2_049));
+        String remark = "long.csv: straight on the device: a sample of 2,048 of the 2,049 requests";
+        Path json = directory.resolve("results.jsonl");
+
+        assertThat(execute("--policy", "all", "--json", json.toString(), trace.toString()))
+                .isZero();
+        assertThat(out.toString().lines().filter(line -> !line.startsWith("|") && !line.startsWith("+")))
+                .containsExactly(remark);
+        assertThat(directRequests(json)).containsExactly(2_048L, 2_048L, 2_048L);
+
+        assertThat(execute("--whole", "--json", json.toString(), trace.toString()))
+                .isZero();
+        assertThat(out.toString()).containsOnlyOnce("sample");
+        assertThat(directRequests(json)).containsExactly(2_049L);
+    }
+
+    private static List<Long> directRequests(Path json) throws IOException {
+        return Files.readAllLines(json).stream()
+                .map(line ->
+                        JsonMapper.shared().readTree(line).get("directRequests").longValue())
+                .toList();
     }
 
     @Test
@@ -225,7 +252,7 @@ class ReplayCommandTest {
 
     private static ReplayResult result(String trace, long overlaps, long leaks) {
         return new ReplayResult(
-                trace, "host: h", "power-of-two", 9, 1, 8, 1024, 2048, 350, 20, overlaps, leaks, Gaps.NONE);
+                trace, "host: h", "power-of-two", 9, 1, 8, 1024, 2048, 9, 350, 20, overlaps, leaks, Gaps.NONE);
     }
 
     private int execute(String... args) {

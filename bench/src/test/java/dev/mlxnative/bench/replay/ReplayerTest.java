@@ -29,7 +29,7 @@ class ReplayerTest {
         trace.allocate(100);
         trace.allocate(70_001);
 
-        ReplayResult result = new Replayer(device, List.of(Policy.POWER_OF_TWO))
+        ReplayResult result = new Replayer(device, List.of(Policy.POWER_OF_TWO), true)
                 .replay(trace.build(), new Watcher(done -> {}))
                 .getFirst();
 
@@ -43,11 +43,12 @@ class ReplayerTest {
     void countsALeakIfTheDeviceHoldsMoreThanBefore() {
         Trace trace = oneBuffer();
 
-        List<ReplayResult> results = new Replayer(device, List.of(Policy.values())).replay(trace, new Watcher(done -> {
-            if (done == 1) {
-                held.add(device.allocBuffer(4096, DType.U8, 4096));
-            }
-        }));
+        List<ReplayResult> results = new Replayer(device, List.of(Policy.values()), true)
+                .replay(trace, new Watcher(done -> {
+                    if (done == 1) {
+                        held.add(device.allocBuffer(4096, DType.U8, 4096));
+                    }
+                }));
 
         assertThat(results).extracting(ReplayResult::leaks).containsExactly(1L, 1L, 1L);
     }
@@ -57,7 +58,7 @@ class ReplayerTest {
         Trace trace = oneBuffer();
         var done = new ArrayList<Long>();
 
-        var replayer = new Replayer(device, List.of(Policy.values()));
+        var replayer = new Replayer(device, List.of(Policy.values()), true);
         replayer.replay(trace, new Watcher(done::add));
 
         assertThat(done).last().isEqualTo(replayer.progressOf(trace));

@@ -113,7 +113,7 @@ class ReportTest {
         tiny.gaps(new Gaps(1, 0, 0, 0));
         try (var device = MlxDevice.open();
                 var file = ResultFile.open(page)) {
-            var replayer = new Replayer(device, POLICIES);
+            var replayer = new Replayer(device, POLICIES, true);
             var report = new Report();
             for (Trace trace : List.of(recorded, tiny.build())) {
                 List<ReplayResult> ofTrace = replayer.replay(trace, Progress.of("replay", 1));
@@ -273,8 +273,15 @@ class ReportTest {
         assertThat(notes)
                 .startsWith("Note: partial log: skipped 1 free of memory that the log does not allocate.")
                 .hasSize(2);
-        assertThat(browser.findElements(By.tagName("section")).getFirst().findElements(By.tagName("p")))
-                .hasSize(1);
+    }
+
+    @Test
+    void saysHowMuchOfALongTraceWasSampled() {
+        List<WebElement> notes =
+                browser.findElements(By.tagName("section")).getFirst().findElements(By.tagName("p"));
+        assertThat(notes).hasSize(2);
+        assertThat(notes.getFirst().getText())
+                .isEqualTo("Note: straight on the device: a sample of 2,048 of the 9,520 requests.");
     }
 
     @Test

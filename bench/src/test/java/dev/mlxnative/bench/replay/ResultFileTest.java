@@ -12,7 +12,20 @@ import org.junit.jupiter.api.io.TempDir;
 class ResultFileTest {
 
     private static final ReplayResult RESULT = new ReplayResult(
-            "a.csv.gz", "host: h", "power-of-two", 200, 1, 199, 1024, 2048, 350.5, 20.25, 0, 0, new Gaps(1, 2, 3, 4));
+            "a.csv.gz",
+            "host: h",
+            "power-of-two",
+            200,
+            1,
+            199,
+            1024,
+            2048,
+            50,
+            350.5,
+            20.25,
+            0,
+            0,
+            new Gaps(1, 2, 3, 4));
 
     @TempDir
     private Path directory;
@@ -27,7 +40,8 @@ class ResultFileTest {
 
         String line = "{\"trace\":\"a.csv.gz\",\"device\":\"host: h\",\"policy\":\"power-of-two\",\"requests\":200,"
                 + "\"nativeAllocations\":1,\"hits\":199,\"peakLiveBytes\":1024,\"peakFootprintBytes\":2048,"
-                + "\"directNanosPerRequest\":350.5,\"pooledNanosPerRequest\":20.25,\"overlaps\":0,\"leaks\":0,"
+                + "\"directRequests\":50,\"directNanosPerRequest\":350.5,\"pooledNanosPerRequest\":20.25,"
+                + "\"overlaps\":0,\"leaks\":0,"
                 + "\"gaps\":{\"unknownFrees\":1,\"missingFrees\":2,\"tornEnds\":3,\"appendedLogs\":4}}\n";
         assertThat(json).hasContent(line + line);
         assertThat(directory).isDirectoryNotContaining(file -> !file.equals(json));

@@ -18,6 +18,7 @@ class ResultTableTest {
                 39_950,
                 3 << 19,
                 3 << 20,
+                4_096,
                 3_500.04,
                 33.26,
                 0,
@@ -54,8 +55,8 @@ class ResultTableTest {
 
     @Test
     void hasNoRatiosForATraceWithoutRequests() {
-        String table = ResultTable.of(
-                List.of(new ReplayResult("a.csv.gz", "host: h", "power-of-two", 0, 0, 0, 0, 0, 0, 0, 0, 0, Gaps.NONE)));
+        String table = ResultTable.of(List.of(
+                new ReplayResult("a.csv.gz", "host: h", "power-of-two", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, Gaps.NONE)));
 
         assertThat(cells(table.lines().toList().get(3)))
                 .containsExactly(
