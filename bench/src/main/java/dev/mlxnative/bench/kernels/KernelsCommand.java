@@ -2,26 +2,21 @@ package dev.mlxnative.bench.kernels;
 
 import dev.mlxnative.MlxCompileOptions;
 import dev.mlxnative.MlxDevice;
-import dev.mlxnative.MlxException;
 import dev.mlxnative.bench.replay.CommandFailure;
+import dev.mlxnative.bench.replay.Program;
 import dev.mlxnative.bench.replay.Progress;
 import dev.mlxnative.bench.replay.ResultFile;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** The command {@code kernels}: its options, the file that it writes, and its exit code. */
 @Command(
@@ -34,12 +29,9 @@ import picocli.CommandLine.Spec;
             "1:a file or a kernel does not compile, or a check failed or was not found",
             "2:wrong usage, or a folder that cannot be read"
         })
-public final class KernelsCommand implements Callable<Integer> {
+public final class KernelsCommand extends Program {
 
     private static final String DEFAULT_SAMPLE = "20";
-
-    @Spec
-    private CommandSpec spec = CommandSpec.create();
 
     @Parameters(paramLabel = "FOLDER", arity = "1..*", description = "Folders with .metal files, at any depth.")
     private List<Path> folders = new ArrayList<>();
@@ -84,33 +76,18 @@ public final class KernelsCommand implements Callable<Integer> {
             description = "Write the results to this file too, one JSON object a line.")
     private @Nullable Path json;
 
-    @Option(
-            names = {"-h", "--help"},
-            usageHelp = true,
-            description = "Show this help and exit.")
-    private boolean help;
-
     public static void main(String[] args) {
-        System.exit(commandLine().execute(args));
-    }
-
-    static CommandLine commandLine() {
-        return new CommandLine(new KernelsCommand()).setExecutionExceptionHandler(CommandFailure::handle);
+        System.exit(new KernelsCommand().commandLine().execute(args));
     }
 
     @Override
     public Integer call() throws CommandFailure {
-        if (sampleSize < 0) {
-            throw new ParameterException(
-                    spec.commandLine(), "Invalid value for option '--kernels': " + sampleSize + " is below 0");
-        }
+        require(sampleSize >= 0, "--kernels", sampleSize);
         try (ResultFile file = json == null ? null : ResultFile.open(json);
                 MlxDevice device = MlxDevice.open()) {
             return check ? check(device, file) : compile(device, file);
         } catch (IOException e) {
             throw new CommandFailure(String.valueOf(e.getMessage()), CommandLine.ExitCode.USAGE, e);
-        } catch (MlxException e) {
-            throw new CommandFailure(String.valueOf(e.getMessage()), CommandLine.ExitCode.SOFTWARE, e);
         }
     }
 
@@ -174,8 +151,7 @@ public final class KernelsCommand implements Callable<Integer> {
             try {
                 options = options.define(macro.getKey(), macro.getValue());
             } catch (IllegalArgumentException e) {
-                throw new ParameterException(
-                        spec.commandLine(), "Invalid value for option '--define': " + e.getMessage());
+                throw wrongUsage("Invalid value for option '--define': " + e.getMessage());
             }
         }
         return options;
@@ -185,13 +161,5 @@ public final class KernelsCommand implements Callable<Integer> {
         out().flush();
         err().flush();
         return failed ? CommandLine.ExitCode.SOFTWARE : CommandLine.ExitCode.OK;
-    }
-
-    private PrintWriter out() {
-        return spec.commandLine().getOut();
-    }
-
-    private PrintWriter err() {
-        return spec.commandLine().getErr();
     }
 }

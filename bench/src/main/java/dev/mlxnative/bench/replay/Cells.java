@@ -3,6 +3,7 @@ package dev.mlxnative.bench.replay;
 import com.github.freva.asciitable.Column;
 import com.github.freva.asciitable.ColumnData;
 import com.github.freva.asciitable.HorizontalAlign;
+import dev.mlxnative.MlxDevice;
 import java.util.Locale;
 import java.util.function.Function;
 
@@ -18,6 +19,12 @@ public final class Cells {
                 .headerAlign(HorizontalAlign.RIGHT)
                 .dataAlign(HorizontalAlign.RIGHT)
                 .with(cell);
+    }
+
+    /** The backend of a device, and its name. */
+    public static String device(MlxDevice device) {
+        return device.backend().name().toLowerCase(Locale.ROOT) + ": "
+                + device.info().name();
     }
 
     public static String count(long value) {

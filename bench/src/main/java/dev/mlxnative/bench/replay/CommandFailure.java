@@ -1,6 +1,8 @@
 package dev.mlxnative.bench.replay;
 
+import dev.mlxnative.MlxException;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
@@ -25,15 +27,19 @@ public final class CommandFailure extends Exception {
         this(file + ": " + reason(cause), CommandLine.ExitCode.USAGE, cause);
     }
 
-    /** Prints the message of a failure and returns its exit code; a handler for picocli. */
+    /**
+     * Prints the message of a failure, or of what the device refuses, and returns the exit code; a handler for picocli.
+     */
     public static int handle(Exception exception, CommandLine command, CommandLine.ParseResult result)
             throws Exception {
-        if (exception instanceof CommandFailure failure) {
-            command.getErr().println(failure.getMessage());
-            command.getErr().flush();
-            return failure.exitCode;
-        }
-        throw exception;
+        int exitCode = switch (exception) {
+            case CommandFailure failure -> failure.exitCode;
+            case MlxException refused -> CommandLine.ExitCode.SOFTWARE;
+            default -> throw exception;
+        };
+        command.getErr().println(exception.getMessage());
+        command.getErr().flush();
+        return exitCode;
     }
 
     private static String reason(IOException e) {
@@ -42,6 +48,9 @@ public final class CommandFailure extends Exception {
         }
         if (e instanceof AccessDeniedException) {
             return "access denied";
+        }
+        if (e instanceof CharacterCodingException) {
+            return "is not text in UTF-8";
         }
         String reason = e instanceof FileSystemException failure ? failure.getReason() : e.getMessage();
         return reason != null ? reason : e.toString();

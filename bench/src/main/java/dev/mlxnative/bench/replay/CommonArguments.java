@@ -10,17 +10,11 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** The arguments that all commands have: the traces to replay, and help. */
+/** The arguments of commands that replay traces: which, and how they are read. */
 public final class CommonArguments {
 
     @Spec(Spec.Target.MIXEE)
     private CommandSpec command = CommandSpec.create();
-
-    @Option(
-            names = {"-h", "--help"},
-            usageHelp = true,
-            description = "Show this help and exit.")
-    private boolean help;
 
     @Parameters(
             paramLabel = "TRACE",

@@ -2,20 +2,15 @@ package dev.mlxnative.bench.replay;
 
 import dev.mlxnative.MlxDevice;
 import dev.mlxnative.MlxException;
-import java.io.IOException;
-import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** The command {@code replay}: its options, the files that it writes, and its exit code. */
 @Command(
@@ -27,12 +22,9 @@ import picocli.CommandLine.Spec;
             "1:buffers overlapped or leaked, or the device failed",
             "2:wrong usage, or a trace that is malformed or cannot be read"
         })
-public final class ReplayCommand implements Callable<Integer> {
+public final class ReplayCommand extends Program {
 
     private static final String ALL = "all";
-
-    @Spec
-    private CommandSpec spec = CommandSpec.create();
 
     @Option(
             names = "--json",
@@ -64,11 +56,7 @@ public final class ReplayCommand implements Callable<Integer> {
     private CommonArguments common = new CommonArguments();
 
     public static void main(String[] args) {
-        System.exit(commandLine().execute(args));
-    }
-
-    static CommandLine commandLine() {
-        return new CommandLine(new ReplayCommand()).setExecutionExceptionHandler(CommandFailure::handle);
+        System.exit(new ReplayCommand().commandLine().execute(args));
     }
 
     @Override
@@ -77,8 +65,8 @@ public final class ReplayCommand implements Callable<Integer> {
     }
 
     private List<ReplayResult> replay(List<Trace> traces) throws CommandFailure {
-        try (var jsonFile = open(json);
-                var reportFile = open(report)) {
+        try (var jsonFile = json == null ? null : ResultFile.open(json);
+                var reportFile = report == null ? null : ResultFile.open(report)) {
             var page = new Report();
             List<ReplayResult> results = replay(traces, reportFile == null ? null : page);
             if (jsonFile != null) {
@@ -88,26 +76,13 @@ public final class ReplayCommand implements Callable<Integer> {
                 page.write(reportFile);
             }
             return results;
-        } catch (IOException e) {
-            throw new CommandFailure(json == null ? report : json, e);
-        }
-    }
-
-    private static @Nullable ResultFile open(@Nullable Path file) throws CommandFailure {
-        if (file == null) {
-            return null;
-        }
-        try {
-            return ResultFile.open(file);
-        } catch (IOException e) {
-            throw new CommandFailure(file, e);
         }
     }
 
     private List<ReplayResult> replay(List<Trace> traces, @Nullable Report page) throws CommandFailure {
         var results = new ArrayList<ReplayResult>();
         List<Policy> chosen = chosenPolicies();
-        try (var device = openDevice()) {
+        try (var device = MlxDevice.open()) {
             var replayer = new Replayer(device, chosen, !whole);
             long total = traces.stream().mapToLong(replayer::progressOf).sum();
             try (var progress = Progress.of("replay", total)) {
@@ -145,17 +120,9 @@ public final class ReplayCommand implements Callable<Integer> {
                 .filter(policy -> ALL.equals(name) || policy.label().equals(name))
                 .toList();
         if (named.isEmpty()) {
-            throw new CommandLine.ParameterException(spec.commandLine(), "there is no policy '" + name + "'");
+            throw wrongUsage("there is no policy '" + name + "'");
         }
         return named.stream();
-    }
-
-    private static MlxDevice openDevice() throws CommandFailure {
-        try {
-            return MlxDevice.open();
-        } catch (MlxException e) {
-            throw new CommandFailure(String.valueOf(e.getMessage()), CommandLine.ExitCode.SOFTWARE, e);
-        }
     }
 
     /**
@@ -179,13 +146,5 @@ public final class ReplayCommand implements Callable<Integer> {
         }
         err().flush();
         return exitCode;
-    }
-
-    private PrintWriter out() {
-        return spec.commandLine().getOut();
-    }
-
-    private PrintWriter err() {
-        return spec.commandLine().getErr();
     }
 }

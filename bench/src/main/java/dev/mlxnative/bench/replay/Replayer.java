@@ -5,7 +5,6 @@ import dev.mlxnative.MlxDevice;
 import dev.mlxnative.PoolStats;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import java.util.stream.LongStream;
@@ -92,8 +91,7 @@ final class Replayer {
         for (int i = 0; i < policies.size(); i++) {
             results.add(new ReplayResult(
                     trace.name(),
-                    device.backend().name().toLowerCase(Locale.ROOT) + ": "
-                            + device.info().name(),
+                    Cells.device(device),
                     policies.get(i).label(),
                     trace.requests(),
                     stats.get(i).nativeAllocations(),

@@ -60,7 +60,7 @@ final class Report {
     }
 
     /** Writes the page to a file that the caller opened before the replay. */
-    void write(ResultFile file) throws IOException {
+    void write(ResultFile file) throws CommandFailure {
         String device = sections.isEmpty()
                 ? ""
                 : sections.getFirst().results().getFirst().device();

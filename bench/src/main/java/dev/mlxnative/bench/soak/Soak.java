@@ -7,6 +7,7 @@ import dev.mlxnative.MlxBufferPool;
 import dev.mlxnative.MlxDevice;
 import dev.mlxnative.NativeFaults;
 import dev.mlxnative.PoolStats;
+import dev.mlxnative.bench.replay.Cells;
 import dev.mlxnative.bench.replay.Progress;
 import dev.mlxnative.bench.replay.Trace;
 import java.time.Duration;
@@ -239,8 +240,7 @@ final class Soak {
         long operations = tally.begun + tally.ended;
         double seconds = nanos / 1e9;
         return new SoakResult(
-                device.backend().name().toLowerCase(Locale.ROOT) + ": "
-                        + device.info().name(),
+                Cells.device(device),
                 settings.seed(),
                 settings.threads(),
                 settings.faults(),

@@ -6,11 +6,10 @@ import dev.mlxnative.MlxDevice;
 import dev.mlxnative.MlxException;
 import dev.mlxnative.bench.replay.CommandFailure;
 import dev.mlxnative.bench.replay.CommonArguments;
+import dev.mlxnative.bench.replay.Program;
 import dev.mlxnative.bench.replay.Progress;
 import dev.mlxnative.bench.replay.ResultFile;
 import dev.mlxnative.bench.replay.Trace;
-import java.io.IOException;
-import java.io.PrintWriter;
 import java.lang.foreign.SymbolLookup;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -18,17 +17,13 @@ import java.time.format.DateTimeParseException;
 import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
-import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 
 /** The command {@code soak}: its options, the file that it writes, and its exit code. */
@@ -43,14 +38,11 @@ import picocli.CommandLine.TypeConversionException;
             "1:something was lost, overlapped, grew or was above its limit; standard error says what",
             "2:wrong usage, a trace that is malformed or cannot be read, or no compiler of kernels"
         })
-public final class SoakCommand implements Callable<Integer> {
+public final class SoakCommand extends Program {
 
     private static final Duration DEFAULT_DURATION = Duration.ofMinutes(2);
 
     private static final long MEBIBYTE = 1 << 20;
-
-    @Spec
-    private CommandSpec spec = CommandSpec.create();
 
     @ArgGroup
     private Length length = new Length();
@@ -129,13 +121,7 @@ public final class SoakCommand implements Callable<Integer> {
     private CommonArguments common = new CommonArguments();
 
     public static void main(String[] args) {
-        System.exit(commandLine().execute(args));
-    }
-
-    static CommandLine commandLine() {
-        return new CommandLine(new SoakCommand())
-                .setCaseInsensitiveEnumValuesAllowed(true)
-                .setExecutionExceptionHandler(CommandFailure::handle);
+        System.exit(new SoakCommand().commandLine().execute(args));
     }
 
     @Override
@@ -146,7 +132,13 @@ public final class SoakCommand implements Callable<Integer> {
         if (traces.isEmpty()) {
             throw new CommandFailure("no trace has a request", CommandLine.ExitCode.USAGE, null);
         }
-        return json == null ? report(soak(traces, settings)) : soak(traces, settings, json);
+        try (ResultFile file = json == null ? null : ResultFile.open(json)) {
+            SoakResult result = soak(traces, settings);
+            if (file != null) {
+                file.write(List.of(result));
+            }
+            return report(result);
+        }
     }
 
     private SoakSettings settings() {
@@ -173,22 +165,6 @@ public final class SoakCommand implements Callable<Integer> {
                 growthLimit * MEBIBYTE);
     }
 
-    private void require(boolean valid, String option, @Nullable Object value) {
-        if (!valid) {
-            throw new ParameterException(spec.commandLine(), "Invalid value for option '" + option + "': " + value);
-        }
-    }
-
-    private int soak(List<Trace> traces, SoakSettings settings, Path json) throws CommandFailure {
-        try (var file = ResultFile.open(json)) {
-            SoakResult result = soak(traces, settings);
-            file.write(List.of(result));
-            return report(result);
-        } catch (IOException e) {
-            throw new CommandFailure(json, e);
-        }
-    }
-
     private SoakResult soak(List<Trace> traces, SoakSettings settings) throws CommandFailure {
         long total =
                 settings.operations() == Long.MAX_VALUE ? settings.duration().toMillis() : settings.operations();
@@ -200,8 +176,6 @@ public final class SoakCommand implements Callable<Integer> {
             soak.notes().forEach(err()::println);
             soak.errors().all().stream().limit(1).forEach(error -> error.printStackTrace(err()));
             return result;
-        } catch (MlxException e) {
-            throw new CommandFailure(String.valueOf(e.getMessage()), CommandLine.ExitCode.SOFTWARE, e);
         }
     }
 
@@ -243,14 +217,6 @@ public final class SoakCommand implements Callable<Integer> {
         result.failures().forEach(err()::println);
         err().flush();
         return result.failures().isEmpty() ? CommandLine.ExitCode.OK : CommandLine.ExitCode.SOFTWARE;
-    }
-
-    private PrintWriter out() {
-        return spec.commandLine().getOut();
-    }
-
-    private PrintWriter err() {
-        return spec.commandLine().getErr();
     }
 
     /** Converts durations in ISO 8601, with or without the prefix {@code PT}. */

@@ -144,13 +144,14 @@ class KernelsCommandTest {
         assertThat(err.toString())
                 .contains("no file *.metal matches *")
                 .contains("none: no such file or directory")
-                .contains("Invalid value for option '--kernels': -1 is below 0")
+                .contains("Invalid value for option '--kernels': -1")
                 .contains("no check matches unknown")
                 .contains("Missing required parameter");
     }
 
     private int execute(String... arguments) {
-        return KernelsCommand.commandLine()
+        return new KernelsCommand()
+                .commandLine()
                 .setOut(new PrintWriter(out, true))
                 .setErr(new PrintWriter(err, true))
                 .execute(arguments);

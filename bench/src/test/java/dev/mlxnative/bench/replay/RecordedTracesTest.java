@@ -48,7 +48,7 @@ class RecordedTracesTest {
     static List<Path> traces() throws IOException {
         try (Stream<Path> files = Files.list(Path.of("bench", "traces"))) {
             List<Path> traces = files.sorted().toList();
-            assertThat(traces).hasSizeGreaterThanOrEqualTo(4);
+            assertThat(traces).hasSizeGreaterThanOrEqualTo(5);
             return traces;
         }
     }
@@ -126,6 +126,7 @@ class RecordedTracesTest {
     @CsvSource({
         "gpt2-medium-prefill128-decode64.csv.gz, 2.22, 0.996",
         "llama-3.2-1b-prefill512-decode48.csv.gz, 2.05, 0.996",
+        "minilm-l6-sentences.csv.gz, 1.46, 0.978",
         "moe-8x-prefill256-decode32.csv.gz, 2.04, 0.994",
         "vit-base-images.csv.gz, 3.86, 0.994"
     })

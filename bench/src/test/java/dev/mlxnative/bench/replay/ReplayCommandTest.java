@@ -13,7 +13,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.api.parallel.ResourceLock;
 import org.junit.jupiter.api.parallel.Resources;
-import picocli.CommandLine;
 import tools.jackson.databind.json.JsonMapper;
 
 /** Tests the command {@code replay} from its arguments to its exit code, on the real device and pool. */
@@ -232,7 +231,7 @@ class ReplayCommandTest {
     @Test
     void printsTheNamesOfTracesThatShowedAFaultAfterTheTable() {
         var command = new ReplayCommand();
-        new CommandLine(command).setOut(new PrintWriter(out)).setErr(new PrintWriter(err));
+        command.commandLine().setOut(new PrintWriter(out)).setErr(new PrintWriter(err));
 
         assertThat(command.report(List.of(result("sound", 0, 0), result("overlapping", 2, 0), result("leaky", 0, 3))))
                 .isEqualTo(1);
@@ -257,7 +256,8 @@ class ReplayCommandTest {
     }
 
     private int execute(String... args) {
-        return ReplayCommand.commandLine()
+        return new ReplayCommand()
+                .commandLine()
                 .setOut(new PrintWriter(out))
                 .setErr(new PrintWriter(err))
                 .execute(args);

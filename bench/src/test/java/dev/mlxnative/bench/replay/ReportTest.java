@@ -50,7 +50,7 @@ class ReportTest {
     private ChromeDriver browser;
 
     @BeforeAll
-    void open(@TempDir Path directory) throws IOException {
+    void open(@TempDir Path directory) throws IOException, CommandFailure {
         // Selenium warns if it has no classes for the browser's version of the DevTools protocol. The tests use none.
         SELENIUM_LOG.setLevel(Level.SEVERE);
         Path driver = require("chromedriver");
@@ -105,7 +105,7 @@ class ReportTest {
         return abort(missing);
     }
 
-    private void write(Path page) throws IOException {
+    private void write(Path page) throws IOException, CommandFailure {
         Trace recorded = TraceReader.read(Path.of("bench", "traces", "vit-base-images.csv.gz"));
         var tiny = Trace.builder(HOSTILE);
         tiny.free(tiny.allocate(1000), 1000);

@@ -3,9 +3,7 @@ package dev.mlxnative.bench.replay;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -33,7 +31,7 @@ class ResultFileTest {
     private Path directory;
 
     @Test
-    void writesOneObjectALineWithTheFieldsInOrder() throws IOException {
+    void writesOneObjectALineWithTheFieldsInOrder() throws Exception {
         Path json = directory.resolve("results.jsonl");
 
         try (var file = ResultFile.open(json)) {
@@ -50,7 +48,7 @@ class ResultFileTest {
     }
 
     @Test
-    void replacesAnEarlierFile() throws IOException {
+    void replacesAnEarlierFile() throws Exception {
         Path json = Files.writeString(directory.resolve("results.jsonl"), "old\n".repeat(1_000));
 
         try (var file = ResultFile.open(json)) {
@@ -61,7 +59,7 @@ class ResultFileTest {
     }
 
     @Test
-    void removesTheDraftAndKeepsAnEarlierFileIfItIsNotCompleted() throws IOException {
+    void removesTheDraftAndKeepsAnEarlierFileIfItIsNotCompleted() throws Exception {
         Path json = Files.writeString(directory.resolve("results.jsonl"), "old\n");
 
         ResultFile.open(json).close();
@@ -71,7 +69,7 @@ class ResultFileTest {
     }
 
     @Test
-    void writesThroughALinkAndKeepsIt() throws IOException {
+    void writesThroughALinkAndKeepsIt() throws Exception {
         Path json = Files.writeString(directory.resolve("results.jsonl"), "old\n");
         Path link = Files.createSymbolicLink(directory.resolve("latest.jsonl"), json);
 
@@ -85,7 +83,10 @@ class ResultFileTest {
 
     @Test
     void failsOnOpenIfTheDirectoryIsMissing() {
-        assertThatThrownBy(() -> ResultFile.open(directory.resolve("missing").resolve("results.jsonl")))
-                .isInstanceOf(NoSuchFileException.class);
+        Path json = directory.resolve("missing").resolve("results.jsonl");
+
+        assertThatThrownBy(() -> ResultFile.open(json))
+                .isInstanceOf(CommandFailure.class)
+                .hasMessage(json + ": no such file or directory");
     }
 }

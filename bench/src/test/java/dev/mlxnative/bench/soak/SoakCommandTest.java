@@ -214,7 +214,8 @@ class SoakCommandTest {
     }
 
     private int execute(String... args) {
-        return SoakCommand.commandLine()
+        return new SoakCommand()
+                .commandLine()
                 .setOut(new PrintWriter(out))
                 .setErr(new PrintWriter(err))
                 .execute(args);

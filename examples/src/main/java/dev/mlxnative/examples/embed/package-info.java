@@ -1,0 +1,10 @@
+/**
+ * The command {@code embed}: sentences to embeddings, and how alike they are.
+ *
+ * <p>{@link dev.mlxnative.examples.embed.EmbedCommand} is the main class. The package uses the public API of the
+ * library only.
+ */
+@NullMarked
+package dev.mlxnative.examples.embed;
+
+import org.jspecify.annotations.NullMarked;
