@@ -137,7 +137,8 @@ class MiniLmTest {
     /** Batches of other sizes find memory of the batches before them. */
     @Test
     void fromTheSecondBatchOnMemoryIsReused() throws Exception {
-        try (MlxBufferPool own = MlxBufferPool.builder(device).sizing(Sizing.COMPACT).build()) {
+        try (MlxBufferPool own =
+                MlxBufferPool.builder(device).sizing(Sizing.COMPACT).build()) {
             MiniLm closed;
             try (MiniLm fresh = MiniLm.load(device, own, Precision.F32)) {
                 fresh.embed(List.of(CAT, FELINE, RATES, "word ".repeat(20)));
