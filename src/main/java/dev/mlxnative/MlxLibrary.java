@@ -41,7 +41,8 @@ public final class MlxLibrary implements AutoCloseable {
      * A kernel, for the caller to close.
      *
      * @throws IllegalArgumentException if there is no kernel of the name; the message has the nearest names
-     * @throws CompilationException if the compiler refuses the kernel, as when a constant that it needs has no value
+     * @throws CompilationException if the compiler refuses the kernel. Metal does so if a constant that it needs has no
+     *     value; on host memory such a constant is 0
      * @throws MlxException if the device has no memory left
      * @throws IllegalStateException if the library is closed
      */
