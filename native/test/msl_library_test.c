@@ -182,9 +182,22 @@ static float half_value(uint16_t bits) {
     return (bits & 0x8000) != 0 ? -magnitude : magnitude;
 }
 
+/* How many of these floats, one for each half, are wrong. */
+static int wrong_floats(const float *wide) {
+    int wrong = 0;
+    for (int i = 0; i < 65536; i++) {
+        float expected = half_value((uint16_t)i);
+        wrong += isnan(expected) ? !isnan(wide[i]) : wide[i] != expected || signbit(wide[i]) != signbit(expected);
+    }
+    return wrong;
+}
+
 /* The kernel has its own conversions. Each half becomes the right float, and that float the same half again. */
 static void test_half(void) {
     static const char source[] =
+        "kernel void convert4(device float4* wide, device const half4* bits [[buffer(2)]], constant int& n [[buffer(3)]]) {\n"
+        "  for (int i = 0; i < n / 4; i++) { wide[i] = float4(bits[i]); }\n"
+        "}\n"
         "kernel void convert(device float* wide, device half* narrow, device const ushort* bits, constant int& n) {\n"
         "  for (int i = 0; i < n; i++) { wide[i] = float(((device const half*)bits)[i]); narrow[i] = half(wide[i]); }\n"
         "}\n"
@@ -200,8 +213,11 @@ static void test_half(void) {
     }
     struct msl_library *library = library_of(source, &safe);
     struct msl_kernel *convert = kernel_of(library, "convert");
+    struct msl_kernel *convert4 = kernel_of(library, "convert4");
     struct msl_kernel *round = kernel_of(library, "round");
-    REQUIRE(convert != NULL && round != NULL);
+    REQUIRE(convert != NULL && convert4 != NULL && round != NULL);
+    run_group(convert4, (void *[4]){wide, NULL, bits, &n}, NULL);
+    CHECK(wrong_floats(wide) == 0);
     run_group(convert, (void *[4]){wide, narrow, bits, &n}, NULL);
     int wrong = 0;
     for (int i = 0; i < n; i++) {
@@ -227,6 +243,7 @@ static void test_half(void) {
     CHECK(wrong == 0);
     msl_library_release(library);
     msl_kernel_release(convert);
+    msl_kernel_release(convert4);
     msl_kernel_release(round);
 }
 

@@ -8,6 +8,25 @@ namespace metal {
 
 namespace msl_cpu {
 
+// An element of another type as a T.
+template <typename T, typename U>
+MSL_INLINE constexpr T converted(U element) {
+    return static_cast<T>(element);
+}
+
+#if defined(__x86_64__) && !defined(__F16C__)
+// Without an instruction for it, the compiler calls a function for each half. These operations it does for four at once.
+// A float has the same bits as a half, 13 places higher and with an exponent that is 112 larger.
+template <>
+MSL_INLINE constexpr float converted(half element) {
+    unsigned bits = __builtin_bit_cast(unsigned short, element);
+    unsigned magnitude = (bits & 0x7FFF) << 13;
+    unsigned special = (bits & 0x7C00) == 0x7C00 ? 0x7F800000 : 0;
+    unsigned scaled = __builtin_bit_cast(unsigned, __builtin_bit_cast(float, magnitude) * 0x1p112f);
+    return __builtin_bit_cast(float, (bits & 0x8000) << 16 | special | scaled);
+}
+#endif
+
 // The components of a vector. Native is the compiler's own vector, which gives size and alignment, or T if there is to
 // be no padding.
 template <typename T, int N, typename Native>
@@ -105,7 +124,7 @@ struct vec : msl_cpu::padded_storage<T, N> {
     template <typename U, typename = enable_if_t<!is_same_v<U, T>>>
     MSL_INLINE constexpr explicit vec(const vec<U, N> &other) : storage{} {
         for (int i = 0; i < N; i++) {
-            this->components[i] = static_cast<T>(other.components[i]);
+            this->components[i] = msl_cpu::converted<T>(other.components[i]);
         }
     }
 

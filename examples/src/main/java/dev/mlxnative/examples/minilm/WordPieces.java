@@ -40,11 +40,21 @@ final class WordPieces implements AutoCloseable {
         }
     }
 
+    /**
+     * The tokens of a batch.
+     *
+     * @throws NullPointerException if a sentence is null
+     * @throws IllegalStateException if the tokenizer is closed
+     */
     Tokens split(List<String> sentences) {
         List<long[]> ids = new ArrayList<>();
         int[] starts = new int[sentences.size() + 1];
         for (int i = 0; i < sentences.size(); i++) {
-            long[] sentence = tokenizer.encode(sentences.get(i)).getIds();
+            String text = sentences.get(i);
+            if (text == null) {
+                throw new NullPointerException("sentence " + i + " is null");
+            }
+            long[] sentence = tokenizer.encode(text).getIds();
             ids.add(sentence);
             starts[i + 1] = starts[i] + sentence.length;
         }

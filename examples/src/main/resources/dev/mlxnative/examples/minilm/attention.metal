@@ -20,9 +20,9 @@ static_assert(HEAD * HEADS * 4 == HIDDEN, "a head has a multiple of 4 numbers");
 // The softmax is computed in one pass over the keys. `weighted` and `total` are sums of exp(score - highest), where
 // `highest` is the highest score so far. When it rises, both are scaled down. So no score is stored.
 //
-// Cost, with L tokens in the sentence: 4 * L * HIDDEN flops a token, and 2 * HIDDEN numbers of keys and values from the
-// cache, which neighbouring threads share because they have the same sentence. With 256 tokens a layer has 0.4 Mflops a
-// token, a ninth of its matrix products.
+// Cost, with L tokens in the sentence: 4 * L * HIDDEN flops a token. Keys and values are 2 * L * HIDDEN numbers, which
+// stay in the cache: neighbouring threads have the same sentence and head, and read them from the same addresses. With
+// 256 tokens that is 0.4 Mflop a token and layer, a ninth of the matrix products.
 //
 // A better one would start at sentences of some hundred tokens: a threadgroup would stage keys and values in threadgroup
 // memory, and multiply tiles with simdgroup_matrix.

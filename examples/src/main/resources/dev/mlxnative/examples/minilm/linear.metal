@@ -34,8 +34,8 @@ static float4 gelu(float4 x) {
 //
 // Cost, with R rows, K inner and C columns: 2 * R * K * C flops. The weights, K * C numbers, come from memory once, if
 // the cache keeps them for the R / ROWS groups of rows. With the 2.6 Tflop/s and 68 GB/s of an M1, computing takes
-// longer than reading the weights from some 80 tokens (float) or 40 tokens (half) on; the six layers have 21 Mflops a
-// token, which are 8 µs at that rate.
+// longer than reading the weights from some 80 tokens (float) or 40 tokens (half) on; the six layers have 21 Mflop a
+// token, which take 8 µs at that rate.
 //
 // A better one would start with simdgroup_matrix, which multiplies 8 x 8 tiles. For few tokens, where threads are fewer
 // than the GPU has lanes, it would split the sum over K among threadgroups.
