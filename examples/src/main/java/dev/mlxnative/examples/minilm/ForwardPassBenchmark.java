@@ -26,7 +26,7 @@ import org.openjdk.jmh.annotations.Warmup;
  *
  * <pre>mvn -q -B test-compile exec:exec@jmh -Djmh.args="ForwardPassBenchmark -prof gc"</pre>
  *
- * <p>A pass leases its inputs and outputs and 43 buffers of scratch memory, encodes 45 dispatches, commits them, and
+ * <p>A pass leases its inputs and outputs and 43 buffers of scratch memory, encodes 44 dispatches, commits them, and
  * ends the leases. No kernel runs meanwhile: a command buffer before the pass waits for an event, and the event is
  * signalled, and the pass awaited, between the measured calls. The tokens are those of a short sentence; their number
  * changes the time of the kernels alone.
