@@ -8,10 +8,11 @@ import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
 
 /**
- * A kernel that is about to be dispatched: bind every argument, then dispatch. {@link MlxCommandBuffer#kernel} begins
- * the same object anew each time, unless another thread calls it: a call belongs to the thread that began it. Bindings
- * do not outlast a dispatch. An argument that is bound again has the last value. A call that is not dispatched has no
- * effect, but its buffers are in flight. A call with five arguments takes some 100 nanoseconds, and makes no garbage.
+ * A kernel that is about to be dispatched: bind the arguments that it uses, then dispatch.
+ * {@link MlxCommandBuffer#kernel} begins the same object anew each time, unless another thread calls it: a call belongs
+ * to the thread that began it. Bindings do not outlast a dispatch. An argument that is bound again has the last value.
+ * A call that is not dispatched has no effect, but its buffers are in flight. A call with five arguments takes some 100
+ * nanoseconds, and makes no garbage.
  */
 public final class KernelCall {
     private final MlxCommandBuffer owner;
@@ -134,8 +135,8 @@ public final class KernelCall {
      *
      * @throws IllegalArgumentException if there are fewer than 1 or more than 4,294,967,295 threads, or the threadgroup
      *     memory is more than the device's
-     * @throws IllegalStateException if an argument is not bound, this call has ended, or the command buffer is
-     *     committed
+     * @throws IllegalStateException if an argument that the kernel uses is not bound, this call has ended, or the
+     *     command buffer is committed
      */
     public void dispatchThreads(long threads) {
         try {
