@@ -28,8 +28,6 @@ public final class MlxBuffer implements AutoCloseable {
     private final Block block;
     private final long generation;
     private final BufferSpec spec;
-    /** Whether the memory is for the GPU alone. */
-    private final boolean isScratch;
     /** Null unless the buffer is a slice. */
     private final @Nullable View view;
     /** Made when it is first requested. Two threads that do so at once make two equal segments. */
@@ -52,12 +50,7 @@ public final class MlxBuffer implements AutoCloseable {
      */
     MlxBuffer(LeaseOrigin origin, Block block, BufferSpec spec) {
         // Issued last: if this constructor throws, the caller takes back a block without a lease.
-        this(origin, block, spec, null, null, false, block.issue());
-    }
-
-    /** Issues a lease of the first bytes of {@code block}, which is not leased, to commands of the GPU alone. */
-    static MlxBuffer scratch(LeaseOrigin origin, Block block, BufferSpec spec) {
-        return new MlxBuffer(origin, block, spec, null, null, true, block.issue());
+        this(origin, block, spec, null, null, block.issue());
     }
 
     /**
@@ -66,7 +59,7 @@ public final class MlxBuffer implements AutoCloseable {
      * @param segment exactly the bytes that were requested
      */
     MlxBuffer(LeaseOrigin origin, Block block, BufferSpec spec, MemorySegment segment) {
-        this(origin, block, spec, segment, null, false, block.issue());
+        this(origin, block, spec, segment, null, block.issue());
     }
 
     private MlxBuffer(
@@ -75,14 +68,12 @@ public final class MlxBuffer implements AutoCloseable {
             BufferSpec spec,
             @Nullable MemorySegment segment,
             @Nullable View view,
-            boolean isScratch,
             long generation) {
         this.origin = origin;
         this.block = block;
         this.spec = spec;
         this.segment = segment;
         this.view = view;
-        this.isScratch = isScratch;
         this.generation = generation;
     }
 
@@ -128,7 +119,7 @@ public final class MlxBuffer implements AutoCloseable {
      */
     public MemorySegment segment() {
         requireActive();
-        if (isScratch) {
+        if (origin.isScratch()) {
             throw new IllegalStateException(this + " is scratch memory, which is the GPU's alone");
         }
         return activeSegment();
@@ -274,7 +265,7 @@ public final class MlxBuffer implements AutoCloseable {
         }
         requireActive();
         MemorySegment bytes = activeSegment().asSlice(byteOffset, length);
-        return new MlxBuffer(origin, block, part, bytes, new View(this), isScratch, generation);
+        return new MlxBuffer(origin, block, part, bytes, new View(this), generation);
     }
 
     /**

@@ -19,7 +19,7 @@ final class ScratchLeases {
     synchronized MlxBuffer lease(PoolEngine pool, BufferSpec spec, CommandEncoder commands) {
         PooledOrigin from = origin;
         if (from == null) {
-            from = new PooledOrigin(pool, null);
+            from = PooledOrigin.scratch(pool);
             origin = from;
         }
         leases.ensureCapacity(leases.size() + 1);
@@ -27,7 +27,7 @@ final class ScratchLeases {
         Block block = pool.acquireInOrder(spec.memoryBytes(), commands.use(), !commands.isConcurrent());
         MlxBuffer buffer = null;
         try {
-            buffer = MlxBuffer.scratch(from, block, spec);
+            buffer = new MlxBuffer(from, block, spec);
             leases.add(buffer);
             return buffer;
         } finally {

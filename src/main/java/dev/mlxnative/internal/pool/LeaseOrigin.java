@@ -14,6 +14,11 @@ public interface LeaseOrigin {
     /** Whether the memory is of this device. */
     boolean isOf(NativeDevice device);
 
+    /** Whether the memory is scratch memory of a command buffer, which is the GPU's alone. */
+    default boolean isScratch() {
+        return false;
+    }
+
     /** The lifetime of the segments of the lease; null for that of the memory. */
     @Nullable
     Arena arena();

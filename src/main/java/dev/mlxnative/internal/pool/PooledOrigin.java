@@ -12,11 +12,27 @@ import org.jspecify.annotations.Nullable;
 public final class PooledOrigin implements LeaseOrigin {
     private final PoolEngine pool;
     private final @Nullable Arena leaseArena;
+    private final boolean isScratch;
 
     /** An origin of leases of a pool; {@code leaseArena} belongs to a single lease, if it is not null. */
     public PooledOrigin(PoolEngine pool, @Nullable Arena leaseArena) {
+        this(pool, leaseArena, false);
+    }
+
+    private PooledOrigin(PoolEngine pool, @Nullable Arena leaseArena, boolean isScratch) {
         this.pool = pool;
         this.leaseArena = leaseArena;
+        this.isScratch = isScratch;
+    }
+
+    /** An origin of scratch memory. */
+    public static PooledOrigin scratch(PoolEngine pool) {
+        return new PooledOrigin(pool, null, true);
+    }
+
+    @Override
+    public boolean isScratch() {
+        return isScratch;
     }
 
     @Override
