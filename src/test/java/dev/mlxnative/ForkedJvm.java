@@ -13,6 +13,7 @@ import java.util.concurrent.TimeUnit;
 /** The result of a JVM that a test has forked: with its own options and properties, and with its output captured. */
 public record ForkedJvm(int exitStatus, String out, String err) {
     private static final long LIMIT_SECONDS = 120;
+    private static final long DUMP_SECONDS = 20;
 
     /** Runs a class of the test class path. */
     public static ForkedJvm run(List<String> options, Class<?> main, String... arguments) throws Exception {
@@ -44,13 +45,33 @@ public record ForkedJvm(int exitStatus, String out, String err) {
                     .redirectError(err.toFile())
                     .start();
             if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
+                String threads = threadsOf(process);
                 process.destroyForcibly();
-                throw new AssertionError("still running after " + LIMIT_SECONDS + " s: " + command);
+                throw new AssertionError(
+                        "still running after " + LIMIT_SECONDS + " s: " + command + "\n" + read(out) + read(err) + threads);
             }
             return new ForkedJvm(process.exitValue(), read(out), read(err));
         } finally {
             Files.deleteIfExists(out);
             Files.deleteIfExists(err);
+        }
+    }
+
+    /** The stacks of a JVM that does not end. */
+    private static String threadsOf(Process process) throws IOException, InterruptedException {
+        Path stacks = Files.createTempFile("forked-jvm", ".stacks");
+        try {
+            String jstack = Path.of(System.getProperty("java.home"), "bin", "jstack").toString();
+            Process dump = new ProcessBuilder(jstack, Long.toString(process.pid()))
+                    .redirectErrorStream(true)
+                    .redirectOutput(stacks.toFile())
+                    .start();
+            if (!dump.waitFor(DUMP_SECONDS, TimeUnit.SECONDS)) {
+                dump.destroyForcibly();
+            }
+            return read(stacks);
+        } finally {
+            Files.deleteIfExists(stacks);
         }
     }
 

@@ -14,7 +14,7 @@ import java.util.stream.LongStream;
  *
  * <p>Each of these has one pass that checks contents, and then timed passes that only allocate and free. The direct
  * passes of a long trace run a sample of it, because a native allocation and the first access to each of its pages take
- * a thousand times as long as a hit. The pooled passes always run the whole trace.
+ * some two thousand times as long as a hit. The pooled passes always run the whole trace.
  *
  * <p>Every pooled pass creates its own pool, so its time includes the misses of an empty pool. The timed passes of the
  * policies take turns, so that other load of the machine affects all policies alike.

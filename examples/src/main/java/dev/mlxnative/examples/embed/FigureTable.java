@@ -46,7 +46,7 @@ final class FigureTable {
                 count("native allocations", last.nativeAllocations()),
                 bytes("peak live", last.peakActiveBytes()),
                 bytes("peak footprint", last.peakFootprintBytes()),
-                bytes("peak parked", figures.parkedBytes()),
+                bytes("parked after a submit", figures.parkedBytes()),
                 bytes("peak scratch of a batch", figures.scratchBytes()));
     }
 

@@ -67,7 +67,9 @@ final class Kernels implements AutoCloseable {
                 .define("REAL", precision.metalName())
                 .define("HIDDEN", Integer.toString(MiniLm.DIMENSIONS))
                 .define("HEADS", Integer.toString(Weights.HEADS))
-                .define("EPSILON", "1e-12f");
+                .define("EPSILON", "1e-12f")
+                .define("LANES", Integer.toString(LANES))
+                .define("ROWS", Integer.toString(LINEAR_ROWS));
         return new Kernels(device, options);
     }
 

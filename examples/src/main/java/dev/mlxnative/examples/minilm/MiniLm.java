@@ -1,5 +1,6 @@
 package dev.mlxnative.examples.minilm;
 
+import dev.mlxnative.CommandBufferException;
 import dev.mlxnative.DType;
 import dev.mlxnative.MlxBuffer;
 import dev.mlxnative.MlxBufferPool;
@@ -22,7 +23,7 @@ import java.util.function.Consumer;
  *
  * <p>The application owns the device and the pool, and may share both with other models. The model has one queue, which
  * all threads share: the GPU runs one batch after the other anyway, and the next batch then gets the scratch memory of
- * the one before it. Thread-safe.
+ * the one before it. Thread-safe, except that no thread may begin a batch while another one closes the model.
  */
 public final class MiniLm implements AutoCloseable {
     /** The numbers of an embedding. */
@@ -89,7 +90,7 @@ public final class MiniLm implements AutoCloseable {
 
     /**
      * Reads weights and vocabulary from the class path, copies the weights to memory of the pool, and compiles the
-     * kernels, which takes a second or two.
+     * kernels, which takes seconds on a CPU, unless {@code mlx.kernelCache} keeps them.
      *
      * @param pool the memory of weights, inputs, outputs and scratch; open until the model is closed
      * @throws MlxException if the kernels cannot be compiled or run, or there is no memory
@@ -106,6 +107,10 @@ public final class MiniLm implements AutoCloseable {
      * The embeddings of a batch of sentences, in their order: {@link #submit} and {@link EmbeddingBatch#await}.
      *
      * @throws InterruptedException if the thread is interrupted
+     * @throws CommandBufferException if the GPU could not complete the batch
+     * @throws MlxException if there is no memory
+     * @throws NullPointerException if a sentence is null
+     * @throws IllegalStateException if the model is closed, or 1,024 batches are in flight
      */
     public List<Embedding> embed(List<String> sentences) throws InterruptedException {
         try (EmbeddingBatch batch = submit(sentences)) {
@@ -117,8 +122,9 @@ public final class MiniLm implements AutoCloseable {
      * Begins a batch of sentences, and returns while the GPU computes. Sentences of more than {@link #MAX_TOKENS}
      * tokens are cut. Several batches may be in flight; they share their scratch memory.
      *
+     * @throws MlxException if there is no memory
      * @throws NullPointerException if a sentence is null
-     * @throws IllegalStateException if the model is closed
+     * @throws IllegalStateException if the model is closed, or 1,024 batches are in flight
      */
     public EmbeddingBatch submit(List<String> sentences) {
         return submit(wordPieces.split(sentences));

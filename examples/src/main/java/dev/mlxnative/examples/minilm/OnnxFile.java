@@ -31,9 +31,8 @@ final class OnnxFile {
 
     /** Reads all of a file into the heap, as its messages are. */
     static OnnxFile read(InputStream file) throws IOException {
-        // An array of all bytes. The parser would have the file inflated into arrays of its own, a little at a time,
-        // and
-        // under -Xcheck:jni the JVM copies the whole of such an array each time.
+        // All bytes at once: a parser of the stream inflates a little at a time, and under -Xcheck:jni the JVM copies
+        // its whole array each time.
         return new OnnxFile(ModelProto.parseFrom(file.readAllBytes()).getGraph());
     }
 

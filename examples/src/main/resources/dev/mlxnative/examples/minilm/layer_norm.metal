@@ -1,14 +1,14 @@
 // Layer norms, each with the sum that comes before it.
 //
-// REAL is the type in memory, float or half; sums are float. HIDDEN is the length of a row.
+// REAL is the type in memory, float or half; sums are float. HIDDEN is the length of a row, and LANES that of a
+// SIMD group.
 
 #include <metal_stdlib>
 using namespace metal;
 
 using real4 = vec<REAL, 4>;
 
-// A SIMD group has 32 lanes. It holds one row of HIDDEN numbers: lane i has the groups of four i, i + 32, i + 64.
-constant constexpr uint LANES = 32;
+// A SIMD group holds one row of HIDDEN numbers: lane i has the groups of four i, i + LANES, i + 2 * LANES.
 constant constexpr uint ROW = HIDDEN / 4;
 constant constexpr uint PART = ROW / LANES;
 static_assert(PART * LANES * 4 == HIDDEN, "a row is shared out evenly");

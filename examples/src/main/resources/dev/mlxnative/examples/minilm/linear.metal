@@ -1,7 +1,8 @@
 // Matrix products: outputs = inputs · weights + bias, with `rows` rows of inputs and outputs, one for each token. A row
 // has `inner` inputs and `columns` outputs, both multiples of 4.
 //
-// REAL is the type in memory, float or half; sums are float.
+// REAL is the type in memory, float or half; sums are float. ROWS is the number of rows that a thread computes, in four
+// columns.
 
 #include <metal_stdlib>
 using namespace metal;
@@ -10,9 +11,6 @@ using real4 = vec<REAL, 4>;
 
 // Whether each output goes through GELU. A function constant makes two kernels of one source, without a branch.
 constant bool GELU [[function_constant(0)]];
-
-// The rows that a thread computes, in four columns.
-constant constexpr uint ROWS = 8;
 
 // The error function, by formula 7.1.26 of Abramowitz and Stegun: its error is below 2e-7. Metal has none.
 static float4 erf(float4 x) {

@@ -1,13 +1,13 @@
 // From the last values of the tokens to the embedding of a sentence.
 //
-// REAL is the type of these values, float or half; embeddings are float. HIDDEN is the length of both.
+// REAL is the type of these values, float or half; embeddings are float. HIDDEN is the length of both, and LANES that of a
+// SIMD group.
 
 #include <metal_stdlib>
 using namespace metal;
 
 using real4 = vec<REAL, 4>;
 
-constant constexpr uint LANES = 32;
 constant constexpr uint ROW = HIDDEN / 4;
 constant constexpr uint PART = ROW / LANES;
 static_assert(PART * LANES * 4 == HIDDEN, "a row is shared out evenly");
@@ -16,7 +16,7 @@ static_assert(PART * LANES * 4 == HIDDEN, "a row is shared out evenly");
 // because it does not change the direction.
 //
 // Cost: reads HIDDEN numbers a token, 1.5 kB in float, once in the whole model. A better one would share a long sentence
-// among several SIMD groups; with one, 256 tokens are 256 loads that wait for each other's sum.
+// among several SIMD groups; with one, a sentence of 256 tokens is a chain of 256 additions.
 kernel void pool(device float4 *embeddings [[buffer(0)]],
                  const device real4 *values [[buffer(1)]],
                  const device int *starts [[buffer(2)]],

@@ -96,7 +96,8 @@ class EmbedCommandTest {
         assertThat(number("peak footprint")).isGreaterThanOrEqualTo(number("peak live"));
         assertThat(number("peak scratch of a batch")).isPositive();
         assertThat(number("tokens of a sentence")).isBetween(5.0, 15.0);
-        assertThat(number("time of a sentence")).isPositive().isGreaterThanOrEqualTo(number("GPU time of a sentence"));
+        assertThat(number("time of a sentence")).isPositive();
+        assertThat(number("GPU time of a sentence")).isPositive();
 
         StringWriter replayed = new StringWriter();
         assertThat(execute(new ReplayCommand(), replayed, trace.toString())).isZero();

@@ -174,13 +174,18 @@ class MiniLmTest {
             hold.waitFor(event, 1);
             MlxFence held = hold.commit();
             List<EmbeddingBatch> batches = new ArrayList<>();
-            batches.add(fresh.submit(sentences));
-            long one = own.stats().footprintBytes() - weights;
-            batches.add(fresh.submit(sentences));
-            batches.add(fresh.submit(sentences));
-            long three = own.stats().footprintBytes() - weights;
-            assertThat(held.isComplete()).isFalse();
-            event.signal(1);
+            long one;
+            long three;
+            try {
+                batches.add(fresh.submit(sentences));
+                one = own.stats().footprintBytes() - weights;
+                batches.add(fresh.submit(sentences));
+                batches.add(fresh.submit(sentences));
+                three = own.stats().footprintBytes() - weights;
+                assertThat(held.isComplete()).isFalse();
+            } finally {
+                event.signal(1);
+            }
             for (EmbeddingBatch batch : batches) {
                 assertThat(batch.await()).hasSize(2);
                 batch.close();
