@@ -45,7 +45,7 @@
 #define LARGEST_SMALL_RUN (1ULL << 20)
 #define SLAB_BYTES (4ULL << 20) /* of a slab with fewer than MOST_RUNS runs */
 #define MOST_RUNS 64            /* the bits of a set of runs */
-#define MAPS_WITH_GUARD 2
+#define MAPS_WITH_GUARD 2       /* pages, and the guard behind them */
 #define SIZES 9                 /* powers of two from a page of 4 KiB to LARGEST_SMALL_RUN */
 
 LIST_HEAD(slab_list, slab);
@@ -112,8 +112,8 @@ static uint64_t page_bytes(void) {
 }
 
 /*
- * Maps pages, and a guard behind them: a kernel that writes beyond its buffer meets a fault there, and not the memory of
- * the JVM. Linux counts the guard as a map of its own.
+ * Maps pages, and a page behind them as a guard: a kernel that writes right behind its buffer meets a fault there, and not
+ * the memory of the JVM. Linux counts the guard as a map of its own.
  */
 static enum pages_status map(uint64_t bytes, void **out_start) {
     pthread_mutex_lock(&lock);

@@ -95,7 +95,7 @@ static void add_file(struct kept_files *kept, char *path) {
     kept->bytes += (uint64_t)status.st_size;
 }
 
-/* The folder may have other files, which stay. A file that is being written has a longer name. */
+/* The folder may have other files, which stay. A file that was left half-written goes too. */
 static bool is_kept(const char *name) {
     return strspn(name, "0123456789abcdef") == NAME_DIGITS && name[NAME_DIGITS] == '-';
 }

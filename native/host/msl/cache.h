@@ -15,7 +15,7 @@ bool cache_get(const char *folder, const char *name, struct text *out_bytes);
 
 /*
  * Keeps bytes under a name. A folder that cannot be written keeps nothing. One put in 256, chosen by the name, removes
- * what is too much, so that there is at most a little more than CACHE_BYTES.
+ * what is too much, so that there is seldom much more than CACHE_BYTES.
  */
 void cache_put(const char *folder, const char *name, struct slice bytes);
 

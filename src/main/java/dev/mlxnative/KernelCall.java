@@ -30,6 +30,11 @@ public final class KernelCall {
         return dispatch.isOfThisThread();
     }
 
+    /** Whether buffers are bound that the next dispatch will use. */
+    boolean hasBuffers() {
+        return dispatch.hasBuffers();
+    }
+
     void begin(Pipeline kernel) {
         dispatch.begin(kernel);
     }

@@ -183,7 +183,7 @@ public final class MlxBuffer implements AutoCloseable {
     }
 
     /**
-     * Records that commands use the memory, and keeps this buffer reachable with them.
+     * Records that commands use the memory, and keeps the lease reachable with them.
      *
      * @throws IllegalArgumentException if the buffer is of another device
      * @throws IllegalStateException if the lease has ended, the command buffer is committed or closed, or another

@@ -21,7 +21,7 @@ import java.util.Objects;
  * complete, by itself. So ending a lease before the commit takes effect after it, and no command ever uses freed
  * memory. The CPU reads what the GPU wrote after the fence of the commit is complete.
  *
- * <p>A command buffer is used by one thread at a time: a thread that meets another one in it gets an
+ * <p>A command buffer is used by one thread at a time: a thread that meets another one in it may get an
  * {@link IllegalStateException}. {@link #status} and {@link #gpuNanos} may be called from any thread.
  * {@link LeakDetection} closes a command buffer that is unreachable before it is committed.
  */
@@ -238,7 +238,7 @@ public final class MlxCommandBuffer implements AutoCloseable {
             commands.enter();
             try {
                 commands.requireOpen();
-                return scratch.lease(queue.scratchPool().engine(), spec, commands);
+                return scratch.lease(queue.scratchPool().engine(), spec, commands, call.hasBuffers());
             } finally {
                 commands.exit();
             }

@@ -15,8 +15,12 @@ final class ScratchLeases {
 
     private @Nullable PooledOrigin origin;
 
-    /** Leases memory of a pool to the commands. */
-    synchronized MlxBuffer lease(PoolEngine pool, BufferSpec spec, CommandEncoder commands) {
+    /**
+     * Leases memory of a pool to the commands.
+     *
+     * @param isCallStaged whether a kernel call has buffers that the stream does not have yet
+     */
+    synchronized MlxBuffer lease(PoolEngine pool, BufferSpec spec, CommandEncoder commands, boolean isCallStaged) {
         PooledOrigin from = origin;
         if (from == null) {
             from = PooledOrigin.scratch(pool);
@@ -24,7 +28,8 @@ final class ScratchLeases {
         }
         leases.ensureCapacity(leases.size() + 1);
         // In a serial part, a command runs after all those before it, and so after those that used the memory.
-        Block block = pool.acquireInOrder(spec.memoryBytes(), commands.use(), !commands.isConcurrent());
+        boolean isAfterAllUses = !commands.isConcurrent() && !isCallStaged;
+        Block block = pool.acquireInOrder(spec.memoryBytes(), commands.use(), isAfterAllUses);
         MlxBuffer buffer = null;
         try {
             buffer = new MlxBuffer(from, block, spec);

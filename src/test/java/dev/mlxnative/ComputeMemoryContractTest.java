@@ -368,6 +368,22 @@ class ComputeMemoryContractTest {
     }
 
     @Test
+    void scratchMemoryThatACallBindsIsNotLeasedAgainBeforeItsDispatch() {
+        try (MlxLibrary library = device.compile(Kernels.SOURCE);
+                MlxKernel increment = library.kernel("increment");
+                MlxCommandBuffer commands = queue.newCommandBuffer()) {
+            MlxBuffer bound = commands.scratch(DType.U8, BYTES);
+            long address = bound.handle().address();
+            commands.fill(bound, (byte) 0);
+            KernelCall call = commands.kernel(increment).buffer(0, bound);
+            bound.close();
+            assertThat(commands.scratch(DType.U8, BYTES).handle().address()).isNotEqualTo(address);
+            call.dispatchThreads(1);
+            assertThat(commands.scratch(DType.U8, BYTES).handle().address()).isEqualTo(address);
+        }
+    }
+
+    @Test
     void closedScratchMemoryIsLeasedAgainInASerialPartAlone() {
         MlxCommandBuffer commands = queue.newCommandBuffer();
         MlxBuffer first = commands.scratch(DType.U8, BYTES);

@@ -47,8 +47,8 @@ public record ForkedJvm(int exitStatus, String out, String err) {
             if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
                 String threads = threadsOf(process);
                 process.destroyForcibly();
-                throw new AssertionError(
-                        "still running after " + LIMIT_SECONDS + " s: " + command + "\n" + read(out) + read(err) + threads);
+                throw new AssertionError("still running after " + LIMIT_SECONDS + " s: " + command + "\n" + read(out)
+                        + read(err) + threads);
             }
             return new ForkedJvm(process.exitValue(), read(out), read(err));
         } finally {
@@ -61,7 +61,8 @@ public record ForkedJvm(int exitStatus, String out, String err) {
     private static String threadsOf(Process process) throws IOException, InterruptedException {
         Path stacks = Files.createTempFile("forked-jvm", ".stacks");
         try {
-            String jstack = Path.of(System.getProperty("java.home"), "bin", "jstack").toString();
+            String jstack =
+                    Path.of(System.getProperty("java.home"), "bin", "jstack").toString();
             Process dump = new ProcessBuilder(jstack, Long.toString(process.pid()))
                     .redirectErrorStream(true)
                     .redirectOutput(stacks.toFile())

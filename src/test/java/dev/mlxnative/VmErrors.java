@@ -3,8 +3,6 @@ package dev.mlxnative;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -24,8 +22,6 @@ final class VmErrors implements AutoCloseable {
     private final MlxDevice device = MlxDevice.open();
     private final long bytesBefore = device.allocatedBytes();
     private final MlxSharedEvent event = device.newSharedEvent();
-    private final ExecutorService otherThread =
-            Executors.newSingleThreadExecutor(Thread.ofPlatform().daemon().factory());
     private final String configuration;
     private final MlxBufferPool pool;
     private final MlxCommandQueue queue;
@@ -138,7 +134,9 @@ final class VmErrors implements AutoCloseable {
         direct.clear();
         queue.await();
         event.signal(++signalled);
-        Future<PoolStats> other = otherThread.submit(() -> {
+        // A thread of its own for each check: the JDK's executors do not survive that a thread waits while the heap is
+        // full.
+        Future<PoolStats> other = Async.start(() -> {
             pool.alloc(1000, DType.U8).close();
             pool.alloc(1 << 20, DType.U8).close();
             pool.reset();
@@ -185,7 +183,6 @@ final class VmErrors implements AutoCloseable {
 
     @Override
     public void close() {
-        otherThread.shutdownNow();
         queue.close();
         pool.close();
         event.close();

@@ -38,15 +38,18 @@ public final class CommandEncoder {
     private final CommandBufferUse use;
     private final CommandStorage storage;
     private boolean concurrent;
-    private State state = State.OPEN;
+    private volatile State state = State.OPEN;
 
-    /** The thread that changes the commands at this moment. It stays so if an error of the VM breaks {@link #exit}. */
+    /** The thread that changes the commands at this moment. */
     private @Nullable Thread user;
 
     CommandEncoder(SubmissionQueue queue, CommandBufferUse use, CommandStorage storage) {
         this.queue = queue;
         this.use = use;
         this.storage = storage;
+        // The JVM links the methods of a VarHandle at their first call, which can fail: here nothing is lost by that.
+        enter();
+        exit();
     }
 
     /**
@@ -55,6 +58,7 @@ public final class CommandEncoder {
      * @throws IllegalStateException if another thread is changing them
      */
     public void enter() {
+        StackReserve.require();
         Thread current = Thread.currentThread();
         if (!USER.compareAndSet(this, null, current)) {
             Thread other = (Thread) USER.getAcquire(this);
@@ -133,7 +137,6 @@ public final class CommandEncoder {
             requireOpen();
             return;
         }
-        StackReserve.require();
         enter();
         try {
             requireOpen();
@@ -175,7 +178,6 @@ public final class CommandEncoder {
     }
 
     private void addEvent(int opcode, RefCountedHandle event, long value) {
-        StackReserve.require();
         enter();
         try {
             requireOpen();
@@ -249,7 +251,6 @@ public final class CommandEncoder {
      *     queue is closed, or too many command buffers are in flight; in the last case it can be committed later
      */
     public void commit() {
-        StackReserve.require();
         enter();
         try {
             requireOpen();
@@ -271,7 +272,6 @@ public final class CommandEncoder {
      * @throws IllegalStateException if another thread is using the command buffer
      */
     public void abandon() {
-        StackReserve.require();
         enter();
         try {
             abandonUnused();

@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Encodes the dispatches of one thread to a command buffer. The bindings are kept apart until the dispatch adds them to
- * the stream. Checks all that Metal does not, and allocates nothing.
+ * the stream. Checks all that Metal does not, and allocates nothing once its arrays are large enough.
  */
 public final class DispatchEncoder {
     private static final int HEAD_WORDS = 10;
@@ -51,11 +51,17 @@ public final class DispatchEncoder {
      */
     public void begin(Pipeline kernel) {
         commands.use(kernel);
-        pipeline = kernel;
+        pipeline = null;
         words.clear();
         bindings = 0;
         boundBuffers = 0;
         boundThreadgroups = 0;
+        pipeline = kernel;
+    }
+
+    /** Whether a dispatch was begun and has a buffer. */
+    public boolean hasBuffers() {
+        return pipeline != null && boundBuffers != 0;
     }
 
     private Pipeline pipeline() {
@@ -100,9 +106,9 @@ public final class DispatchEncoder {
     }
 
     private void boundBuffer(int index, int length) {
+        words.add(length);
         boundBuffers |= 1 << index;
         bindings++;
-        words.add(length);
     }
 
     private IllegalArgumentException tooShort(KernelArgument argument, String has) {
@@ -158,10 +164,10 @@ public final class DispatchEncoder {
         int at = words.length();
         to[at] = CommandWords.pair(CommandLayout.BIND_THREADGROUP, index);
         to[at + 1] = rounded;
+        words.add(THREADGROUP_WORDS);
         threadgroupBytes[index] = rounded;
         boundThreadgroups |= 1 << index;
         bindings++;
-        words.add(THREADGROUP_WORDS);
     }
 
     /** Dispatches a grid of threads, in threadgroups of a size that the library chooses. */

@@ -120,8 +120,8 @@ public final class SubmissionQueue {
             }
             use.kernels = encoder.kernelNames();
             queue.requireOpen();
-            queue.acquire();
             submission.reset();
+            queue.acquire();
             try {
                 submission.submit(
                         queue.handle(),

@@ -31,12 +31,17 @@ public final class QueueShim {
      * the native call and its result.
      */
     public static final class Submission {
+        private static final long MOST_KEPT_BYTES = 1 << 20;
+
         private final MemorySegment out = Arena.ofAuto().allocate(ValueLayout.ADDRESS);
         private final MemorySegment log = Arena.ofAuto().allocate(ValueLayout.ADDRESS);
         private MemorySegment stream = MemorySegment.NULL;
 
-        /** Forgets the last command buffer. */
+        /** Forgets the last command buffer, and its stream if that was large. */
         public void reset() {
+            if (stream.byteSize() > MOST_KEPT_BYTES) {
+                stream = MemorySegment.NULL;
+            }
             out.set(ValueLayout.JAVA_LONG, 0, 0);
             log.set(ValueLayout.JAVA_LONG, 0, 0);
         }
