@@ -53,6 +53,9 @@ final class AllocationTransactions {
             if (block == null) {
                 block = state.caches.take(state.cachedCapacity(byteLength, pressure));
             }
+            if (block == null && state.caches.isStarved()) {
+                block = state.free.takeAny(rounding, byteLength);
+            }
             if (block != null) {
                 state.caches.lease(block, shard, byteLength, leaseArena, resettable, true);
             }
@@ -145,7 +148,8 @@ final class AllocationTransactions {
         try {
             state.requireOpen();
             shard.reserveSlot();
-            Block block = state.free.addNew(state.rounding(), memory, byteLength);
+            long requests = state.counters.requests(state.shards.totals());
+            Block block = state.free.addNew(state.rounding(), memory, byteLength, requests);
             state.caches.lease(block, shard, byteLength, leaseArena, resettable, false);
             state.publishPressure();
             state.counters.allocated(state.caches.leasedBytes() + state.free.bytes() + state.pending.bytes());

@@ -8,29 +8,36 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@link Sizing#COMPACT}: blocks of the requested size, placed by best fit in a few large chunks and coalesced when
- * they become free.
+ * {@link Sizing#COMPACT}: blocks of the requested size, cut from native buffers, the chunks, and coalesced when they
+ * become free. The {@link SurplusAllowance} bounds what the chunks hold beyond the leases.
  *
- * <p>A request takes the best fit in the oldest chunk that is in use and has one, so that younger chunks become empty;
- * failing that, in the oldest empty chunk; failing that, in a new one. The target of the footprint is {@code 1.1495 ×
- * peak live bytes}. A new chunk takes all that the target leaves, because one large chunk fragments least, and never
- * less than the request needs. If the target leaves too little, the empty chunks are freed first. PERFORMANCE.md
- * compares this with other placements.
+ * <p>A large request gets a chunk of its size. When that is empty, it serves others. A request must not take so much
+ * more than it needs that the chunks in use hold more than the allowance beyond their leases: a small block that stays
+ * in a large chunk would keep it from being freed. A request that no chunk serves frees empty chunks until the pool may
+ * hold one more, those first that have been empty for many bytes and a long time. Small requests cannot do much harm:
+ * they share chunks of their own, by best fit.
  *
- * <p>Not thread-safe; the pool's lock guards it.
+ * <p>PERFORMANCE.md compares this with other placements. Not thread-safe; the pool's lock guards it.
  */
 final class BestFitChunks implements FreeSpace {
-    /** The target of the footprint, in times the peak of live bytes: a little below 1.15, for rounding. */
-    private static final double FOOTPRINT_TARGET = 1.1495;
+    /** A request is small if it is a smaller part of the peak of live bytes than this. */
+    private static final int SMALL_PART = 64;
+    /** The part of the peak of live bytes that a new chunk for small requests has. */
+    private static final int SHARED_CHUNK_PART = 32;
+    /** A request may take a chunk that is larger by this part of it: little waste for much more reuse. */
+    private static final int WASTE_PART = 8;
 
     private final DeviceTraits traits;
+    private final SurplusAllowance allowance;
 
-    /** From the oldest to the youngest. */
     private final List<Chunk> chunks = new ArrayList<>();
+    private final FreeRanges smallRanges = new FreeRanges();
+    private final FreeRanges largeRanges = new FreeRanges();
 
-    private long liveBytes;
-    private long peakLiveBytes;
     private long totalBytes;
+    /** Bytes of the chunks that are not empty. */
+    private long usedBytes;
+
     private int freeCount;
     private long freeBytes;
     private int emptyCount;
@@ -38,44 +45,110 @@ final class BestFitChunks implements FreeSpace {
     private int drainedCount;
     private long frees;
 
-    BestFitChunks(DeviceTraits traits) {
+    BestFitChunks(DeviceTraits traits, SurplusAllowance allowance) {
         this.traits = traits;
+        this.allowance = allowance;
     }
 
     @Override
     public @Nullable Block take(SizeRounding rounding, long byteLength, boolean underPressure) {
-        long bytes = Math.min(Chunk.roundUp(byteLength, traits.offsetAlignment()), rounding.maximum());
-        Chunk chunk = null;
-        Block range = null;
-        for (int i = 0; i < chunks.size(); i++) {
-            Chunk candidate = chunks.get(i);
-            // An empty chunk is the second choice, and the oldest one is enough.
-            boolean isCandidate = !candidate.isEmpty() || (range == null && !candidate.isDrained());
-            Block fit = isCandidate ? candidate.bestFit(bytes) : null;
-            if (fit != null) {
-                chunk = candidate;
-                range = fit;
-                if (!chunk.isEmpty()) {
-                    break;
+        long bytes = granules(rounding, byteLength);
+        Block range = isSmall(bytes) ? smallest(smallRanges, bytes, Long.MAX_VALUE) : largeFit(bytes);
+        return range == null ? null : lease(range, bytes);
+    }
+
+    @Override
+    public @Nullable Block takeAny(SizeRounding rounding, long byteLength) {
+        long bytes = granules(rounding, byteLength);
+        Block range = smallest(smallRanges, bytes, Long.MAX_VALUE);
+        if (range == null) {
+            range = smallest(largeRanges, bytes, Long.MAX_VALUE);
+        }
+        return range == null ? null : lease(range, bytes);
+    }
+
+    private long granules(SizeRounding rounding, long byteLength) {
+        return Math.min(Chunk.roundUp(byteLength, traits.offsetAlignment()), rounding.maximum());
+    }
+
+    private boolean isSmall(long bytes) {
+        return bytes < allowance.peakWith(bytes) / SMALL_PART;
+    }
+
+    /** An empty chunk of nearly this size or, if there is none, the smallest range that the allowance permits. */
+    private @Nullable Block largeFit(long bytes) {
+        Block range = emptyChunk(bytes, bytes + bytes / WASTE_PART);
+        return range != null ? range : smallest(largeRanges, bytes, allowance.bytesWith(bytes) - surplusBytes());
+    }
+
+    /** Bytes that the chunks in use have beyond those of the leases. */
+    private long surplusBytes() {
+        return usedBytes - allowance.liveBytes();
+    }
+
+    /** The smallest empty chunk of a capacity between these; null if there is none. */
+    private @Nullable Block emptyChunk(long least, long most) {
+        int last = SizeBins.of(most);
+        for (int bin = largeRanges.nextBin(SizeBins.of(least));
+                bin != FreeRanges.NONE && bin <= last;
+                bin = largeRanges.nextBin(bin + 1)) {
+            Block best = null;
+            for (Block range = largeRanges.first(bin); range != null; range = range.older) {
+                long capacity = range.capacity();
+                boolean fits = capacity >= least && capacity <= most && chunkOf(range).isEmpty();
+                if (fits && (best == null || capacity < best.capacity())) {
+                    best = range;
                 }
             }
+            if (best != null) {
+                return best;
+            }
         }
-        if (chunk == null || range == null) {
-            return null;
+        return null;
+    }
+
+    /**
+     * The smallest range of at least this many bytes that does not take too much; null if there is none.
+     *
+     * @param mostSurplus bytes by which the surplus of the chunks in use may grow
+     */
+    private @Nullable Block smallest(FreeRanges ranges, long bytes, long mostSurplus) {
+        for (int bin = ranges.nextBin(SizeBins.of(bytes)); bin != FreeRanges.NONE; bin = ranges.nextBin(bin + 1)) {
+            Block best = null;
+            for (Block range = ranges.first(bin); range != null; range = range.older) {
+                boolean fits = range.capacity() >= bytes && (best == null || range.capacity() < best.capacity());
+                if (fits && isAllowed(chunkOf(range), bytes, mostSurplus)) {
+                    best = range;
+                }
+            }
+            if (best != null) {
+                return best;
+            }
         }
+        return null;
+    }
+
+    /** Whether the surplus stays within its bound even if the request is at last the only one in the chunk. */
+    private static boolean isAllowed(Chunk chunk, long bytes, long mostSurplus) {
+        long surplus = chunk.memory().capacity() - bytes;
+        long before = chunk.isEmpty() ? 0 : chunk.freeBytes();
+        return surplus <= bytes / WASTE_PART || surplus - before <= mostSurplus;
+    }
+
+    private static Chunk chunkOf(Block block) {
+        return (Chunk) block.division();
+    }
+
+    private Block lease(Block range, long bytes) {
+        Chunk chunk = chunkOf(range);
         uncount(chunk);
         try {
             chunk.lease(range, bytes);
         } finally {
             count(chunk);
         }
-        addLive(byteLength);
+        allowance.leased(bytes);
         return range;
-    }
-
-    private void addLive(long byteLength) {
-        liveBytes += byteLength;
-        peakLiveBytes = Math.max(peakLiveBytes, liveBytes);
     }
 
     /** Adds the figures of a chunk to the totals. */
@@ -91,28 +164,27 @@ final class BestFitChunks implements FreeSpace {
     private void addToTotals(Chunk chunk, int sign) {
         freeCount += sign * chunk.freeCount();
         freeBytes += sign * chunk.freeBytes();
+        long capacity = chunk.memory().capacity();
         if (chunk.isEmpty()) {
             emptyCount += sign;
-            emptyBytes += sign * chunk.memory().capacity();
+            emptyBytes += sign * capacity;
             drainedCount += chunk.isDrained() ? sign : 0;
+        } else {
+            usedBytes += sign * capacity;
         }
     }
 
     @Override
     public boolean isObstructed(SizeRounding rounding, long byteLength) {
-        return totalBytes + rounding.wholePages(byteLength, traits.chunkUnit()) > targetWith(byteLength);
-    }
-
-    private long targetWith(long byteLength) {
-        return (long) (FOOTPRINT_TARGET * Math.max(peakLiveBytes, liveBytes + byteLength));
+        long bytes = granules(rounding, byteLength);
+        return totalBytes + capacityForNew(rounding, byteLength, false) > allowance.footprintWith(bytes);
     }
 
     @Override
     public long capacityForNew(SizeRounding rounding, long byteLength, boolean underPressure) {
-        long unit = traits.chunkUnit();
-        long left = Math.max(0, targetWith(byteLength) - totalBytes);
-        long largest = rounding.maximum() / unit * unit;
-        return Math.max(rounding.wholePages(byteLength, unit), Math.min(left / unit * unit, largest));
+        long bytes = granules(rounding, byteLength);
+        long wanted = isSmall(bytes) ? Math.max(bytes, allowance.peakWith(bytes) / SHARED_CHUNK_PART) : bytes;
+        return rounding.wholePages(wanted, traits.chunkUnit());
     }
 
     @Override
@@ -121,27 +193,27 @@ final class BestFitChunks implements FreeSpace {
     }
 
     @Override
-    public Block addNew(SizeRounding rounding, DeviceMemory memory, long byteLength) {
-        Chunk chunk = new Chunk(memory, traits.offsetAlignment());
-        long bytes = Math.min(chunk.granules(byteLength), memory.capacity());
-        Block range = chunk.bestFit(bytes);
-        if (range == null || bytes < byteLength) {
+    public Block addNew(SizeRounding rounding, DeviceMemory memory, long byteLength, long requests) {
+        long bytes = Math.min(granules(rounding, byteLength), memory.capacity());
+        if (bytes < byteLength) {
             throw new AssertionError(memory.capacity() + " bytes are too few for " + byteLength);
         }
-        chunk.lease(range, bytes);
+        Chunk chunk = new Chunk(memory, traits.offsetAlignment(), isSmall(bytes) ? smallRanges : largeRanges);
         chunks.add(chunk);
+        // Nothing can fail from here on.
+        Block range = chunk.list();
         totalBytes += memory.capacity();
         count(chunk);
-        addLive(byteLength);
-        return range;
+        allowance.allocated(memory.capacity(), requests);
+        return lease(range, bytes);
     }
 
     @Override
     public void free(Block block, boolean evictFirst) {
-        Chunk chunk = (Chunk) block.division();
+        Chunk chunk = chunkOf(block);
         frees++;
         uncount(chunk);
-        liveBytes -= block.requestedBytes;
+        allowance.ended(block.capacity());
         chunk.free(block);
         if (chunk.isEmpty()) {
             chunk.emptiedAt = evictFirst ? 0 : frees;
@@ -151,37 +223,31 @@ final class BestFitChunks implements FreeSpace {
 
     @Override
     public @Nullable DeviceMemory quarantine(Block block) {
-        Chunk chunk = (Chunk) block.division();
+        Chunk chunk = chunkOf(block);
         frees++;
         uncount(chunk);
-        liveBytes -= block.requestedBytes;
         chunk.quarantine(block);
         count(chunk);
-        if (!chunk.isEmpty()) {
-            return null;
-        }
-        remove(chunk);
-        return chunk.memory();
+        return chunk.isEmpty() ? remove(chunk) : null;
     }
 
-    private void remove(Chunk chunk) {
+    private DeviceMemory remove(Chunk chunk) {
         uncount(chunk);
+        chunk.unlist();
         chunks.remove(chunk);
         totalBytes -= chunk.memory().capacity();
+        allowance.ended(chunk.quarantinedBytes());
+        return chunk.memory();
     }
 
     @Override
     public @Nullable DeviceMemory evict() {
-        Chunk chunk = evictable();
-        if (chunk == null) {
-            return null;
-        }
-        remove(chunk);
-        return chunk.memory();
+        Chunk chunk = longestEmpty();
+        return chunk == null ? null : remove(chunk);
     }
 
-    /** The chunk to evict next: a drained one, or else the empty one that was emptied first, or is to go first. */
-    private @Nullable Chunk evictable() {
+    /** A drained chunk, or else the empty one that was emptied first, or is to go first; null if none is empty. */
+    private @Nullable Chunk longestEmpty() {
         Chunk oldest = null;
         // Not by an iterator, which is an allocation.
         for (int i = 0; i < chunks.size(); i++) {
@@ -197,8 +263,25 @@ final class BestFitChunks implements FreeSpace {
     }
 
     @Override
+    public @Nullable DeviceMemory evictObstacle() {
+        Chunk worst = null;
+        for (int i = 0; i < chunks.size(); i++) {
+            Chunk chunk = chunks.get(i);
+            if (chunk.isEmpty() && (worst == null || idleBytes(chunk) > idleBytes(worst))) {
+                worst = chunk;
+            }
+        }
+        return worst == null ? null : remove(worst);
+    }
+
+    /** The bytes of an empty chunk times how long it has been empty. */
+    private double idleBytes(Chunk chunk) {
+        return (double) chunk.memory().capacity() * (frees - chunk.emptiedAt + 1);
+    }
+
+    @Override
     public long evictableSince() {
-        Chunk chunk = evictable();
+        Chunk chunk = longestEmpty();
         return chunk == null ? Long.MAX_VALUE : chunk.emptiedAt;
     }
 

@@ -10,11 +10,9 @@ import org.jspecify.annotations.Nullable;
 final class Chunk implements Division {
     private final DeviceMemory memory;
     private final long granule;
-    /** The heads of the lists of free ranges, by bin. */
-    private final @Nullable Block[] freeRanges = new Block[SizeBins.COUNT];
-
-    /** A bit for each bin that has free ranges. */
-    private final long[] freeBits = new long[SizeBins.COUNT / Long.SIZE];
+    private final FreeRanges freeRanges;
+    /** The block at offset 0. */
+    private final Block first;
 
     /** A list of blocks that were merged into others. Their generations go on when they are used again. */
     private @Nullable Block spares;
@@ -27,13 +25,26 @@ final class Chunk implements Division {
     /** When the last lease ended, in the count of {@link FreeSpace#frees}; 0 if the chunk is to be evicted first. */
     long emptiedAt;
 
-    /** @param granule the unit of the blocks' sizes in bytes, a power of two */
-    Chunk(DeviceMemory memory, long granule) {
+    /**
+     * A chunk that is empty, and has not listed its free range yet.
+     *
+     * @param granule the unit of the blocks' sizes in bytes, a power of two
+     * @param freeRanges where the free ranges of the chunk are listed
+     */
+    Chunk(DeviceMemory memory, long granule, FreeRanges freeRanges) {
         this.memory = memory;
         this.granule = granule;
-        Block all = new Block(memory, this, true);
-        all.setBounds(0, memory.capacity());
-        addFreeRange(all);
+        this.freeRanges = freeRanges;
+        first = new Block(memory, this, true);
+        first.setBounds(0, memory.capacity());
+        // So that the first lease allocates nothing.
+        spares = new Block(memory, this, true);
+    }
+
+    /** Lists all of the chunk as one free range, and returns it. Allocates nothing. */
+    Block list() {
+        addFreeRange(first);
+        return first;
     }
 
     /** Rounds a request up to whole granules. */
@@ -65,6 +76,11 @@ final class Chunk implements Division {
         return isEmpty() && quarantinedCount > 0;
     }
 
+    /** Bytes of the quarantined ranges. */
+    long quarantinedBytes() {
+        return quarantinedBytes;
+    }
+
     /** Free and quarantined ranges. */
     int freeCount() {
         return freeRangeCount + quarantinedCount;
@@ -73,46 +89,6 @@ final class Chunk implements Division {
     /** Bytes of the free and the quarantined ranges. */
     long freeBytes() {
         return freeRangeBytes + quarantinedBytes;
-    }
-
-    /** The smallest free range of at least this many bytes, the one of least offset among equals; null if none. */
-    @Nullable
-    Block bestFit(long bytes) {
-        int own = SizeBins.of(bytes);
-        Block best = smallest(own, bytes);
-        if (best == null) {
-            int next = nextBinWithFreeRanges(own + 1);
-            best = next < 0 ? null : smallest(next, bytes);
-        }
-        return best;
-    }
-
-    private @Nullable Block smallest(int bin, long bytes) {
-        Block best = null;
-        for (Block range = freeRanges[bin]; range != null; range = range.older) {
-            if (range.capacity() >= bytes && (best == null || isBetter(range, best))) {
-                best = range;
-            }
-        }
-        return best;
-    }
-
-    private static boolean isBetter(Block range, Block best) {
-        return range.capacity() < best.capacity()
-                || (range.capacity() == best.capacity() && range.offset() < best.offset());
-    }
-
-    private int nextBinWithFreeRanges(int from) {
-        for (int word = from / Long.SIZE; word < freeBits.length; word++) {
-            long bits = freeBits[word];
-            if (word == from / Long.SIZE) {
-                bits &= -1L << from;
-            }
-            if (bits != 0) {
-                return word * Long.SIZE + Long.numberOfTrailingZeros(bits);
-            }
-        }
-        return -1;
     }
 
     /** Leases the start of a free range and leaves the rest free. If this fails, nothing has happened. */
@@ -144,7 +120,7 @@ final class Chunk implements Division {
         return block;
     }
 
-    /** Frees a leased block and coalesces it with the free ranges beside it. */
+    /** Frees a leased block and coalesces it with the free ranges beside it. If that drains the chunk, it is unlisted. */
     void free(Block block) {
         leasedCount--;
         Block range = block;
@@ -160,16 +136,33 @@ final class Chunk implements Division {
             range = before;
         }
         addFreeRange(range);
+        unlistIfDrained();
     }
 
     /**
      * Ends the use of a leased block without making it free: GPU work may still use it. The range stays as it is until
-     * all of the chunk is freed.
+     * all of the chunk is freed. If this drains the chunk, it is unlisted.
      */
     void quarantine(Block block) {
         leasedCount--;
         quarantinedCount++;
         quarantinedBytes += block.capacity();
+        unlistIfDrained();
+    }
+
+    private void unlistIfDrained() {
+        if (isDrained()) {
+            unlist();
+        }
+    }
+
+    /** Takes the free ranges off their list, because no request may take them any more. */
+    void unlist() {
+        for (Block block = first; block != null; block = block.after) {
+            if (block.isFreeRange) {
+                freeRanges.remove(block);
+            }
+        }
     }
 
     /** Merges two adjacent blocks; the second one becomes a spare. */
@@ -186,36 +179,13 @@ final class Chunk implements Division {
     }
 
     private void addFreeRange(Block range) {
-        int bin = SizeBins.of(range.capacity());
-        Block head = freeRanges[bin];
-        range.isFreeRange = true;
-        range.newer = null;
-        range.older = head;
-        if (head != null) {
-            head.newer = range;
-        }
-        freeRanges[bin] = range;
-        freeBits[bin / Long.SIZE] |= 1L << bin;
+        freeRanges.add(range);
         freeRangeCount++;
         freeRangeBytes += range.capacity();
     }
 
     private void removeFreeRange(Block range) {
-        int bin = SizeBins.of(range.capacity());
-        range.isFreeRange = false;
-        if (range.newer == null) {
-            freeRanges[bin] = range.older;
-            if (range.older == null) {
-                freeBits[bin / Long.SIZE] &= ~(1L << bin);
-            }
-        } else {
-            range.newer.older = range.older;
-        }
-        if (range.older != null) {
-            range.older.newer = range.newer;
-        }
-        range.newer = null;
-        range.older = null;
+        freeRanges.remove(range);
         freeRangeCount--;
         freeRangeBytes -= range.capacity();
     }

@@ -1,6 +1,7 @@
 package dev.mlxnative.internal.pool;
 
 import dev.mlxnative.internal.device.DeviceMemory;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Moves native buffers from the free space to the {@link Backlog}, in the order in which the free space evicts them,
@@ -61,17 +62,19 @@ final class Eviction {
      * any.
      */
     boolean evictObstacles(SizeRounding rounding, long byteLength) {
-        if (free.evictableCount() == 0 || !free.isObstructed(rounding, byteLength)) {
-            return false;
+        boolean evicted = false;
+        while (free.evictableCount() > 0 && free.isObstructed(rounding, byteLength)) {
+            evict(free.evictObstacle(), TrimCause.REPLACED);
+            evicted = true;
         }
-        while (free.evictableCount() > 0) {
-            evict(TrimCause.REPLACED);
-        }
-        return true;
+        return evicted;
     }
 
     private long evict(TrimCause cause) {
-        DeviceMemory memory = free.evict();
+        return evict(free.evict(), cause);
+    }
+
+    private long evict(@Nullable DeviceMemory memory, TrimCause cause) {
         if (memory == null) {
             throw new AssertionError("the free space counts " + free.evictableCount() + " buffers and evicts none");
         }

@@ -10,11 +10,15 @@ import org.jspecify.annotations.Nullable;
  * implementation for each {@link Sizing}. Not thread-safe; the pool's lock guards it.
  */
 interface FreeSpace {
-    /** The free space for a sizing, which holds no memory yet. */
-    static FreeSpace of(Sizing sizing, DeviceTraits traits) {
+    /**
+     * The free space for a sizing, which holds no memory yet.
+     *
+     * @param surplus see {@link SurplusAllowance}
+     */
+    static FreeSpace of(Sizing sizing, double surplus, DeviceTraits traits) {
         return switch (sizing) {
             case POWER_OF_TWO -> new SegregatedFreeLists(traits.pageSize());
-            case COMPACT -> new BestFitChunks(traits);
+            case COMPACT -> new BestFitChunks(traits, new SurplusAllowance(surplus));
         };
     }
 
@@ -26,7 +30,14 @@ interface FreeSpace {
     @Nullable
     Block take(SizeRounding rounding, long byteLength, boolean underPressure);
 
-    /** Whether all evictable memory must be freed before a new native buffer for the request is allocated. */
+    /**
+     * Takes a free block for a request that would be denied otherwise, however much larger it is; null if there is
+     * none.
+     */
+    @Nullable
+    Block takeAny(SizeRounding rounding, long byteLength);
+
+    /** Whether evictable memory must be freed before a new native buffer for the request is allocated. */
     boolean isObstructed(SizeRounding rounding, long byteLength);
 
     /** The preferred capacity of a new native buffer for a request. */
@@ -38,8 +49,10 @@ interface FreeSpace {
     /**
      * Takes over a new native buffer and returns the block of it that serves the request. If this throws, nothing has
      * happened.
+     *
+     * @param requests that the pool has had
      */
-    Block addNew(SizeRounding rounding, DeviceMemory memory, long byteLength);
+    Block addNew(SizeRounding rounding, DeviceMemory memory, long byteLength, long requests);
 
     /**
      * Makes a block free whose lease has ended. Allocates nothing, and cannot fail.
@@ -54,6 +67,13 @@ interface FreeSpace {
      */
     @Nullable
     DeviceMemory evict();
+
+    /**
+     * Removes the native buffer to free first while a request {@linkplain #isObstructed is obstructed}; null if none is
+     * entirely free. Allocates nothing, and cannot fail.
+     */
+    @Nullable
+    DeviceMemory evictObstacle();
 
     /** When the buffer that {@link #evict} would remove became free, in {@link #frees}; the largest long if none is. */
     long evictableSince();

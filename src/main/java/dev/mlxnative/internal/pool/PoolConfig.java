@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param name the pool's name in logs, events and management
  * @param source where native memory is allocated
+ * @param surplus the share of the peak of live bytes that compact sizing may hold beyond them
  * @param minBucketBytes bytes of the smallest bucket, a power of two
  * @param limits the settings that may change later, at their first values
  * @param checked whether released memory is filled with a pattern and stale segments throw
@@ -21,6 +22,7 @@ public record PoolConfig(
         String name,
         MemorySource source,
         Sizing sizing,
+        double surplus,
         long minBucketBytes,
         LimitSettings limits,
         Zeroing zeroing,

@@ -76,7 +76,7 @@ final class PoolState {
         usesShardCaches = config.sizing() == Sizing.POWER_OF_TWO;
         limits = config.limits();
         rounding = config.rounding();
-        free = FreeSpace.of(config.sizing(), config.source().traits());
+        free = FreeSpace.of(config.sizing(), config.surplus(), config.source().traits());
         budget = new MemoryBudget(limits);
         eviction = new Eviction(free, budget, counters, backlog);
         caches = new ShardCaches(shards, free, budget);

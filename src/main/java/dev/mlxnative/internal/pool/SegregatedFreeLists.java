@@ -93,6 +93,16 @@ final class SegregatedFreeLists implements FreeSpace {
     }
 
     @Override
+    public @Nullable Block takeAny(SizeRounding rounding, long byteLength) {
+        return take(rounding, byteLength, true);
+    }
+
+    @Override
+    public @Nullable DeviceMemory evictObstacle() {
+        return evict();
+    }
+
+    @Override
     public boolean isObstructed(SizeRounding rounding, long byteLength) {
         return false;
     }
@@ -108,7 +118,7 @@ final class SegregatedFreeLists implements FreeSpace {
     }
 
     @Override
-    public Block addNew(SizeRounding rounding, DeviceMemory memory, long byteLength) {
+    public Block addNew(SizeRounding rounding, DeviceMemory memory, long byteLength, long requests) {
         boolean isShared = memory.capacity() == pageSize;
         Bucket bucket = bucketOf(isShared ? rounding.pages(byteLength) : memory.capacity());
         Slab slab = new Slab(memory, bucket);

@@ -130,6 +130,11 @@ final class ShardCaches {
         starvedRequests++;
     }
 
+    /** Whether a request is starved. */
+    boolean isStarved() {
+        return starvedRequests > 0;
+    }
+
     void endStarvation() {
         starvedRequests--;
     }
