@@ -197,6 +197,18 @@ final class BestFitChunks implements FreeSpace {
     }
 
     @Override
+    public @Nullable DeviceMemory offerUnusedSince(long since) {
+        DeviceMemory offered = null;
+        for (int i = 0; i < chunks.size(); i++) {
+            Chunk chunk = chunks.get(i);
+            if (chunk.isEmpty() && !chunk.isDrained() && chunk.emptiedAt <= since) {
+                offered = chunk.memory().offer(offered);
+            }
+        }
+        return offered;
+    }
+
+    @Override
     public long evictableSince() {
         Chunk chunk = evictable();
         return chunk == null ? Long.MAX_VALUE : chunk.emptiedAt;

@@ -9,6 +9,7 @@ import dev.mlxnative.PoolStats;
 final class PoolCounters {
     private long nativeAllocations;
     private long failedAllocations;
+    private long undoneHits;
     private long peakFootprintBytes;
     private long trimmedBytes;
     private long leakedCount;
@@ -17,6 +18,11 @@ final class PoolCounters {
     void allocated(long footprintBytes) {
         nativeAllocations++;
         peakFootprintBytes = Math.max(peakFootprintBytes, footprintBytes);
+    }
+
+    /** A lease on reused memory, which its shard counts as a hit, cannot be issued. */
+    void hitUndone() {
+        undoneHits++;
     }
 
     /** A request was denied. */
@@ -39,9 +45,10 @@ final class PoolCounters {
     }
 
     PoolStats snapshot(FreeSpace free, ShardTotals shards, PendingReleases pending, long deviceAllocatedBytes) {
+        long hits = shards.hits - undoneHits;
         return new PoolStats(
-                shards.hits + nativeAllocations + failedAllocations,
-                shards.hits,
+                hits + nativeAllocations + failedAllocations,
+                hits,
                 nativeAllocations,
                 shards.activeCount,
                 shards.activeBytes,
