@@ -8,6 +8,12 @@
 #include "workers.h"
 #endif
 
+/* A fault that begins with the nth call from now on, and ends after some calls. */
+struct countdown {
+    uint64_t calls_until_failure; /* counts the failing call too; 0 if no call is to fail */
+    uint64_t failures_left;
+};
+
 struct faults {
     int32_t no_device;
     int32_t no_residency_sets;
@@ -15,9 +21,10 @@ struct faults {
     int32_t empty_wrap;
     int32_t command_buffer_failure;
     int32_t queues_held;
+    int32_t purging;
     uint64_t byte_budget;
-    uint64_t creates_until_failure; /* counts the failing call too; 0 if no call is to fail */
-    uint64_t failures_left;
+    struct countdown creating;
+    struct countdown purgeable;
 };
 
 #define NO_FAULTS {.byte_budget = UINT64_MAX}
@@ -27,24 +34,24 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct faults faults = NO_FAULTS;
 static pthread_cond_t queues_let_go = PTHREAD_COND_INITIALIZER;
 
-/* Counts a creating call, and returns whether it is to fail. Caller holds the lock. */
-static bool create_fails(void) {
-    if (faults.creates_until_failure > 1) {
-        faults.creates_until_failure--;
+/* Counts a call, and returns whether it is to fail. Caller holds the lock. */
+static bool call_fails(struct countdown *countdown) {
+    if (countdown->calls_until_failure > 1) {
+        countdown->calls_until_failure--;
         return false;
     }
-    if (faults.creates_until_failure == 0) {
+    if (countdown->calls_until_failure == 0) {
         return false;
     }
-    if (--faults.failures_left == 0) {
-        faults.creates_until_failure = 0;
+    if (--countdown->failures_left == 0) {
+        countdown->calls_until_failure = 0;
     }
     return true;
 }
 
 bool faults_admit(enum object_kind kind, uint64_t bytes) {
     pthread_mutex_lock(&lock);
-    bool fails = kind == DEVICES ? faults.no_device != 0 : kind != TEXTS && create_fails();
+    bool fails = kind == DEVICES ? faults.no_device != 0 : kind != TEXTS && call_fails(&faults.creating);
     uint64_t byte_limit = kind == BUFFERS ? faults.byte_budget : UINT64_MAX;
     bool admitted = !fails && live_objects_add(kind, bytes, byte_limit);
     pthread_mutex_unlock(&lock);
@@ -74,6 +81,17 @@ bool faults_empty_create(void) {
 
 bool faults_empty_wrap(void) {
     return get(&faults.empty_wrap) != 0;
+}
+
+bool faults_purge(void) {
+    return get(&faults.purging) != 0;
+}
+
+bool faults_refuse_purgeable(void) {
+    pthread_mutex_lock(&lock);
+    bool refused = call_fails(&faults.purgeable);
+    pthread_mutex_unlock(&lock);
+    return refused;
 }
 
 int32_t faults_command_buffer_failure(void) {
@@ -106,11 +124,22 @@ void mlxshim_faults_set_byte_budget(uint64_t bytes) {
     pthread_mutex_unlock(&lock);
 }
 
-void mlxshim_faults_fail_create(uint64_t nth, uint64_t count) {
+static void fail(struct countdown *countdown, uint64_t nth, uint64_t count) {
     pthread_mutex_lock(&lock);
-    faults.creates_until_failure = count == 0 ? 0 : nth;
-    faults.failures_left = count;
+    *countdown = (struct countdown){.calls_until_failure = count == 0 ? 0 : nth, .failures_left = count};
     pthread_mutex_unlock(&lock);
+}
+
+void mlxshim_faults_fail_create(uint64_t nth, uint64_t count) {
+    fail(&faults.creating, nth, count);
+}
+
+void mlxshim_faults_set_purging(int32_t purging) {
+    set(&faults.purging, purging);
+}
+
+void mlxshim_faults_fail_purgeable(uint64_t nth, uint64_t count) {
+    fail(&faults.purgeable, nth, count);
 }
 
 void mlxshim_faults_set_no_residency_sets(int32_t cause) {

@@ -27,6 +27,12 @@ bool faults_empty_create(void);
 /* Whether wrapping pages makes a buffer of length 0. */
 bool faults_empty_wrap(void);
 
+/* Whether the system takes the contents of a buffer that becomes volatile. */
+bool faults_purge(void);
+
+/* Counts a change of a purgeable state, and returns whether it is to fail. */
+bool faults_refuse_purgeable(void);
+
 /* MLXSHIM_FAILURE_*: how a command buffer that is submitted now is to end after its commands have run. */
 int32_t faults_command_buffer_failure(void);
 
@@ -48,6 +54,14 @@ static inline bool faults_empty_create(void) {
 }
 
 static inline bool faults_empty_wrap(void) {
+    return false;
+}
+
+static inline bool faults_purge(void) {
+    return false;
+}
+
+static inline bool faults_refuse_purgeable(void) {
     return false;
 }
 

@@ -19,6 +19,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The byte that fills contents that a fault has taken. */
+#define PURGED 0xCD
+
 struct member {
     mlxshim_buffer_t buffer;
     uint64_t length;
@@ -295,15 +298,26 @@ uint64_t mlxshim_buffer_label(mlxshim_buffer_t buffer, char *text, uint64_t text
     return length;
 }
 
-/* Stores the state and purges nothing: the kernel swaps host memory out if it needs to. */
+/*
+ * Stores the state, and keeps the contents: the kernel swaps host memory out if it needs to. It could discard them
+ * (MADV_FREE), but would not tell what it has discarded, and could do so until each page is written again.
+ */
 int32_t mlxshim_buffer_set_purgeable_state(mlxshim_buffer_t buffer, int32_t state, int32_t *out_previous) {
     if (out_previous == NULL || state < MLXSHIM_PURGEABLE_KEEP_CURRENT || state > MLXSHIM_PURGEABLE_EMPTY) {
         return MLXSHIM_ERROR_INVALID_ARGUMENT;
     }
+    bool changes = state != MLXSHIM_PURGEABLE_KEEP_CURRENT;
+    if (changes && faults_refuse_purgeable()) {
+        return MLXSHIM_ERROR_UNSUPPORTED;
+    }
     pthread_mutex_lock(&buffer->lock);
     *out_previous = buffer->purgeable_state;
-    if (state != MLXSHIM_PURGEABLE_KEEP_CURRENT) {
+    if (changes) {
         buffer->purgeable_state = state;
+    }
+    if (state == MLXSHIM_PURGEABLE_VOLATILE && faults_purge()) {
+        buffer->purgeable_state = MLXSHIM_PURGEABLE_EMPTY;
+        memset(buffer->pages, PURGED, buffer->run.bytes);
     }
     pthread_mutex_unlock(&buffer->lock);
     return MLXSHIM_OK;

@@ -175,7 +175,12 @@ MLXSHIM_API int32_t mlxshim_buffer_set_label(mlxshim_buffer_t buffer, const char
 /* Copies the label as NUL-terminated UTF-8, cut at a character to fit. A buffer without one has length 0. */
 MLXSHIM_API uint64_t mlxshim_buffer_label(mlxshim_buffer_t buffer, char *text, uint64_t text_capacity);
 
-/* Sets the MLXSHIM_PURGEABLE_* state and writes the one before it; KEEP_CURRENT only reads it. */
+/*
+ * Sets the MLXSHIM_PURGEABLE_* state and writes the one before it; KEEP_CURRENT only reads it. The system may take the
+ * contents of a volatile buffer at any time, which is EMPTY then. Contents that it took are undefined, also once the
+ * buffer is non-volatile again. Host memory keeps its contents. MLXSHIM_ERROR_UNSUPPORTED if the device does not change
+ * the state; nothing has changed then, and `*out_previous` is not written.
+ */
 MLXSHIM_API int32_t mlxshim_buffer_set_purgeable_state(mlxshim_buffer_t buffer, int32_t state, int32_t *out_previous);
 
 /* ---- shared event: a counter that CPU and GPU both signal and wait for ---- */

@@ -43,6 +43,15 @@ MLXSHIM_API void mlxshim_faults_set_empty_create(int32_t empty);
 MLXSHIM_API void mlxshim_faults_set_empty_wrap(int32_t empty);
 
 /*
+ * Makes the system take the contents of each buffer that becomes volatile, at once (1), or never (0). Such contents are
+ * 0xCD in every byte.
+ */
+MLXSHIM_API void mlxshim_faults_set_purging(int32_t purging);
+
+/* Makes `count` successive changes of a purgeable state fail, from the `nth` on; the next change is number 1. */
+MLXSHIM_API void mlxshim_faults_fail_purgeable(uint64_t nth, uint64_t count);
+
+/*
  * Makes the command buffers that are submitted from now on end with a failure, MLXSHIM_FAILURE_*, after their commands
  * have run; NONE lets them complete again.
  */

@@ -279,7 +279,12 @@ int32_t mlxshim_buffer_set_purgeable_state(mlxshim_buffer_t buffer, int32_t stat
         return MLXSHIM_ERROR_INVALID_ARGUMENT;
     }
     @autoreleasepool {
-        *out_previous = (int32_t)[(id<MTLBuffer>)buffer setPurgeableState:(MTLPurgeableState)state];
+        int32_t previous = (int32_t)[(id<MTLBuffer>)buffer setPurgeableState:(MTLPurgeableState)state];
+        // A state before that is none says that the device keeps no state.
+        if (previous < MLXSHIM_PURGEABLE_NON_VOLATILE || previous > MLXSHIM_PURGEABLE_EMPTY) {
+            return MLXSHIM_ERROR_UNSUPPORTED;
+        }
+        *out_previous = previous;
         return MLXSHIM_OK;
     }
 }

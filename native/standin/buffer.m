@@ -15,6 +15,9 @@
  */
 #define GARBAGE 0xCD
 
+/* What a device returns that does not change a state. */
+#define NO_PURGEABLE_STATE ((MTLPurgeableState)0)
+
 @interface StandInBuffer : NSObject <MTLBuffer, StandInAllocation> {
 @public
     void *pages;
@@ -153,12 +156,16 @@ struct compute_range standin_buffer_range(id<MTLBuffer> buffer, NSUInteger offse
 
 - (MTLPurgeableState)setPurgeableState:(MTLPurgeableState)state {
     use_autorelease_pool();
+    if (state != MTLPurgeableStateKeepCurrent && faults_refuse_purgeable()) {
+        return NO_PURGEABLE_STATE;
+    }
     pthread_mutex_lock(&lock);
     MTLPurgeableState previous = purgeable_state;
     if (state != MTLPurgeableStateKeepCurrent) {
-        purgeable_state = state;
+        purgeable_state = state == MTLPurgeableStateVolatile && faults_purge() ? MTLPurgeableStateEmpty : state;
     }
-    if (state == MTLPurgeableStateEmpty && storage_mode != MTLStorageModePrivate) {
+    if (state != MTLPurgeableStateKeepCurrent && purgeable_state == MTLPurgeableStateEmpty &&
+        storage_mode != MTLStorageModePrivate) {
         memset(pages, GARBAGE, run.bytes);
     }
     pthread_mutex_unlock(&lock);

@@ -476,6 +476,79 @@ static void test_purgeable_state(void) {
     mlxshim_buffer_release(buffer);
 }
 
+/* Makes a buffer volatile and non-volatile again; returns the state in between. */
+static int32_t offer_and_take_back(mlxshim_buffer_t buffer) {
+    int32_t previous = 0;
+    CHECK(mlxshim_buffer_set_purgeable_state(buffer, MLXSHIM_PURGEABLE_VOLATILE, &previous) == MLXSHIM_OK);
+    CHECK(previous == MLXSHIM_PURGEABLE_NON_VOLATILE);
+    CHECK(mlxshim_buffer_set_purgeable_state(buffer, MLXSHIM_PURGEABLE_NON_VOLATILE, &previous) == MLXSHIM_OK);
+    return previous;
+}
+
+static void test_volatile_contents(void) {
+    mlxshim_buffer_t buffer = new_shared_buffer(page_size);
+    mlxshim_buffer_t wrapped = NULL;
+    void *page = map_pages(page_size);
+    CHECK(mlxshim_buffer_wrap(device, page, page_size, &wrapped, NULL, 0) == MLXSHIM_OK);
+    REQUIRE(buffer != NULL && wrapped != NULL);
+    unsigned char *contents = mlxshim_buffer_contents(buffer);
+    memset(contents, 7, page_size);
+    memset(page, 8, page_size);
+    CHECK(offer_and_take_back(buffer) == MLXSHIM_PURGEABLE_VOLATILE);
+    CHECK(is_filled(contents, page_size, 7));
+
+    mlxshim_faults_set_purging(1);
+    CHECK(offer_and_take_back(buffer) == MLXSHIM_PURGEABLE_EMPTY);
+    CHECK(is_filled(contents, page_size, 0xCD));
+    CHECK(offer_and_take_back(wrapped) == MLXSHIM_PURGEABLE_EMPTY);
+    CHECK(is_filled(page, page_size, 8));
+    mlxshim_faults_set_purging(0);
+
+    memset(contents, 9, page_size);
+    CHECK(offer_and_take_back(buffer) == MLXSHIM_PURGEABLE_VOLATILE);
+    CHECK(is_filled(contents, page_size, 9));
+    mlxshim_buffer_release(wrapped);
+    mlxshim_buffer_release(buffer);
+    CHECK(munmap(page, page_size) == 0);
+}
+
+static void test_volatile_release(void) {
+    mlxshim_buffer_t buffer = new_shared_buffer(page_size);
+    uint64_t bytes = mlxshim_device_current_allocated_size(device);
+    int32_t previous = 0;
+    CHECK(mlxshim_buffer_set_purgeable_state(buffer, MLXSHIM_PURGEABLE_VOLATILE, &previous) == MLXSHIM_OK);
+    CHECK(mlxshim_device_current_allocated_size(device) == bytes);
+    mlxshim_buffer_release(buffer);
+    CHECK(mlxshim_faults_live_buffers() == 0);
+}
+
+static void test_purgeable_state_refused(void) {
+    mlxshim_buffer_t buffer = new_shared_buffer(1);
+    REQUIRE(buffer != NULL);
+    const int32_t states[] = {MLXSHIM_PURGEABLE_VOLATILE, MLXSHIM_PURGEABLE_EMPTY, MLXSHIM_PURGEABLE_NON_VOLATILE};
+    for (uint64_t nth = 1; nth <= 4; nth++) {
+        for (uint64_t count = 0; count <= 2; count++) {
+            int32_t before = MLXSHIM_PURGEABLE_NON_VOLATILE;
+            mlxshim_faults_fail_purgeable(nth, count);
+            for (uint64_t call = 1; call <= 9; call++) {
+                bool fails = call >= nth && call - nth < count;
+                int32_t state = states[call % 3];
+                int32_t previous = 77;
+                CHECK(mlxshim_buffer_set_purgeable_state(buffer, state, &previous) ==
+                      (fails ? MLXSHIM_ERROR_UNSUPPORTED : MLXSHIM_OK));
+                CHECK(previous == (fails ? 77 : before));
+                before = fails ? before : state;
+                CHECK(mlxshim_buffer_set_purgeable_state(buffer, MLXSHIM_PURGEABLE_KEEP_CURRENT, &previous) ==
+                      MLXSHIM_OK);
+                CHECK(previous == before);
+            }
+            int32_t last = 0;
+            CHECK(mlxshim_buffer_set_purgeable_state(buffer, MLXSHIM_PURGEABLE_NON_VOLATILE, &last) == MLXSHIM_OK);
+        }
+    }
+    mlxshim_buffer_release(buffer);
+}
+
 static void *allocate_and_release(void *unused) {
     for (uint64_t i = 1; i <= 50; i++) {
         mlxshim_buffer_t buffer = new_shared_buffer(i * 1000);
@@ -862,6 +935,8 @@ static void test_faults_cleared(void) {
     mlxshim_faults_set_no_residency_sets(1);
     mlxshim_faults_set_empty_create(1);
     mlxshim_faults_set_empty_wrap(1);
+    mlxshim_faults_set_purging(1);
+    mlxshim_faults_fail_purgeable(2, 1000);
     mlxshim_faults_clear();
     mlxshim_device_t second = NULL;
     CHECK(mlxshim_device_open(&second, NULL, 0) == MLXSHIM_OK);
@@ -870,6 +945,9 @@ static void test_faults_cleared(void) {
     for (int what = 0; what < CREATING_CALLS; what++) {
         check_create((enum creating)what, page, MLXSHIM_OK);
     }
+    mlxshim_buffer_t buffer = new_shared_buffer(1);
+    CHECK(offer_and_take_back(buffer) == MLXSHIM_PURGEABLE_VOLATILE);
+    mlxshim_buffer_release(buffer);
     CHECK(munmap(page, page_size) == 0);
 }
 
@@ -891,6 +969,9 @@ static void run_round(void) {
     test_label();
     test_label_across_threads();
     test_purgeable_state();
+    test_volatile_contents();
+    test_volatile_release();
+    test_purgeable_state_refused();
     test_allocation_across_threads();
     test_event();
     test_event_between_threads();

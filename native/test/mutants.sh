@@ -141,6 +141,7 @@ plant 'extra release' "$release" '& &'
 plant 'missing autorelease pool' '@autoreleasepool [{]' '{'
 plant 'missing lock' 'objc_sync_enter[(].*;' ''
 plant 'missing clear' 'memset[(].*;' ''
+plant 'refusal of a state not told' 'previous < MLXSHIM_PURGEABLE_NON_VOLATILE' 'false'
 
 subject compute metal/kernels.m
 plant 'dropped release' "$release" ''

@@ -5,7 +5,7 @@ import dev.mlxnative.internal.device.MemorySource;
 import dev.mlxnative.internal.device.ResidentMemorySource;
 import dev.mlxnative.internal.device.Shapes;
 import dev.mlxnative.internal.pool.Block;
-import dev.mlxnative.internal.pool.DefaultMemoryLimit;
+import dev.mlxnative.internal.pool.DefaultLimits;
 import dev.mlxnative.internal.pool.LeaseOrigin;
 import dev.mlxnative.internal.pool.LimitSettings;
 import dev.mlxnative.internal.pool.PoolConfig;
@@ -138,12 +138,9 @@ public final class MlxBufferPool implements AutoCloseable {
 
     /**
      * Ends the lease of a buffer; its memory is parked until the fence is complete. Parked memory is never leased,
-     * trimmed or freed.
+     * trimmed or freed. This throws what {@link #release(MlxBuffer)} throws.
      *
-     * @throws IllegalArgumentException if the buffer is a slice, or this pool did not make it
-     * @throws IllegalStateException if its lease has ended before; if the fence's event is closed and no memory is
-     *     parked with it; or, in a checked pool, if a native call is using the buffer
-     * @throws WrongThreadException if it belongs to a scope that is confined to another thread
+     * @throws IllegalStateException also if the fence's event is closed and no memory is parked with it
      */
     public void release(MlxBuffer buffer, MlxFence fence) {
         releaseOnce(buffer, Objects.requireNonNull(fence, "fence"));
@@ -192,20 +189,15 @@ public final class MlxBufferPool implements AutoCloseable {
         return engine.stats().cachedBytes();
     }
 
-    /**
-     * Frees all free memory: {@code trim(0)}.
-     *
-     * @return the bytes that were freed
-     */
+    /** Frees all free memory, as {@code trim(0)} does; returns the bytes that were freed. */
     public long clear() {
         return trim(0);
     }
 
     /**
-     * Frees free memory until at most {@code maxFreeBytes} of it are left, the least recently used first. Costs tens of
-     * microseconds a buffer: the JVM makes sure that no thread is still reading it.
+     * Frees free memory until at most {@code maxFreeBytes} of it are left, the least recently used first; returns the
+     * bytes that it freed. Costs tens of microseconds a buffer: the JVM makes sure that no thread is still reading it.
      *
-     * @return the bytes that were freed
      * @throws IllegalArgumentException if {@code maxFreeBytes} is negative
      */
     public long trim(long maxFreeBytes) {
@@ -287,20 +279,12 @@ public final class MlxBufferPool implements AutoCloseable {
 
     /** Collects the settings of a pool. Not thread-safe. */
     public static final class Builder {
-        private static final long DEFAULT_MIN_BUCKET_BYTES = 256;
-        /** Above the sizes of a step in the traces of {@code bench/}, below most weights of a model. */
-        private static final long DEFAULT_ROUND_TO_PAGES_ABOVE = 32L << 20;
-
-        private static final Duration DEFAULT_IDLE = Duration.ofSeconds(60);
-        private static final Duration DEFAULT_WAIT = Duration.ofSeconds(5);
-        /** The part of the memory limit that free memory may fill: a step's worth even of large models. */
-        private static final int CACHED_PART = 8;
-
         private final MlxDevice device;
         private MemorySource source;
         private String name = "pool-" + POOLS.incrementAndGet();
         private Sizing sizing = Sizing.POWER_OF_TWO;
-        private long minBucketBytes = DEFAULT_MIN_BUCKET_BYTES;
+        private double surplus = 0.15;
+        private long minBucketBytes = 256;
         private LimitSettings limits;
         private boolean hasCacheLimit;
         private Zeroing zeroing = Zeroing.FRESH;
@@ -311,19 +295,10 @@ public final class MlxBufferPool implements AutoCloseable {
         private Builder(MlxDevice device) {
             this.device = device;
             this.source = device.nativeDevice();
-            this.limits = new LimitSettings(
-                    DefaultMemoryLimit.of(source),
-                    0,
-                    source.traits().maxBufferCount(),
-                    DEFAULT_ROUND_TO_PAGES_ABOVE,
-                    DEFAULT_IDLE.toNanos(),
-                    DEFAULT_WAIT.toNanos());
+            this.limits = DefaultLimits.of(source);
         }
 
-        /**
-         * The pool's name in logs, events and management; {@code pool-1} and so on unless set. JMX needs distinct
-         * names.
-         */
+        /** The name in logs, events and JMX, which needs distinct ones; {@code pool-1} and so on unless set. */
         public Builder name(String name) {
             this.name = Objects.requireNonNull(name, "name");
             return this;
@@ -336,11 +311,26 @@ public final class MlxBufferPool implements AutoCloseable {
         }
 
         /**
+         * How much native memory a pool with {@link Sizing#COMPACT} may hold beyond the bytes of its leases: a share of
+         * the most bytes that were ever leased at once, 0.15 unless set. A smaller share means more native allocations:
+         * the pool frees memory sooner and asks for it again. If these are more than 2 % of the requests, the share
+         * rises as far as to twice this. The pool holds more than that if its leases leave it no other choice.
+         *
+         * @throws IllegalArgumentException if it is not between 0 and 1
+         */
+        public Builder surplus(double share) {
+            if (!(share >= 0 && share <= 1)) {
+                throw new IllegalArgumentException("surplus is not between 0 and 1: " + share);
+            }
+            this.surplus = share;
+            return this;
+        }
+
+        /**
          * The smallest bucket, 256 bytes unless set. A larger one lets more small sizes share memory. The start of a
          * buffer is a multiple of 256 bytes, so a smaller bucket counts as 256.
          *
-         * @throws IllegalArgumentException if it is no power of two, or above the device's
-         *     {@link DeviceInfo#maxBufferLength}
+         * @throws IllegalArgumentException if it is no power of two, or above {@link DeviceInfo#maxBufferLength}
          */
         public Builder minBucketBytes(long minBucketBytes) {
             long most = source.traits().maxBufferLength();
@@ -424,6 +414,17 @@ public final class MlxBufferPool implements AutoCloseable {
         }
 
         /**
+         * The system may take the contents of free memory that no request has taken for this long, as
+         * {@link PoolLimits#setPurgeableAfter} says; ten seconds unless set, {@link Duration#ZERO} for never.
+         *
+         * @throws IllegalArgumentException if it is negative
+         */
+        public Builder purgeableAfter(Duration idle) {
+            limits = limits.withOfferIdleNanos(PoolLimits.nanos("purgeableAfter", idle));
+            return this;
+        }
+
+        /**
          * How long a request waits at most, as its last resort, for the fences of parked memory; 5 seconds unless set,
          * {@link Duration#ZERO} for not at all. The wait ends as soon as memory that becomes free, by a fence or
          * otherwise, serves the request. The pool starts a thread for each of the oldest fences, eight at most, and
@@ -491,9 +492,19 @@ public final class MlxBufferPool implements AutoCloseable {
          * @throws java.io.UncheckedIOException if the file of {@link #traceTo} cannot be created
          */
         public MlxBufferPool build() {
-            LimitSettings built = hasCacheLimit ? limits : limits.withCacheLimit(limits.memoryLimit() / CACHED_PART);
+            LimitSettings built =
+                    hasCacheLimit ? limits : limits.withCacheLimit(DefaultLimits.cacheLimit(limits.memoryLimit()));
             PoolConfig config = new PoolConfig(
-                    name, source, sizing, minBucketBytes, built, zeroing, leakDetection, checked, allocationLog);
+                    name,
+                    source,
+                    sizing,
+                    surplus,
+                    minBucketBytes,
+                    built,
+                    zeroing,
+                    leakDetection,
+                    checked,
+                    allocationLog);
             return new MlxBufferPool(device, config);
         }
     }

@@ -95,6 +95,12 @@ public interface MlxBufferPoolMXBean extends PlatformManagedObject {
     /** {@link PoolLimits#setTrimIdleAfter}. */
     void setTrimIdleAfterMillis(long millis);
 
+    /** {@link PoolLimits#purgeableAfter}. */
+    long getPurgeableAfterMillis();
+
+    /** {@link PoolLimits#setPurgeableAfter}. */
+    void setPurgeableAfterMillis(long millis);
+
     /** {@link PoolLimits#waitForParked}. */
     long getWaitForParkedMillis();
 

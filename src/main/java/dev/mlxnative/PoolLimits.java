@@ -102,6 +102,38 @@ public final class PoolLimits {
         engine.adjust(limits -> limits.withTrimIdleNanos(nanos), true);
     }
 
+    /** How long free memory lies idle before the system may take its contents; zero for ever. */
+    public Duration purgeableAfter() {
+        return Duration.ofNanos(settings().offerIdleNanos());
+    }
+
+    /**
+     * Sets how long free memory lies idle before the system may take its contents. The time begins anew for memory that
+     * is free. Zero for never; what the system may take already is then taken back by the next lease on it.
+     *
+     * <p>The pool marks native buffers that are entirely free as {@code MTLPurgeableStateVolatile}, on the daemon
+     * thread of {@link #setTrimIdleAfter}. Under memory pressure macOS then takes their pages, before it ends a
+     * process. They still count as free memory of the pool, against its limits too, since Metal's own count includes
+     * them. A request that reuses such a buffer first makes it non-volatile, with a call of the driver, and finds out
+     * what was taken. No buffer is volatile from the start of a lease on it until all of it is free again. If the
+     * driver refuses, the buffer is freed, with a warning, and the request goes on with other memory.
+     *
+     * <p>Apple says that discarded contents are invalid, and no more. The pool therefore treats them as it treats new
+     * memory: with {@link Zeroing#FRESH} it clears the whole native buffer, also that of a
+     * {@link MlxBufferPool.Builder#checked} pool, so that a lease sees zeros, or what an earlier lease of the pool
+     * left, but nothing of another process. {@link Zeroing#ALWAYS} clears each lease in any case, and
+     * {@link Zeroing#NEVER} clears nothing.
+     *
+     * <p>A pool with a {@link MlxBufferPool.Builder#residencySet} marks nothing, since its memory is to stay resident.
+     * Host memory accepts the state and keeps all contents: Linux swaps them out if it has to.
+     *
+     * @throws IllegalArgumentException if it is negative
+     */
+    public void setPurgeableAfter(Duration idle) {
+        long nanos = nanos("purgeableAfter", idle);
+        engine.adjust(limits -> limits.withOfferIdleNanos(nanos), true);
+    }
+
     /** How long a request waits at most for parked memory. */
     public Duration waitForParked() {
         return Duration.ofNanos(settings().waitNanos());
@@ -137,7 +169,8 @@ public final class PoolLimits {
         LimitSettings limits = settings();
         return "PoolLimits[memoryLimit=" + limits.memoryLimit() + ", cacheLimit=" + limits.cacheLimit()
                 + ", bufferLimit=" + limits.bufferLimit() + ", roundToPagesAbove=" + limits.roundToPagesAbove()
-                + ", trimIdleAfter=" + Duration.ofNanos(limits.trimIdleNanos()) + ", waitForParked="
+                + ", trimIdleAfter=" + Duration.ofNanos(limits.trimIdleNanos()) + ", purgeableAfter="
+                + Duration.ofNanos(limits.offerIdleNanos()) + ", waitForParked="
                 + Duration.ofNanos(limits.waitNanos()) + "]";
     }
 }

@@ -170,6 +170,16 @@ final class PoolMXBean implements MlxBufferPoolMXBean {
     }
 
     @Override
+    public long getPurgeableAfterMillis() {
+        return millis(limits.purgeableAfter());
+    }
+
+    @Override
+    public void setPurgeableAfterMillis(long millis) {
+        limits.setPurgeableAfter(Duration.ofMillis(millis));
+    }
+
+    @Override
     public long getWaitForParkedMillis() {
         return millis(limits.waitForParked());
     }

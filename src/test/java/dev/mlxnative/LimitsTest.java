@@ -82,6 +82,7 @@ class LimitsTest {
         assertThat(plain.limits().bufferLimit()).isEqualTo(499_000);
         assertThat(plain.limits().roundToPagesAbove()).isEqualTo(32 << 20);
         assertThat(plain.limits().trimIdleAfter()).isEqualTo(Duration.ofMinutes(1));
+        assertThat(plain.limits().purgeableAfter()).isEqualTo(Duration.ofSeconds(10));
         assertThat(plain.limits().waitForParked()).isEqualTo(Duration.ofSeconds(5));
         plain.close();
     }
@@ -94,6 +95,7 @@ class LimitsTest {
                 .bufferLimit(7)
                 .roundToPagesAbove(1 << 18)
                 .trimIdleAfter(Duration.ofSeconds(3))
+                .purgeableAfter(Duration.ofSeconds(2))
                 .waitForParked(Duration.ofMillis(5))
                 .build();
         assertThat(built.limits())
@@ -102,12 +104,14 @@ class LimitsTest {
                 .returns(7L, PoolLimits::bufferLimit)
                 .returns(1L << 18, PoolLimits::roundToPagesAbove)
                 .returns(Duration.ofSeconds(3), PoolLimits::trimIdleAfter)
+                .returns(Duration.ofSeconds(2), PoolLimits::purgeableAfter)
                 .returns(Duration.ofMillis(5), PoolLimits::waitForParked);
         built.limits().setMemoryLimit(1);
         built.limits().setCacheLimit(2);
         built.limits().setBufferLimit(3);
         built.limits().setRoundToPagesAbove(4);
         built.limits().setTrimIdleAfter(Duration.ofNanos(5));
+        built.limits().setPurgeableAfter(Duration.ofNanos(7));
         built.limits().setWaitForParked(Duration.ofNanos(6));
         assertThat(built.limits())
                 .returns(1L, PoolLimits::memoryLimit)
@@ -115,6 +119,7 @@ class LimitsTest {
                 .returns(3L, PoolLimits::bufferLimit)
                 .returns(4L, PoolLimits::roundToPagesAbove)
                 .returns(Duration.ofNanos(5), PoolLimits::trimIdleAfter)
+                .returns(Duration.ofNanos(7), PoolLimits::purgeableAfter)
                 .returns(Duration.ofNanos(6), PoolLimits::waitForParked);
         built.close();
     }
@@ -137,8 +142,10 @@ class LimitsTest {
         }
         List<Runnable> times = List.of(
                 () -> builder.trimIdleAfter(negative),
+                () -> builder.purgeableAfter(negative),
                 () -> builder.waitForParked(negative),
                 () -> pool.limits().setTrimIdleAfter(negative),
+                () -> pool.limits().setPurgeableAfter(negative),
                 () -> pool.limits().setWaitForParked(negative));
         for (Runnable setting : times) {
             assertThatIllegalArgumentException().isThrownBy(setting::run).withMessageContaining("PT-0.001S");

@@ -93,6 +93,7 @@ class MxBeanTest {
                 .returns(12_000L, PoolLimits::bufferLimit)
                 .returns(12_000L, PoolLimits::roundToPagesAbove)
                 .returns(Duration.ofSeconds(12), PoolLimits::trimIdleAfter)
+                .returns(Duration.ofSeconds(12), PoolLimits::purgeableAfter)
                 .returns(Duration.ofSeconds(12), PoolLimits::waitForParked);
         assertThatThrownBy(() -> server.setAttribute(name, new Attribute("MemoryLimit", -1L)))
                 .isInstanceOf(RuntimeMBeanException.class)

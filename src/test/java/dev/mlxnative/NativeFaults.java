@@ -17,6 +17,8 @@ public final class NativeFaults {
     private static final MethodHandle SET_NO_RESIDENCY_SETS;
     private static final MethodHandle SET_EMPTY_CREATE;
     private static final MethodHandle SET_EMPTY_WRAP;
+    private static final MethodHandle SET_PURGING;
+    private static final MethodHandle FAIL_PURGEABLE;
     private static final MethodHandle SET_COMMAND_BUFFER_FAILURE;
     private static final MethodHandle HOLD_QUEUES;
     private static final MethodHandle LIVE_LIBRARIES;
@@ -38,6 +40,9 @@ public final class NativeFaults {
         SET_NO_RESIDENCY_SETS = find("set_no_residency_sets", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
         SET_EMPTY_CREATE = find("set_empty_create", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
         SET_EMPTY_WRAP = find("set_empty_wrap", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
+        SET_PURGING = find("set_purging", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
+        FAIL_PURGEABLE =
+                find("fail_purgeable", FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
         SET_COMMAND_BUFFER_FAILURE =
                 find("set_command_buffer_failure", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
         HOLD_QUEUES = find("hold_queues", FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
@@ -97,6 +102,16 @@ public final class NativeFaults {
 
     public static void emptyWrap() {
         call(SET_EMPTY_WRAP, 1);
+    }
+
+    /** Makes the system take the contents of each buffer that becomes volatile, at once. */
+    static void purging(boolean purges) {
+        call(SET_PURGING, purges ? 1 : 0);
+    }
+
+    /** Makes the nth change of a purgeable state from now on fail, and the {@code count} - 1 changes after it. */
+    static void failPurgeable(long nth, long count) {
+        call(FAIL_PURGEABLE, nth, count);
     }
 
     /** Makes the command buffers that are committed from here on fail with MLXSHIM_FAILURE_*; 0 lets them complete. */

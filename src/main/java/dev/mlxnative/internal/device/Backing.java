@@ -16,6 +16,14 @@ public interface Backing {
     void removeLabel();
 
     /**
+     * Allows the system to take the contents of the memory, or forbids it; returns whether it had taken them. The
+     * caller keeps the memory from being freed.
+     *
+     * @throws UnsupportedOperationException if the device refuses; nothing has changed then
+     */
+    boolean setVolatile(boolean isVolatile);
+
+    /**
      * Releases the objects, and all else that the memory holds. Called after its segments have ended; not again, unless
      * it has thrown.
      */

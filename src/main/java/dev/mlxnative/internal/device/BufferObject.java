@@ -98,6 +98,15 @@ public final class BufferObject {
         }
     }
 
+    /**
+     * Allows the system to take the contents, or forbids it; returns whether it had taken them.
+     *
+     * @throws UnsupportedOperationException if the device refuses; nothing has changed then
+     */
+    boolean setVolatile(boolean isVolatile) {
+        return Shim.setVolatile(raw, isVolatile);
+    }
+
     void addReleaseListener(ReleaseListener listener) {
         releaseListeners.add(listener);
     }

@@ -150,6 +150,11 @@ final class MappingBacking implements Backing {
     }
 
     @Override
+    public boolean setVolatile(boolean isVolatile) {
+        throw new AssertionError("the memory of a mapping is never idle");
+    }
+
+    @Override
     public void release() {
         lock.lock();
         try {

@@ -11,6 +11,9 @@ public interface MemorySource {
     /** Whether the memory is of this device. */
     boolean isOf(NativeDevice device);
 
+    /** Whether the contents of idle memory may be offered to the system. */
+    boolean mayOffer();
+
     /** Bytes that the device recommends to use at most; 0 if it recommends nothing. */
     long recommendedBytes();
 

@@ -38,16 +38,21 @@ public final class NativeDevice implements MemorySource {
     }
 
     /**
-     * Allocates, clears and frees a page, so that the JVM has linked the calls and initialised their classes: with a
-     * full heap or stack that could fail, in the middle of freeing a buffer or once for all calls that follow.
+     * Allocates, clears, offers and frees a page, so that the JVM has linked the calls and initialised their classes:
+     * with a full heap or stack that could fail, in the middle of freeing a buffer or once for all calls that follow.
      */
     private void rehearse() {
         try {
             DeviceMemory page = allocate(traits.pageSize());
-            page.segment().fill((byte) 0);
-            free(DeviceMemoryList.of(page), freed -> {});
-        } catch (BufferAllocationException e) {
-            // The device has no memory at this moment; the caller finds that out.
+            try {
+                page.segment().fill((byte) 0);
+                DeviceMemory.acceptOffers(page.offer(null));
+                page.takeBack(true);
+            } finally {
+                free(DeviceMemoryList.of(page), freed -> {});
+            }
+        } catch (BufferAllocationException | UnsupportedOperationException e) {
+            // The device has no memory at this moment, or refuses to take back an offer; the caller finds that out.
         }
     }
 
@@ -69,6 +74,11 @@ public final class NativeDevice implements MemorySource {
     @Override
     public boolean isOf(NativeDevice device) {
         return this == device;
+    }
+
+    @Override
+    public boolean mayOffer() {
+        return true;
     }
 
     @Override

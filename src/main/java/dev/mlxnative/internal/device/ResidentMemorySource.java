@@ -34,6 +34,12 @@ public final class ResidentMemorySource implements MemorySource {
         return source.isOf(device);
     }
 
+    /** No: the memory is to stay resident. */
+    @Override
+    public boolean mayOffer() {
+        return false;
+    }
+
     @Override
     public long recommendedBytes() {
         return source.recommendedBytes();

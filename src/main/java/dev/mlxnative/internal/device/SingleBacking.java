@@ -34,6 +34,11 @@ final class SingleBacking implements Backing {
     }
 
     @Override
+    public boolean setVolatile(boolean isVolatile) {
+        return object.setVolatile(isVolatile);
+    }
+
+    @Override
     public void release() {
         object.release();
         device.release();

@@ -139,6 +139,20 @@ public final class JfrEvents {
         }
     }
 
+    @Name("dev.mlxnative.Purged")
+    @Label("Purged")
+    @Description("The system had taken the contents of idle memory that a request reuses")
+    private static final class Purged extends PoolEvent {
+        @Label("Bytes")
+        @Description("Bytes of the native buffer")
+        @DataAmount
+        long bytes;
+
+        Purged(String pool) {
+            super(pool);
+        }
+    }
+
     @Name("dev.mlxnative.AllocationFailed")
     @Label("Allocation Failed")
     @Description("A request ended in a BufferAllocationException")
@@ -226,6 +240,15 @@ public final class JfrEvents {
         if (event.isEnabled()) {
             event.cause = cause;
             event.count = count;
+            event.bytes = bytes;
+            event.commit();
+        }
+    }
+
+    /** The system had taken the contents of memory that is reused. */
+    public static void purged(String pool, long bytes) {
+        var event = new Purged(pool);
+        if (event.isEnabled()) {
             event.bytes = bytes;
             event.commit();
         }

@@ -27,6 +27,7 @@ final class Acquisition {
             String pool,
             MemorySource source,
             AllocationTransactions allocations,
+            Reuse reuse,
             FenceReaper reaper,
             Reclaimer reclaimer,
             PoolObserver observer,
@@ -102,7 +103,7 @@ final class Acquisition {
     }
 
     private @Nullable Block reuse() {
-        Block block = tools.allocations().reuse(shard, byteLength, leaseArena, resettable);
+        Block block = tools.reuse().lease(shard, byteLength, leaseArena, resettable);
         if (block != null) {
             tools.leaseStart().prepare(block, true);
         }

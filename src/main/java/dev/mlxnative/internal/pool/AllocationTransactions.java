@@ -159,6 +159,27 @@ final class AllocationTransactions {
         }
     }
 
+    /**
+     * Takes back a reused block whose lease cannot be issued. The block is never leased again: its memory is freed as
+     * soon as nothing else uses it. Cannot fail.
+     */
+    void discard(Block block) {
+        state.lock.lock();
+        try {
+            state.caches.remove(block);
+            state.counters.hitUndone();
+            DeviceMemory memory = state.free.quarantine(block);
+            if (memory != null) {
+                state.budget.freeing(memory.capacity());
+                state.backlog.free(memory, TrimCause.UNREPORTED);
+            }
+            state.publishPressure();
+            state.publishBacklog();
+        } finally {
+            state.lock.unlock();
+        }
+    }
+
     /** Cancels a reservation: no native buffer was created. That is a change. Cannot fail. */
     void cancel(long capacity) {
         state.lock.lock();

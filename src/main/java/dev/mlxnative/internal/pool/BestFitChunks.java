@@ -95,7 +95,8 @@ final class BestFitChunks implements FreeSpace {
             Block best = null;
             for (Block range = largeRanges.first(bin); range != null; range = range.older) {
                 long capacity = range.capacity();
-                boolean fits = capacity >= least && capacity <= most && chunkOf(range).isEmpty();
+                boolean fits =
+                        capacity >= least && capacity <= most && chunkOf(range).isEmpty();
                 if (fits && (best == null || capacity < best.capacity())) {
                     best = range;
                 }
@@ -277,6 +278,18 @@ final class BestFitChunks implements FreeSpace {
     /** The bytes of an empty chunk times how long it has been empty. */
     private double idleBytes(Chunk chunk) {
         return (double) chunk.memory().capacity() * (frees - chunk.emptiedAt + 1);
+    }
+
+    @Override
+    public @Nullable DeviceMemory offerUnusedSince(long since) {
+        DeviceMemory offered = null;
+        for (int i = 0; i < chunks.size(); i++) {
+            Chunk chunk = chunks.get(i);
+            if (chunk.isEmpty() && !chunk.isDrained() && chunk.emptiedAt <= since) {
+                offered = chunk.memory().offer(offered);
+            }
+        }
+        return offered;
     }
 
     @Override

@@ -120,7 +120,9 @@ final class Chunk implements Division {
         return block;
     }
 
-    /** Frees a leased block and coalesces it with the free ranges beside it. If that drains the chunk, it is unlisted. */
+    /**
+     * Frees a leased block and coalesces it with the free ranges beside it. If that drains the chunk, it is unlisted.
+     */
     void free(Block block) {
         leasedCount--;
         Block range = block;

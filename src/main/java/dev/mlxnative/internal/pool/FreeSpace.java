@@ -75,6 +75,14 @@ interface FreeSpace {
     @Nullable
     DeviceMemory evictObstacle();
 
+    /**
+     * Offers to the system the contents of native buffers that have been entirely free since this count of
+     * {@link #frees} or longer, but not those with a quarantined range. Returns the first memory of the chain of
+     * offers; null if there are none. Allocates nothing, and cannot fail.
+     */
+    @Nullable
+    DeviceMemory offerUnusedSince(long frees);
+
     /** When the buffer that {@link #evict} would remove became free, in {@link #frees}; the largest long if none is. */
     long evictableSince();
 

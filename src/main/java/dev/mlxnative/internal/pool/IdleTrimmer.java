@@ -3,9 +3,11 @@ package dev.mlxnative.internal.pool;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.mlxnative.internal.background.DaemonTimer;
 import dev.mlxnative.internal.background.Log;
+import dev.mlxnative.internal.device.DeviceMemory;
 
 /**
- * Sweeps a pool from time to time, on the {@link DaemonTimer}: reaps fences, and frees memory that lay idle.
+ * Sweeps a pool from time to time, on the {@link DaemonTimer}: reaps fences, and frees memory that lay idle, or offers
+ * its contents to the system.
  *
  * <p>The timer keeps the pool reachable while a sweep is scheduled, so that a pool that is dropped loses its free
  * memory. A closed pool without parked memory has no sweep.
@@ -82,8 +84,9 @@ final class IdleTrimmer {
         try {
             reaper.reap();
         } finally {
-            maintenance.sweep(ticket());
+            DeviceMemory offered = maintenance.sweep(ticket());
             reclaimer.run();
+            DeviceMemory.acceptOffers(offered);
         }
     }
 

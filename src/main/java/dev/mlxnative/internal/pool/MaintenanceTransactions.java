@@ -1,5 +1,8 @@
 package dev.mlxnative.internal.pool;
 
+import dev.mlxnative.internal.device.DeviceMemory;
+import org.jspecify.annotations.Nullable;
+
 /** The transactions of maintenance on the {@link PoolState}: its backlog, sweeps, and trimming. Thread-safe. */
 final class MaintenanceTransactions {
     private final PoolState state;
@@ -60,25 +63,38 @@ final class MaintenanceTransactions {
         }
     }
 
-    /** Frees memory that has been unused since the sweep with this ticket was planned, and plans the next one. */
-    void sweep(long ticket) {
+    /**
+     * Frees and offers memory that has been unused for long enough when the sweep with this ticket comes, and plans the
+     * next sweep. Returns the first memory of a chain of offers, which the caller has the system accept; null if there
+     * are none.
+     */
+    @Nullable
+    DeviceMemory sweep(long ticket) {
         state.lock.lock();
         try {
             if (!state.sweeps.isDue(ticket)) {
-                return;
+                return null;
             }
             state.caches.flush();
             state.publishPressure();
-            state.eviction.evictUnusedSince(state.sweeps.freesWhenPlanned());
-            state.sweeps.cancel();
+            state.sweeps.begin();
+            if (state.sweeps.toTrim.stopIfOver()) {
+                state.eviction.evictUnusedSince(state.sweeps.toTrim.freesAtStart());
+            }
+            DeviceMemory offered = null;
+            if (state.sweeps.toOffer.stopIfOver()) {
+                offered = state.free.offerUnusedSince(state.sweeps.toOffer.freesAtStart());
+            }
             state.planSweep();
             if (!state.sweeps.isPlanned()) {
                 // The shards may have cached blocks since the flush: stop them, and sweep what they had.
+                state.sweeps.cancel();
                 state.caches.stop();
                 state.publishPressure();
                 state.planSweep();
             }
             state.publishBacklog();
+            return offered;
         } finally {
             state.lock.unlock();
         }

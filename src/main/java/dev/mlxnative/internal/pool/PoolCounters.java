@@ -9,6 +9,7 @@ import dev.mlxnative.PoolStats;
 final class PoolCounters {
     private long nativeAllocations;
     private long failedAllocations;
+    private long undoneHits;
     private long peakFootprintBytes;
     private long trimmedBytes;
     private long leakedCount;
@@ -17,6 +18,11 @@ final class PoolCounters {
     void allocated(long footprintBytes) {
         nativeAllocations++;
         peakFootprintBytes = Math.max(peakFootprintBytes, footprintBytes);
+    }
+
+    /** A lease on reused memory, which its shard counts as a hit, cannot be issued. */
+    void hitUndone() {
+        undoneHits++;
     }
 
     /** A request was denied. */
@@ -40,13 +46,17 @@ final class PoolCounters {
 
     /** Requests that were served or denied. */
     long requests(ShardTotals shards) {
-        return shards.hits + nativeAllocations + failedAllocations;
+        return hits(shards) + nativeAllocations + failedAllocations;
+    }
+
+    private long hits(ShardTotals shards) {
+        return shards.hits - undoneHits;
     }
 
     PoolStats snapshot(FreeSpace free, ShardTotals shards, PendingReleases pending, long deviceAllocatedBytes) {
         return new PoolStats(
                 requests(shards),
-                shards.hits,
+                hits(shards),
                 nativeAllocations,
                 shards.activeCount,
                 shards.activeBytes,

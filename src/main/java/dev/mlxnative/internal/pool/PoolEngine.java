@@ -52,7 +52,9 @@ public final class PoolEngine {
         AllocationTransactions allocations = new AllocationTransactions(state);
         reaper = new FenceReaper(state, allocations, retirement);
         idleTrimmer = new IdleTrimmer(config.name(), maintenance, reaper, reclaimer, DaemonTimer.shared());
-        tools = new Acquisition.Tools(config.name(), source, allocations, reaper, reclaimer, observer, leaseStart);
+        Reuse reuse = new Reuse(config.zeroing(), allocations, reclaimer, observer);
+        tools = new Acquisition.Tools(
+                config.name(), source, allocations, reuse, reaper, reclaimer, observer, leaseStart);
         leaks = new LeakDetector(config.leakDetection(), new LeakEnd(config.name(), retirement));
     }
 
@@ -157,7 +159,7 @@ public final class PoolEngine {
         long capacity = state.cachedCapacity(byteLength);
         Block block =
                 capacity == SizeRounding.NONE ? null : shard.leaseCached(capacity, byteLength, leaseArena, resettable);
-        return block != null ? block : tools.allocations().reuse(shard, byteLength, leaseArena, resettable);
+        return block != null ? block : tools.reuse().lease(shard, byteLength, leaseArena, resettable);
     }
 
     /** Takes back a block whose lease could not be issued. */

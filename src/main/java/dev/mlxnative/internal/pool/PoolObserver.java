@@ -66,6 +66,11 @@ final class PoolObserver {
         JfrEvents.trimmed(pool, cause.description(), memories.count(), memories.bytes());
     }
 
+    /** The system had taken the contents of a native buffer that is reused. */
+    void purged(long bytes) {
+        JfrEvents.purged(pool, bytes);
+    }
+
     /** A request was denied. */
     void denied(long requestedBytes, DenialCause cause, AllocationTransactions.Denial denial) {
         if (log != null) {

@@ -31,6 +31,7 @@ final class PoolState {
     final PendingReleases pending = new PendingReleases();
 
     private final boolean usesShardCaches;
+    private final boolean mayOffer;
 
     /* Written under the lock, read without it: the first two by every hit. */
     private volatile SizeRounding rounding;
@@ -74,6 +75,7 @@ final class PoolState {
     PoolState(PoolConfig config, Shards shards) {
         this.shards = shards;
         usesShardCaches = config.sizing() == Sizing.POWER_OF_TWO;
+        mayOffer = config.source().mayOffer();
         limits = config.limits();
         rounding = config.rounding();
         free = FreeSpace.of(config.sizing(), config.surplus(), config.source().traits());
@@ -143,7 +145,7 @@ final class PoolState {
     /** Lets the shards cache, unless the pool is closed or no sweep would find what they cache. */
     @GuardedBy("lock")
     void allowShardCaches() {
-        if (!closed && (sweeps.isPlanned() || sweepNanos() == 0)) {
+        if (!closed && (sweeps.isPlanned() || !isSwept())) {
             caches.allow();
         }
     }
@@ -151,17 +153,24 @@ final class PoolState {
     /** Plans a sweep of memory that lies idle and of parked memory, unless there is none or one is planned. */
     @GuardedBy("lock")
     void planSweep() {
-        long delayNanos = sweepNanos();
         // The free blocks of a closed pool are those that share a native buffer with an active lease.
         boolean hasFree = closed ? free.evictableCount() > 0 : free.count() > 0;
-        if (delayNanos != 0 && !sweeps.isPlanned() && (hasFree || !pending.isEmpty())) {
-            backlog.schedule(sweeps.plan(free.frees()), delayNanos);
+        if (isSwept() && !sweeps.isPlanned() && (hasFree || !pending.isEmpty())) {
+            long ticket = sweeps.plan(free.frees(), trimNanos(), offerNanos());
+            backlog.schedule(ticket, sweeps.delayNanos());
         }
     }
 
-    @GuardedBy("lock")
-    private long sweepNanos() {
+    private boolean isSwept() {
+        return trimNanos() != 0 || offerNanos() != 0;
+    }
+
+    private long trimNanos() {
         return closed ? CLOSED_SWEEP_NANOS : limits.trimIdleNanos();
+    }
+
+    private long offerNanos() {
+        return closed || !mayOffer ? 0 : limits.offerIdleNanos();
     }
 
     /** Lets the {@link Reclaimer} know of what the transaction has left; the last step of those that may leave some. */

@@ -256,6 +256,17 @@ final class SegregatedFreeLists implements FreeSpace {
     }
 
     @Override
+    public @Nullable DeviceMemory offerUnusedSince(long since) {
+        DeviceMemory offered = null;
+        for (Slab slab = oldest; slab != null && slab.freedAt <= since; slab = slab.newer) {
+            if (!slab.isDrained()) {
+                offered = slab.memory().offer(offered);
+            }
+        }
+        return offered;
+    }
+
+    @Override
     public long evictableSince() {
         return oldest == null ? Long.MAX_VALUE : oldest.freedAt;
     }

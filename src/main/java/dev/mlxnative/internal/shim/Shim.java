@@ -187,6 +187,23 @@ public final class Shim {
         }
     }
 
+    /**
+     * Allows the system to take the contents of a buffer, or forbids it; returns whether it had taken them. The caller
+     * keeps the buffer alive.
+     *
+     * @throws UnsupportedOperationException if the device refuses; nothing has changed then
+     */
+    public static boolean setVolatile(MemorySegment buffer, boolean isVolatile) {
+        int state = isVolatile ? mlxshim_h.MLXSHIM_PURGEABLE_VOLATILE() : mlxshim_h.MLXSHIM_PURGEABLE_NON_VOLATILE();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment previous = arena.allocate(ValueLayout.JAVA_INT);
+            require(
+                    "set the purgeable state",
+                    () -> mlxshim_h.mlxshim_buffer_set_purgeable_state(buffer, state, previous));
+            return previous.get(ValueLayout.JAVA_INT, 0) == mlxshim_h.MLXSHIM_PURGEABLE_EMPTY();
+        }
+    }
+
     /** Makes a call that returns a status. The scope of its handles may end during the call. */
     static void require(String action, IntSupplier call) {
         int status = call.getAsInt();

@@ -35,6 +35,11 @@ class DeviceMemoryListTest {
         }
 
         @Override
+        public boolean setVolatile(boolean isVolatile) {
+            throw new AssertionError("a list offers nothing");
+        }
+
+        @Override
         public void release() {
             throw new AssertionError("a list frees nothing");
         }

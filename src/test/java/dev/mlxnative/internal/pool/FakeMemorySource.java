@@ -48,6 +48,15 @@ final class FakeMemorySource implements MemorySource {
     /** Whether writing to memory fails. */
     volatile boolean isReadOnly;
 
+    /** Whether idle memory may be offered to the system. */
+    volatile boolean mayOffer = true;
+
+    /** Whether the system takes the contents that are offered to it. */
+    volatile boolean takesOffered;
+
+    /** Runs before each offer that the system accepts, and before each memory is taken back. */
+    volatile Runnable duringChange = () -> {};
+
     /** Runs in each call of {@link #allocate}, before the device serves or refuses it. */
     volatile Runnable duringAllocation = () -> {};
 
@@ -58,7 +67,10 @@ final class FakeMemorySource implements MemorySource {
     private long nextAddress = 1L << 40;
     private int labelsRemoved;
 
-    /** The steps since the last call of this: {@code "allocate 256"}, {@code "refuse 256"}, {@code "free 256"}. */
+    /**
+     * The steps since the last call of this: {@code "allocate 256"}, {@code "refuse 256"}, {@code "free 256"},
+     * {@code "offer 256"}, {@code "take back 256"}.
+     */
     synchronized List<String> takeSteps() {
         List<String> taken = List.copyOf(steps);
         steps.clear();
@@ -105,7 +117,7 @@ final class FakeMemorySource implements MemorySource {
             throw new BufferAllocationException("the fake device has no memory left", bytes);
         }
         steps.add("allocate " + bytes);
-        DeviceMemory memory = new DeviceMemory(Arena.global(), access(segment(bytes)), new NoBacking());
+        DeviceMemory memory = new DeviceMemory(Arena.global(), access(segment(bytes)), new NoBacking(bytes));
         live.add(memory);
         return memory;
     }
@@ -170,8 +182,27 @@ final class FakeMemorySource implements MemorySource {
         labelsRemoved++;
     }
 
+    @Override
+    public boolean mayOffer() {
+        return mayOffer;
+    }
+
+    private boolean setVolatile(long bytes, boolean isVolatile) {
+        duringChange.run();
+        synchronized (this) {
+            steps.add((isVolatile ? "offer " : "take back ") + bytes);
+        }
+        return !isVolatile && takesOffered;
+    }
+
     /** No buffer objects: there is no native memory. */
     private final class NoBacking implements Backing {
+        private final long bytes;
+
+        NoBacking(long bytes) {
+            this.bytes = bytes;
+        }
+
         @Override
         public BufferObject covering(long offset, long length) {
             throw new AssertionError("fake memory has no buffer objects");
@@ -185,6 +216,11 @@ final class FakeMemorySource implements MemorySource {
         @Override
         public void removeLabel() {
             countRemovedLabel();
+        }
+
+        @Override
+        public boolean setVolatile(boolean isVolatile) {
+            return FakeMemorySource.this.setVolatile(bytes, isVolatile);
         }
 
         @Override

@@ -19,7 +19,7 @@ final class PoolSetup {
 
     /** No limits, no idle time, no waiting. */
     static final LimitSettings NO_LIMITS =
-            new LimitSettings(Long.MAX_VALUE, Long.MAX_VALUE, Long.MAX_VALUE, LARGEST_POWER_OF_TWO, 0, 0);
+            new LimitSettings(Long.MAX_VALUE, Long.MAX_VALUE, Long.MAX_VALUE, LARGEST_POWER_OF_TWO, 0, 0, 0);
 
     final FakeMemorySource source = new FakeMemorySource();
     private LimitSettings limits = NO_LIMITS;
@@ -74,7 +74,7 @@ final class PoolSetup {
 
     PoolConfig config() {
         return new PoolConfig(
-                "pool", source, sizing, minBucketBytes, limits, zeroing, leakDetection, checked, allocationLog);
+                "pool", source, sizing, 0.15, minBucketBytes, limits, zeroing, leakDetection, checked, allocationLog);
     }
 
     PoolEngine engine() {
