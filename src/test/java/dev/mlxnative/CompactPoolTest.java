@@ -1,6 +1,7 @@
 package dev.mlxnative;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -65,7 +66,7 @@ class CompactPoolTest extends PoolContract {
             buffers.forEach(MlxBuffer::close);
             assertThat(pool.freeCount()).isEqualTo(1);
             assertThat(pool.freeBytes()).isEqualTo(PAGE);
-            MlxBuffer all = pool.alloc(PAGE, DType.U8);
+            MlxBuffer all = pool.alloc(PAGE - 256, DType.U8);
             assertThat(pool.stats().nativeAllocations()).isEqualTo(1);
             all.close();
         }
@@ -109,8 +110,40 @@ class CompactPoolTest extends PoolContract {
             PoolStats stats = pool.stats();
             assertThat(stats.peakFootprintBytes())
                     .as("sizes that never repeat leave free ranges that fit no later request")
-                    .isLessThan(stats.peakActiveBytes() * 5 / 4);
-            assertThat(stats.hitRate()).isGreaterThan(0.99);
+                    .isLessThanOrEqualTo(stats.peakActiveBytes() * 13 / 10);
+            assertThat(stats.hitRate()).isGreaterThan(0.97);
+        }
+
+        @Test
+        void areFreedSoonerIfTheSurplusIsSmaller() {
+            assertThat(footprintOfVariedSizes(0.05)).isLessThanOrEqualTo(1.1);
+            assertThat(footprintOfVariedSizes(0.5)).isGreaterThan(1.2);
+        }
+
+        /** The peak footprint of requests whose sizes vary, as a multiple of the peak of active bytes. */
+        private double footprintOfVariedSizes(double surplus) {
+            Random random = new Random(7);
+            try (MlxBufferPool varied =
+                    configure(MlxBufferPool.builder(device)).surplus(surplus).build()) {
+                for (int step = 0; step < 100; step++) {
+                    try (MlxScope scope = varied.confinedScope()) {
+                        for (int i = 0; i < 20; i++) {
+                            scope.alloc(random.nextInt(100_000, 1_000_000), DType.U8);
+                        }
+                    }
+                }
+                PoolStats stats = varied.stats();
+                return (double) stats.peakFootprintBytes() / stats.peakActiveBytes();
+            }
+        }
+
+        @ParameterizedTest
+        @ValueSource(doubles = {-0.1, 1.1, Double.NaN})
+        void haveASurplusThatIsAShare(double surplus) {
+            MlxBufferPool.Builder builder = MlxBufferPool.builder(device);
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> builder.surplus(surplus))
+                    .withMessage("surplus is not between 0 and 1: " + surplus);
         }
 
         /** GPU work may still use the memory of a leak: its range is not leased again, and all others are. */

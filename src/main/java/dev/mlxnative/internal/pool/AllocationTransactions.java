@@ -149,7 +149,8 @@ final class AllocationTransactions {
             state.requireOpen();
             shard.reserveSlot();
             long requests = state.counters.requests(state.shards.totals());
-            Block block = state.free.addNew(state.rounding(), memory, byteLength, requests);
+            Block block = state.free.addNew(state.rounding(), memory, byteLength);
+            state.allowance.allocated(memory.capacity(), requests);
             state.caches.lease(block, shard, byteLength, leaseArena, resettable, false);
             state.publishPressure();
             state.counters.allocated(state.caches.leasedBytes() + state.free.bytes() + state.pending.bytes());

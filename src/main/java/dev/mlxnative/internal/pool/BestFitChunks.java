@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * <p>PERFORMANCE.md compares this with other placements. Not thread-safe; the pool's lock guards it.
  */
 final class BestFitChunks implements FreeSpace {
-    /** A request is small if it is a smaller part of the peak of live bytes than this. */
+    /** A request is small if it is a smaller part of the peak of live bytes than this, or less than a page. */
     private static final int SMALL_PART = 64;
     /** The part of the peak of live bytes that a new chunk for small requests has. */
     private static final int SHARED_CHUNK_PART = 32;
@@ -72,7 +72,7 @@ final class BestFitChunks implements FreeSpace {
     }
 
     private boolean isSmall(long bytes) {
-        return bytes < allowance.peakWith(bytes) / SMALL_PART;
+        return bytes < Math.max(traits.chunkUnit(), allowance.peakWith(bytes) / SMALL_PART);
     }
 
     /** An empty chunk of nearly this size or, if there is none, the smallest range that the allowance permits. */
@@ -194,7 +194,7 @@ final class BestFitChunks implements FreeSpace {
     }
 
     @Override
-    public Block addNew(SizeRounding rounding, DeviceMemory memory, long byteLength, long requests) {
+    public Block addNew(SizeRounding rounding, DeviceMemory memory, long byteLength) {
         long bytes = Math.min(granules(rounding, byteLength), memory.capacity());
         if (bytes < byteLength) {
             throw new AssertionError(memory.capacity() + " bytes are too few for " + byteLength);
@@ -205,7 +205,6 @@ final class BestFitChunks implements FreeSpace {
         Block range = chunk.list();
         totalBytes += memory.capacity();
         count(chunk);
-        allowance.allocated(memory.capacity(), requests);
         return lease(range, bytes);
     }
 

@@ -13,12 +13,12 @@ interface FreeSpace {
     /**
      * The free space for a sizing, which holds no memory yet.
      *
-     * @param surplus see {@link SurplusAllowance}
+     * @param allowance what a compact one may hold beyond the leases
      */
-    static FreeSpace of(Sizing sizing, double surplus, DeviceTraits traits) {
+    static FreeSpace of(Sizing sizing, DeviceTraits traits, SurplusAllowance allowance) {
         return switch (sizing) {
             case POWER_OF_TWO -> new SegregatedFreeLists(traits.pageSize());
-            case COMPACT -> new BestFitChunks(traits, new SurplusAllowance(surplus));
+            case COMPACT -> new BestFitChunks(traits, allowance);
         };
     }
 
@@ -49,10 +49,8 @@ interface FreeSpace {
     /**
      * Takes over a new native buffer and returns the block of it that serves the request. If this throws, nothing has
      * happened.
-     *
-     * @param requests that the pool has had
      */
-    Block addNew(SizeRounding rounding, DeviceMemory memory, long byteLength, long requests);
+    Block addNew(SizeRounding rounding, DeviceMemory memory, long byteLength);
 
     /**
      * Makes a block free whose lease has ended. Allocates nothing, and cannot fail.

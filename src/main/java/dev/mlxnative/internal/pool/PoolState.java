@@ -43,6 +43,9 @@ final class PoolState {
     final FreeSpace free;
 
     @GuardedBy("lock")
+    final SurplusAllowance allowance;
+
+    @GuardedBy("lock")
     final MemoryBudget budget;
 
     @GuardedBy("lock")
@@ -78,7 +81,8 @@ final class PoolState {
         mayOffer = config.source().mayOffer();
         limits = config.limits();
         rounding = config.rounding();
-        free = FreeSpace.of(config.sizing(), config.surplus(), config.source().traits());
+        allowance = new SurplusAllowance(config.surplus());
+        free = FreeSpace.of(config.sizing(), config.source().traits(), allowance);
         budget = new MemoryBudget(limits);
         eviction = new Eviction(free, budget, counters, backlog);
         caches = new ShardCaches(shards, free, budget);

@@ -118,7 +118,7 @@ final class SegregatedFreeLists implements FreeSpace {
     }
 
     @Override
-    public Block addNew(SizeRounding rounding, DeviceMemory memory, long byteLength, long requests) {
+    public Block addNew(SizeRounding rounding, DeviceMemory memory, long byteLength) {
         boolean isShared = memory.capacity() == pageSize;
         Bucket bucket = bucketOf(isShared ? rounding.pages(byteLength) : memory.capacity());
         Slab slab = new Slab(memory, bucket);

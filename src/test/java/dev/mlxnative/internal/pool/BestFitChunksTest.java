@@ -18,7 +18,8 @@ class BestFitChunksTest {
     private final FakeMemorySource source = new FakeMemorySource();
     private final SizeRounding rounding =
             new SizeRounding(256, Long.MAX_VALUE, PAGE, FakeMemorySource.MAX_BUFFER_LENGTH);
-    private final BestFitChunks chunks = new BestFitChunks(source.traits());
+    private final SurplusAllowance allowance = new SurplusAllowance(0.25);
+    private final BestFitChunks chunks = new BestFitChunks(source.traits(), allowance);
     private final List<DeviceMemory> allocated = new ArrayList<>();
 
     /** Requests memory in the way of a pool. */
@@ -37,10 +38,8 @@ class BestFitChunksTest {
     /** Evicts what must be freed before a new chunk for a request is allocated. */
     private List<DeviceMemory> removeObstacles(long byteLength) {
         List<DeviceMemory> removed = new ArrayList<>();
-        if (chunks.isObstructed(rounding, byteLength)) {
-            for (DeviceMemory memory = chunks.evict(); memory != null; memory = chunks.evict()) {
-                removed.add(memory);
-            }
+        while (chunks.evictableCount() > 0 && chunks.isObstructed(rounding, byteLength)) {
+            removed.add(chunks.evictObstacle());
         }
         return removed;
     }
@@ -98,27 +97,113 @@ class BestFitChunksTest {
     }
 
     @Test
-    void theSmallestFreeRangeOfTheOldestChunkInUseServes() {
-        Block first = request(4 * PAGE);
-        Block second = request(2 * PAGE);
-        Block third = request(PAGE);
-        assertThat(second.memory()).isNotSameAs(first.memory());
-        chunks.free(second, false);
-        chunks.free(third, false);
-        Block small = request(256);
-        assertThat(small.memory()).as("an empty chunk stays empty").isNotSameAs(first.memory());
-        chunks.free(first, false);
-        Block next = request(256);
-        assertThat(next.memory()).isSameAs(small.memory());
+    void smallRequestsShareAChunk() {
+        Block first = request(PAGE - 256);
+        assertThat(first.memory().capacity()).isEqualTo(PAGE);
+        assertThat(request(256).memory()).isSameAs(first.memory());
     }
 
     @Test
-    void emptyChunksAreFreedForALargerOne() {
-        chunks.free(request(PAGE), false);
-        assertThat(removeObstacles(4 * PAGE)).containsExactlyElementsOf(allocated);
-        assertThat(chunks.capacityForNew(rounding, 100 * PAGE, false))
-                .as("all that the bound leaves, in whole pages")
-                .isEqualTo(114 * PAGE);
+    void aLargeRequestHasAChunkOfItsSizeInWholePages() {
+        assertThat(request(PAGE).memory().capacity()).isEqualTo(PAGE);
+        assertThat(request(PAGE + 1).memory().capacity()).isEqualTo(2 * PAGE);
+    }
+
+    @Test
+    void requestsThatAreSmallBesideThePeakShareLargerChunks() {
+        request(630 * PAGE);
+        Block small = request(10 * PAGE - 256);
+        assertThat(small.memory().capacity()).as("a 32nd of the peak").isEqualTo(20 * PAGE);
+        assertThat(request(10 * PAGE - 256).memory()).isSameAs(small.memory());
+        Block large = request(11 * PAGE);
+        assertThat(large.memory().capacity()).isEqualTo(11 * PAGE);
+    }
+
+    @Test
+    void theSmallestRangeThatFitsServes() {
+        List<Block> blocks = new ArrayList<>();
+        for (long size : new long[] {2048, 256, 1024, 256, 1536, 256, 1280, 256}) {
+            blocks.add(request(size));
+        }
+        for (int i = 0; i < blocks.size(); i += 2) {
+            chunks.free(blocks.get(i), false);
+        }
+        assertThat(request(1281)).isSameAs(blocks.get(4));
+        assertThat(request(1281)).isSameAs(blocks.get(0));
+        assertThat(request(1024)).isSameAs(blocks.get(2));
+        assertThat(request(1024)).as("of one bin, the smaller").isSameAs(blocks.get(6));
+    }
+
+    @Test
+    void anEmptyChunkOfNearlyTheSizeServesBeforeTheRestOfOneInUse() {
+        Block large = request(200 * PAGE);
+        Block near = request(72 * PAGE);
+        request(500 * PAGE);
+        chunks.free(large, false);
+        Block tenant = request(120 * PAGE);
+        assertThat(tenant.memory()).as("80 pages are left").isSameAs(large.memory());
+        chunks.free(near, false);
+        assertThat(request(64 * PAGE).memory()).as("an eighth larger").isSameAs(near.memory());
+        assertThat(request(64 * PAGE).memory()).isSameAs(large.memory());
+    }
+
+    @Test
+    void aRequestTakesNoMoreSurplusThanTheAllowance() {
+        Block large = request(100 * PAGE);
+        chunks.free(large, false);
+        assertThat(chunks.take(rounding, 75 * PAGE - 256, false))
+                .as("25 pages and 256 bytes are more than a quarter of the peak")
+                .isNull();
+        Block fitting = chunks.take(rounding, 75 * PAGE, false);
+        assertThat(fitting).isNotNull();
+        assertThat(chunks.take(rounding, 20 * PAGE, false))
+                .as("at last alone in the chunk, it would have a surplus of 80 pages")
+                .isNull();
+        assertThat(chunks.takeAny(rounding, 20 * PAGE))
+                .as("a request that would be denied otherwise")
+                .isNotNull();
+    }
+
+    @Test
+    void quarantinedMemoryIsLiveUntilItsChunkIsFreed() {
+        Block leaked = request(1024);
+        Block neighbour = request(512);
+        chunks.quarantine(leaked);
+        assertThat(allowance.liveBytes()).isEqualTo(1536);
+        chunks.free(neighbour, false);
+        assertThat(allowance.liveBytes()).isEqualTo(1024);
+        chunks.evict();
+        assertThat(allowance.liveBytes()).isZero();
+    }
+
+    @Test
+    void emptyChunksAreFreedForANewOneAsFarAsTheAllowanceAsks() {
+        Block first = request(10 * PAGE);
+        Block second = request(40 * PAGE);
+        Block third = request(50 * PAGE);
+        chunks.free(first, false);
+        chunks.free(second, false);
+        assertThat(chunks.isObstructed(rounding, 24 * PAGE))
+                .as("100 pages, 24 new ones: 125 are allowed")
+                .isFalse();
+        assertThat(removeObstacles(26 * PAGE))
+                .as("the one with the most bytes times the time that it is empty")
+                .containsExactly(second.memory());
+        chunks.free(third, false);
+        assertThat(removeObstacles(1000 * PAGE)).isEmpty();
+    }
+
+    @Test
+    void theChunkThatHasBeenEmptyForManyBytesAndLongIsInTheWay() {
+        Block small = request(20 * PAGE);
+        Block large = request(40 * PAGE);
+        chunks.free(small, false);
+        for (int i = 0; i < 10; i++) {
+            chunks.free(request(256), false);
+        }
+        chunks.free(large, false);
+        assertThat(chunks.evictObstacle()).isSameAs(small.memory());
+        assertThat(chunks.evictObstacle()).isSameAs(large.memory());
     }
 
     @Test
@@ -181,81 +266,19 @@ class BestFitChunksTest {
     }
 
     @Test
-    void anEmptyChunkServesIfNoOtherDoes() {
-        Block first = request(PAGE);
-        Block second = request(2 * PAGE);
-        chunks.free(second, false);
-        chunks.free(first, false);
-        assertThat(request(256).memory()).as("the oldest empty chunk").isSameAs(first.memory());
-        assertThat(request(2 * PAGE).memory()).isSameAs(second.memory());
-    }
-
-    @Test
     void aDrainedChunkIsPassedOver() {
         Block leaked = request(PAGE / 2);
         Block neighbour = request(PAGE / 2);
-        Block other = request(PAGE);
         chunks.quarantine(leaked);
         chunks.free(neighbour, false);
-        chunks.free(other, false);
-        assertThat(request(256).memory()).isSameAs(other.memory());
+        assertThat(request(256).memory()).isNotSameAs(leaked.memory());
     }
 
     @Test
     void newChunksAreAtMostAsLargeAsTheLargestBuffer() {
         long largest = 10 * PAGE + 100;
         var limited = new SizeRounding(256, Long.MAX_VALUE, PAGE, largest);
-        for (int i = 0; i < 100; i++) {
-            Block block = chunks.addNew(rounding, source.allocate(10 * PAGE), 10 * PAGE);
-            block.requestedBytes = 10 * PAGE;
-        }
-        assertThat(chunks.capacityForNew(limited, PAGE, false))
-                .as("whole pages")
-                .isEqualTo(10 * PAGE);
-        assertThat(chunks.capacityForNew(limited, 10 * PAGE + 1, false))
-                .as("a request for more than whole pages")
-                .isEqualTo(largest);
-    }
-
-    @Test
-    void newChunksTakeWhatTheBoundLeaves() {
-        Block block = chunks.addNew(rounding, source.allocate(100 * PAGE), 100 * PAGE);
-        block.requestedBytes = 100 * PAGE;
-        assertThat(chunks.capacityForNew(rounding, PAGE, false))
-                .as("of 1.1495 times 101 pages, 100 are taken")
-                .isEqualTo(16 * PAGE);
-        chunks.free(block, false);
-        assertThat(chunks.capacityForNew(rounding, PAGE, false))
-                .as("of 1.1495 times the peak of 100 pages, 100 are taken")
-                .isEqualTo(14 * PAGE);
-    }
-
-    @Test
-    void reusedMemoryIsLive() {
-        chunks.free(request(100 * PAGE), false);
-        Block reused = chunks.take(rounding, 100 * PAGE, false);
-        assertThat(reused).isNotNull();
-        assertThat(chunks.capacityForNew(rounding, PAGE, false))
-                .as("of 1.1495 times 101 pages, 114 are taken")
-                .isEqualTo(2 * PAGE);
-    }
-
-    @Test
-    void quarantinedMemoryIsNotLive() {
-        chunks.quarantine(request(100 * PAGE));
-        assertThat(chunks.capacityForNew(rounding, 2 * PAGE, false))
-                .as("1.1495 times the peak")
-                .isEqualTo(114 * PAGE);
-    }
-
-    @Test
-    void emptyChunksStayIfTheBoundLeavesExactlyEnough() {
-        chunks.free(request(PAGE), false);
-        assertThat(chunks.isObstructed(rounding, 128_279))
-                .as("1.1495 times this are nine pages")
-                .isFalse();
-        assertThat(chunks.isObstructed(rounding, 128_278)).isTrue();
-        assertThat(removeObstacles(128_278)).hasSize(1);
+        assertThat(chunks.capacityForNew(limited, 10 * PAGE + 1, false)).isEqualTo(largest);
     }
 
     @Test

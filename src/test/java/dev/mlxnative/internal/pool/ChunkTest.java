@@ -3,18 +3,42 @@ package dev.mlxnative.internal.pool;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 class ChunkTest {
     private static final long SIZE = 64 * 1024;
 
     private final FakeMemorySource source = new FakeMemorySource();
-    private final Chunk chunk = new Chunk(source.allocate(SIZE), 256);
+    private final FreeRanges ranges = new FreeRanges();
+    private final Chunk chunk = new Chunk(source.allocate(SIZE), 256, ranges);
+
+    @BeforeEach
+    void list() {
+        assertThat(listed()).isEmpty();
+        Block all = chunk.list();
+        assertThat(listed()).containsExactly(all);
+    }
+
+    /** The free ranges that requests find, in the order of their sizes. */
+    private List<Block> listed() {
+        List<Block> found = new ArrayList<>();
+        for (int bin = ranges.nextBin(0); bin != FreeRanges.NONE; bin = ranges.nextBin(bin + 1)) {
+            for (Block range = ranges.first(bin); range != null; range = range.older) {
+                found.add(range);
+            }
+        }
+        found.sort(Comparator.comparing(Block::capacity));
+        return found;
+    }
 
     private Block lease(long bytes) {
-        Block range = chunk.bestFit(bytes);
-        assertThat(range).isNotNull();
+        Block range = listed().stream()
+                .filter(listed -> listed.capacity() >= bytes)
+                .findFirst()
+                .orElseThrow();
         chunk.lease(range, bytes);
         return range;
     }
@@ -40,7 +64,6 @@ class ChunkTest {
         assertThat(chunk.freeCount()).isEqualTo(1);
         assertThat(chunk.freeBytes()).isEqualTo(SIZE);
         assertThat(chunk.memory().capacity()).isEqualTo(SIZE);
-        assertThat(chunk.bestFit(SIZE + 1)).isNull();
     }
 
     @Test
@@ -63,7 +86,7 @@ class ChunkTest {
         assertThat(next.offset()).isEqualTo(4096);
         assertThat(chunk.freeCount()).isZero();
         assertThat(chunk.freeBytes()).isZero();
-        assertThat(chunk.bestFit(256)).isNull();
+        assertThat(listed()).isEmpty();
     }
 
     @Test
@@ -143,39 +166,6 @@ class ChunkTest {
     }
 
     @Test
-    void theSmallestRangeThatFitsIsTheBest() {
-        List<Block> blocks = leaseAll(8192, 256, 4096, 256, 6144, 256);
-        chunk.free(blocks.get(0));
-        chunk.free(blocks.get(2));
-        chunk.free(blocks.get(4));
-        assertThat(chunk.bestFit(4097)).isSameAs(blocks.get(4));
-        assertThat(chunk.bestFit(4096)).isSameAs(blocks.get(2));
-        assertThat(chunk.bestFit(256)).isSameAs(blocks.get(2));
-        assertThat(chunk.bestFit(6145)).isSameAs(blocks.get(0));
-        assertThat(chunk.bestFit(8193)).isNull();
-    }
-
-    @Test
-    void theFirstOfEqualRangesIsTheBest() {
-        List<Block> blocks = leaseAll(4096, 256, 4096, 256, 4096, 256);
-        chunk.free(blocks.get(2));
-        chunk.free(blocks.get(0));
-        chunk.free(blocks.get(4));
-        assertThat(chunk.bestFit(4096)).isSameAs(blocks.get(0));
-        assertThat(chunk.bestFit(1024)).isSameAs(blocks.get(0));
-    }
-
-    @Test
-    void theBestRangeOfOneBinIsTheSmallestThatFits() {
-        List<Block> blocks = leaseAll(4352, 256, 4096, 256, 4351, 256);
-        chunk.free(blocks.get(2));
-        chunk.free(blocks.get(0));
-        chunk.free(blocks.get(4));
-        assertThat(chunk.bestFit(4200)).isSameAs(blocks.get(4));
-        assertThat(chunk.bestFit(4352)).isSameAs(blocks.get(0));
-    }
-
-    @Test
     void aRangeInTheMiddleOfABinCanBeLeased() {
         List<Block> blocks = leaseAll(4096, 256, 4112, 256, 4128, 256);
         chunk.free(blocks.get(4));
@@ -185,7 +175,7 @@ class ChunkTest {
         assertThat(lease(4128)).isSameAs(blocks.get(4));
         assertThat(lease(4096)).isSameAs(blocks.get(0));
         assertThat(chunk.freeCount()).isZero();
-        assertThat(chunk.bestFit(256)).isNull();
+        assertThat(listed()).isEmpty();
     }
 
     @Test
@@ -194,7 +184,7 @@ class ChunkTest {
         chunk.quarantine(blocks.get(0));
         assertThat(chunk.freeCount()).isEqualTo(1);
         assertThat(chunk.freeBytes()).isEqualTo(4096);
-        assertThat(chunk.bestFit(256)).isNull();
+        assertThat(listed()).isEmpty();
         assertThat(chunk.isDrained()).isFalse();
         chunk.free(blocks.get(1));
         assertThat(chunk.freeCount()).as("the ranges were not joined").isEqualTo(2);
@@ -203,5 +193,18 @@ class ChunkTest {
         assertThat(chunk.freeBytes()).isEqualTo(SIZE);
         assertThat(chunk.isEmpty()).isTrue();
         assertThat(chunk.isDrained()).isTrue();
+        assertThat(chunk.quarantinedBytes()).isEqualTo(4096);
+        assertThat(listed()).as("a drained chunk serves no request").isEmpty();
+    }
+
+    @Test
+    void aChunkThatIsUnlistedServesNoRequest() {
+        List<Block> blocks = leaseAll(4096, 4096);
+        chunk.free(blocks.get(0));
+        assertThat(listed()).hasSize(1);
+        chunk.unlist();
+        assertThat(listed()).isEmpty();
+        chunk.unlist();
+        assertThat(listed()).as("a second time").isEmpty();
     }
 }

@@ -124,7 +124,7 @@ class EvictionTest {
 
     @Test
     void aDrainedChunkIsSurplus() {
-        var chunks = new BestFitChunks(source.traits());
+        var chunks = new BestFitChunks(source.traits(), new SurplusAllowance(0.15));
         var evictionOfChunks = new Eviction(chunks, budget, counters, backlog);
         budget.setLimits(PoolSetup.NO_LIMITS);
         Block leaked = chunks.addNew(rounding, source.allocate(PAGE), 4096);
@@ -140,7 +140,7 @@ class EvictionTest {
 
     @Test
     void obstaclesOfALargerChunkCountAsBeingFreed() {
-        var chunks = new BestFitChunks(source.traits());
+        var chunks = new BestFitChunks(source.traits(), new SurplusAllowance(0.15));
         var evictionOfChunks = new Eviction(chunks, budget, counters, backlog);
         assertThat(evictionOfChunks.evictObstacles(rounding, 4 * PAGE))
                 .as("there is no chunk")

@@ -280,7 +280,6 @@ class ReleaseTransactionsTest {
     @Test
     void theMemoryOfALeakedLeaseIsQuarantinedIfOthersShareItsBuffer() {
         pool = new StateSetup(new PoolSetup().sizing(Sizing.COMPACT));
-        pool.free(pool.lease(PAGE));
         Block first = pool.retire(pool.lease(4096));
         Block second = pool.retire(pool.lease(2048));
         pool.lease(1024);
