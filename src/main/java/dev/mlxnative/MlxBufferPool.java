@@ -277,13 +277,16 @@ public final class MlxBufferPool implements AutoCloseable {
                 + stats.parkedCount() + " parked, " + stats.footprintBytes() + " bytes]";
     }
 
-    /** Collects the settings of a pool. Not thread-safe. */
+    /**
+     * Collects the settings of a pool. A number or time that is negative throws {@link IllegalArgumentException}. Not
+     * thread-safe.
+     */
     public static final class Builder {
         private final MlxDevice device;
         private MemorySource source;
         private String name = "pool-" + POOLS.incrementAndGet();
         private Sizing sizing = Sizing.POWER_OF_TWO;
-        private double surplus = 0.15;
+        private double surplus = DefaultLimits.SURPLUS;
         private long minBucketBytes = 256;
         private LimitSettings limits;
         private boolean hasCacheLimit;
@@ -311,10 +314,10 @@ public final class MlxBufferPool implements AutoCloseable {
         }
 
         /**
-         * How much native memory a pool with {@link Sizing#COMPACT} may hold beyond the bytes of its leases: a share of
-         * the most bytes that were ever leased at once, 0.15 unless set. A smaller share means more native allocations:
-         * the pool frees memory sooner and asks for it again. If these are more than 2 % of the requests, the share
-         * rises as far as to twice this. The pool holds more than that if its leases leave it no other choice.
+         * What a pool with {@link Sizing#COMPACT} may hold beyond its leases: a share of the most bytes that were ever
+         * leased at once, 0.14 unless set. It rises to twice that while native allocations are more than 2 % of the
+         * requests. The pool holds more if its leases leave it no choice. A smaller share means more native
+         * allocations.
          *
          * @throws IllegalArgumentException if it is not between 0 and 1
          */
@@ -346,8 +349,6 @@ public final class MlxBufferPool implements AutoCloseable {
          * Requests above this many bytes are rounded to whole pages, if that is less than a power of two; 32 MiB unless
          * set. {@link #UNLIMITED} rounds all requests to powers of two. A lower value wastes less memory, and reuses
          * less of it if sizes vary: free memory of such a size serves requests that are at most an eighth smaller.
-         *
-         * @throws IllegalArgumentException if it is negative
          */
         public Builder roundToPagesAbove(long bytes) {
             limits = limits.withRoundToPagesAbove(PoolLimits.requireNotNegative("roundToPagesAbove", bytes));
@@ -367,8 +368,6 @@ public final class MlxBufferPool implements AutoCloseable {
          * <p>While more than half of the limit is active, requests are rounded to pages and not to powers of two. A
          * limit of 1.5 × peak live bytes is therefore enough for every request, if most bytes are in buffers of 8 pages
          * or more and little memory is parked.
-         *
-         * @throws IllegalArgumentException if it is negative
          */
         public Builder memoryLimit(long bytes) {
             limits = limits.withMemoryLimit(PoolLimits.requireNotNegative("memoryLimit", bytes));
@@ -380,8 +379,6 @@ public final class MlxBufferPool implements AutoCloseable {
          * release exceeds it, the least recently used memory is freed, for tens of microseconds a buffer: with a limit
          * below the bytes that a step releases, every step pays that. A buffer above the limit is freed itself. What
          * shares its native buffer with a lease stays. 0 keeps nothing else, {@link #UNLIMITED} all within the limits.
-         *
-         * @throws IllegalArgumentException if it is negative
          */
         public Builder cacheLimit(long bytes) {
             limits = limits.withCacheLimit(PoolLimits.requireNotNegative("cacheLimit", bytes));
@@ -392,8 +389,6 @@ public final class MlxBufferPool implements AutoCloseable {
         /**
          * Native buffers that may be alive; 499,000 unless set, beyond which Metal fails. The limit is hard, like the
          * memory limit, with the same steps before it throws. {@link #UNLIMITED} leaves it to the device.
-         *
-         * @throws IllegalArgumentException if it is negative
          */
         public Builder bufferLimit(long buffers) {
             limits = limits.withBufferLimit(PoolLimits.requireNotNegative("bufferLimit", buffers));
@@ -405,8 +400,6 @@ public final class MlxBufferPool implements AutoCloseable {
          * memory whose fence is complete becomes free; a minute unless set, {@link Duration#ZERO} for never. This needs
          * no call: it runs on a daemon thread of the library, which exists while a pool has free or parked memory. It
          * is also the only way in which a pool that is dropped rather than closed loses its free memory.
-         *
-         * @throws IllegalArgumentException if it is negative
          */
         public Builder trimIdleAfter(Duration idle) {
             limits = limits.withTrimIdleNanos(PoolLimits.nanos("trimIdleAfter", idle));
@@ -416,8 +409,6 @@ public final class MlxBufferPool implements AutoCloseable {
         /**
          * The system may take the contents of free memory that no request has taken for this long, as
          * {@link PoolLimits#setPurgeableAfter} says; ten seconds unless set, {@link Duration#ZERO} for never.
-         *
-         * @throws IllegalArgumentException if it is negative
          */
         public Builder purgeableAfter(Duration idle) {
             limits = limits.withOfferIdleNanos(PoolLimits.nanos("purgeableAfter", idle));
@@ -430,8 +421,6 @@ public final class MlxBufferPool implements AutoCloseable {
          * otherwise, serves the request. The pool starts a thread for each of the oldest fences, eight at most, and
          * asks the other fences from time to time. A request does not wait if nothing is parked, nor for the end of a
          * scope, since its caller may be inside.
-         *
-         * @throws IllegalArgumentException if it is negative
          */
         public Builder waitForParked(Duration wait) {
             limits = limits.withWaitNanos(PoolLimits.nanos("waitForParked", wait));

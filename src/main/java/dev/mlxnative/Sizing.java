@@ -9,11 +9,12 @@ public enum Sizing {
      */
     POWER_OF_TWO,
     /**
-     * Leases of the requested size, rounded to 256 bytes, cut from few large native buffers:
-     * {@link MlxBuffer#handleOffset} may be more than 0. Holds little more than the bytes that are live at once; a
-     * lease costs several times as much. A native buffer is freed only when all of it is free, and a label names all of
-     * it. {@link MlxBufferPool.Builder#minBucketBytes} and {@link MlxBufferPool.Builder#roundToPagesAbove} have no
-     * effect.
+     * Leases of the requested size, rounded to 256 bytes, cut from native buffers that others may share:
+     * {@link MlxBuffer#handleOffset} may be more than 0. Holds little more than the most bytes that were live at once,
+     * for sizes that vary too: {@link MlxBufferPool.Builder#surplus} says how much. It frees memory and asks for it
+     * again where sizes vary, about one request in a hundred; a lease costs more than one of the other kind. A native
+     * buffer is freed only when all of it is free, and a label names all of it.
+     * {@link MlxBufferPool.Builder#minBucketBytes} and {@link MlxBufferPool.Builder#roundToPagesAbove} have no effect.
      */
     COMPACT
 }

@@ -74,7 +74,16 @@ final class PoolSetup {
 
     PoolConfig config() {
         return new PoolConfig(
-                "pool", source, sizing, 0.15, minBucketBytes, limits, zeroing, leakDetection, checked, allocationLog);
+                "pool",
+                source,
+                sizing,
+                DefaultLimits.SURPLUS,
+                minBucketBytes,
+                limits,
+                zeroing,
+                leakDetection,
+                checked,
+                allocationLog);
     }
 
     PoolEngine engine() {
