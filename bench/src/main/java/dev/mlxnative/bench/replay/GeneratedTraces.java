@@ -15,6 +15,7 @@ final class GeneratedTraces {
         var trace = Trace.builder(generated.label());
         Map<Long, Integer> slots = new HashMap<>();
         for (Event event : generated.events()) {
+            trace.clock().at(event.micros());
             if (event.isAllocation()) {
                 slots.put(event.pointer(), trace.allocate(event.bytes()));
             } else {

@@ -126,7 +126,7 @@ public final class ReplayCommand extends Program {
     }
 
     /**
-     * Prints which traces were sampled, the table, and then the traces that showed a fault of the library.
+     * Prints which traces were sampled, the tables, and then the traces that showed a fault of the library.
      *
      * @return the exit code, which is 1 if a trace showed a fault
      */
@@ -136,6 +136,7 @@ public final class ReplayCommand extends Program {
                 .distinct() // each policy has a result
                 .forEach(out()::println);
         out().println(ResultTable.of(results));
+        out().println(PolicySummary.table(PolicySummary.of(results)));
         out().flush();
         int exitCode = CommandLine.ExitCode.OK;
         for (ReplayResult result : results) {

@@ -22,7 +22,7 @@ final class Report {
     private static final String DATA_PLACE = "{/* data */}";
 
     /** The data that the page's script reads. */
-    private record Data(String device, String java, String date, List<Section> traces) {}
+    private record Data(String device, String java, String date, List<PolicySummary> summaries, List<Section> traces) {}
 
     /**
      * The data of one trace.
@@ -34,6 +34,7 @@ final class Report {
             String name,
             List<String> remarks,
             long peakLiveBytes,
+            long offlineBytes,
             long[] sizes,
             List<ReplayResult> results,
             List<Timeline> timelines) {}
@@ -43,7 +44,14 @@ final class Report {
     void add(Trace trace, List<ReplayResult> results, List<Timeline> timelines) {
         List<String> remarks = Stream.concat(trace.remarks().stream(), results.getFirst().sampleRemark().stream())
                 .toList();
-        sections.add(new Section(trace.name(), remarks, trace.peakLiveBytes(), sizes(trace), results, timelines));
+        sections.add(new Section(
+                trace.name(),
+                remarks,
+                trace.peakLiveBytes(),
+                results.getFirst().offlineBytes(),
+                sizes(trace),
+                results,
+                timelines));
     }
 
     private static long[] sizes(Trace trace) {
@@ -64,8 +72,10 @@ final class Report {
         String device = sections.isEmpty()
                 ? ""
                 : sections.getFirst().results().getFirst().device();
-        var data =
-                new Data(device, Runtime.version().toString(), LocalDate.now().toString(), sections);
+        List<ReplayResult> results =
+                sections.stream().flatMap(section -> section.results().stream()).toList();
+        var data = new Data(
+                device, Runtime.version().toString(), LocalDate.now().toString(), PolicySummary.of(results), sections);
         // A browser ends a script element at the first end tag, so the data must contain none.
         String json = JsonMapper.shared().writeValueAsString(data).replace("<", "\\u003c");
         String page = resource(Report.class, "report.html");

@@ -19,7 +19,10 @@ class ResultFileTest {
             1,
             199,
             1024,
+            1280,
             2048,
+            20,
+            1_000,
             50,
             350.5,
             20.25,
@@ -39,7 +42,8 @@ class ResultFileTest {
         }
 
         String line = "{\"trace\":\"a.csv.gz\",\"device\":\"host: h\",\"policy\":\"power-of-two\",\"requests\":200,"
-                + "\"nativeAllocations\":1,\"hits\":199,\"peakLiveBytes\":1024,\"peakFootprintBytes\":2048,"
+                + "\"nativeAllocations\":1,\"hits\":199,\"peakLiveBytes\":1024,\"offlineBytes\":1280,"
+                + "\"peakFootprintBytes\":2048,\"nativeMicros\":20,\"durationMicros\":1000,"
                 + "\"directRequests\":50,\"directNanosPerRequest\":350.5,\"pooledNanosPerRequest\":20.25,"
                 + "\"overlaps\":0,\"leaks\":0,"
                 + "\"gaps\":{\"unknownFrees\":1,\"missingFrees\":2,\"tornEnds\":3,\"appendedLogs\":4}}\n";
