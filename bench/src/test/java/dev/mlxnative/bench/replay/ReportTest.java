@@ -65,6 +65,7 @@ class ReportTest {
                 "--no-sandbox",
                 "--disable-gpu",
                 "--no-first-run",
+                "--window-size=1280,900",
                 "--disable-background-networking",
                 "--disable-component-update",
                 "--disable-sync",
@@ -184,6 +185,13 @@ class ReportTest {
             assertThat(((Number) sets.get(4).get("natives")).doubleValue())
                     .isCloseTo(result.nativeAllocations(), withinPercentage(1));
         }
+    }
+
+    @Test
+    void showsWholeTablesOnALargeScreen() {
+        Boolean whole = script("""
+                return [...document.querySelectorAll('.scroll')].every(box => box.scrollWidth <= box.clientWidth);""");
+        assertThat(whole).isTrue();
     }
 
     @Test
@@ -321,7 +329,7 @@ class ReportTest {
         WebElement body = browser.findElement(By.tagName("body"));
         body.sendKeys(Keys.TAB);
         String label = script("return document.activeElement.getAttribute('aria-label')");
-        assertThat(label).isEqualTo("peak footprint / peak live: the same figures are in the tables");
+        assertThat(label).isEqualTo("median and worst of all traces");
         body.sendKeys(Keys.TAB, Keys.TAB);
         label = script("return document.activeElement.getAttribute('aria-label')");
         assertThat(label).startsWith("power-of-two: at most ").contains("times what was live");
