@@ -1,8 +1,8 @@
 package dev.mlxnative.bench.generate;
 
 import de.siegmar.fastcsv.writer.CsvWriter;
-import dev.mlxnative.bench.replay.CommandFailure;
-import dev.mlxnative.bench.replay.Program;
+import dev.mlxnative.bench.cli.CommandFailure;
+import dev.mlxnative.bench.cli.Program;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,5 +1,6 @@
 package dev.mlxnative.bench.replay;
 
+import dev.mlxnative.bench.cli.CommandFailure;
 import dev.mlxnative.bench.generate.GeneratedTrace;
 import java.io.PrintWriter;
 import java.nio.file.Path;

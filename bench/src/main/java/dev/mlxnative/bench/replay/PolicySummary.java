@@ -3,6 +3,7 @@ package dev.mlxnative.bench.replay;
 import com.github.freva.asciitable.AsciiTable;
 import com.github.freva.asciitable.Column;
 import com.github.freva.asciitable.HorizontalAlign;
+import dev.mlxnative.bench.cli.Cells;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
 

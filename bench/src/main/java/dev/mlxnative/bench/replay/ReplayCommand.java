@@ -2,6 +2,10 @@ package dev.mlxnative.bench.replay;
 
 import dev.mlxnative.MlxDevice;
 import dev.mlxnative.MlxException;
+import dev.mlxnative.bench.cli.CommandFailure;
+import dev.mlxnative.bench.cli.Program;
+import dev.mlxnative.bench.cli.Progress;
+import dev.mlxnative.bench.cli.ResultFile;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,5 +1,6 @@
 package dev.mlxnative.bench.replay;
 
+import dev.mlxnative.bench.cli.Cells;
 import java.util.Optional;
 
 /**

@@ -3,6 +3,8 @@ package dev.mlxnative.bench.replay;
 import dev.mlxnative.MlxBufferPool;
 import dev.mlxnative.MlxDevice;
 import dev.mlxnative.PoolStats;
+import dev.mlxnative.bench.cli.Cells;
+import dev.mlxnative.bench.cli.Progress;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;

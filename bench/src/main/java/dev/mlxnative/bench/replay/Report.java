@@ -1,5 +1,7 @@
 package dev.mlxnative.bench.replay;
 
+import dev.mlxnative.bench.cli.CommandFailure;
+import dev.mlxnative.bench.cli.ResultFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;

@@ -4,6 +4,7 @@ import com.github.freva.asciitable.AsciiTable;
 import com.github.freva.asciitable.Column;
 import com.github.freva.asciitable.ColumnData;
 import com.github.freva.asciitable.HorizontalAlign;
+import dev.mlxnative.bench.cli.Cells;
 import java.util.List;
 
 /** The table of results, with units and rounded numbers. The JSON has the exact numbers. */

@@ -2,6 +2,8 @@ package dev.mlxnative.bench.replay;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.mlxnative.bench.cli.CommandFailure;
+import dev.mlxnative.bench.cli.Program;
 import dev.mlxnative.bench.generate.GenerateCommand;
 import dev.mlxnative.bench.generate.GeneratedTrace;
 import java.io.IOException;

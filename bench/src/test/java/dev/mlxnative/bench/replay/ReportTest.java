@@ -6,6 +6,10 @@ import static org.assertj.core.api.Assertions.withinPercentage;
 import static org.junit.jupiter.api.Assumptions.abort;
 
 import dev.mlxnative.MlxDevice;
+import dev.mlxnative.bench.cli.Cells;
+import dev.mlxnative.bench.cli.CommandFailure;
+import dev.mlxnative.bench.cli.Progress;
+import dev.mlxnative.bench.cli.ResultFile;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
