@@ -20,7 +20,7 @@ import java.util.Optional;
  * @param directRequests the requests of the trace that each pass directly on the device ran
  * @param directNanosPerRequest the mean time of a request with its free in the median pass, directly on the device
  * @param pooledNanosPerRequest the mean time of a request with its free in the median pass, through the pool
- * @param overlaps the leases whose contents another lease altered, on the device and through the pool
+ * @param overlaps the leases that shared bytes with another live one, on the device and through the pool
  * @param leaks the leases that never ended, plus 1 for each kind of pass after which the device held other memory than
  *     before
  * @param gaps what the log lacks

@@ -19,7 +19,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -129,28 +128,9 @@ class RecordedTracesTest {
             new Pass<>(trace, new PoolAllocator(pool)).time();
             PoolStats stats = pool.stats();
             assertThat(stats.peakFootprintBytes())
-                    .isBetween(trace.peakLiveBytes(), powersOfTwoBytes(trace) * 102 / 100);
+                    .isBetween(trace.peakLiveBytes(), PowersOfTwo.bytes(trace) * 102 / 100);
             assertThat(stats.hitRate()).isGreaterThan(0.97);
         }
-    }
-
-    /** The bytes that a pool holds at the end which rounds each size to a power of two, and frees nothing. */
-    private static long powersOfTwoBytes(Trace trace) {
-        var live = new long[Long.SIZE];
-        var peaks = new long[Long.SIZE];
-        var classes = new int[trace.peakLiveCount()];
-        for (int event = 0; event < trace.events(); event++) {
-            int slot = trace.slot(event);
-            if (trace.isAllocation(event)) {
-                classes[slot] = Long.SIZE - Long.numberOfLeadingZeros(Math.max(trace.size(event), 256) - 1);
-                peaks[classes[slot]] = Math.max(peaks[classes[slot]], ++live[classes[slot]]);
-            } else {
-                live[classes[slot]]--;
-            }
-        }
-        return IntStream.range(0, Long.SIZE)
-                .mapToLong(log2 -> peaks[log2] << log2)
-                .sum();
     }
 
     @ParameterizedTest
