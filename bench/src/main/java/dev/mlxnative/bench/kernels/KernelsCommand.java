@@ -2,10 +2,10 @@ package dev.mlxnative.bench.kernels;
 
 import dev.mlxnative.MlxCompileOptions;
 import dev.mlxnative.MlxDevice;
-import dev.mlxnative.bench.replay.CommandFailure;
-import dev.mlxnative.bench.replay.Program;
-import dev.mlxnative.bench.replay.Progress;
-import dev.mlxnative.bench.replay.ResultFile;
+import dev.mlxnative.bench.cli.CommandFailure;
+import dev.mlxnative.bench.cli.Program;
+import dev.mlxnative.bench.cli.Progress;
+import dev.mlxnative.bench.cli.ResultFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

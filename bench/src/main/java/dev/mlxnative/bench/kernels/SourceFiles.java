@@ -1,6 +1,6 @@
 package dev.mlxnative.bench.kernels;
 
-import dev.mlxnative.bench.replay.CommandFailure;
+import dev.mlxnative.bench.cli.CommandFailure;
 import java.io.IOException;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;

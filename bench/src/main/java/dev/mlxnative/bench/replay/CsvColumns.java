@@ -3,6 +3,7 @@ package dev.mlxnative.bench.replay;
 import de.siegmar.fastcsv.reader.CsvRecord;
 import java.nio.charset.Charset;
 import java.util.List;
+import java.util.Objects;
 import java.util.regex.Pattern;
 
 /**
@@ -13,7 +14,7 @@ import java.util.regex.Pattern;
  *
  * <ul>
  *   <li>Time is {@code 12:34:56:123456} in early versions and {@code 12:34:56.123456} in later ones. Other recorders
- *       write a number.
+ *       write a number of microseconds.
  *   <li>Stream is decimal in early versions and hexadecimal in later ones, with or without {@code 0x}.
  *   <li>The null pointer is {@code 0}, {@code 0x0} or {@code (nil)}. The rows {@code allocate failure} have it. So do
  *       the rows of a buffer of 0 bytes, for which RMM allocates no memory.
@@ -28,8 +29,8 @@ final class CsvColumns {
 
     private static final Pattern DECIMAL = Pattern.compile("\\d+");
     private static final Pattern SIGNED_DECIMAL = Pattern.compile("-?\\d+");
-    private static final Pattern TIME =
-            Pattern.compile("\\d{1,2}:\\d{2}:\\d{2}([:.]\\d{1,9})?|\\d+(\\.\\d+)?([eE][+-]?\\d+)?");
+    private static final Pattern NUMBER = Pattern.compile("\\d+(\\.\\d+)?([eE][+-]?\\d+)?");
+    private static final Pattern TIME_OF_DAY = Pattern.compile("(\\d{1,2}):(\\d{2}):(\\d{2})(?:[:.](\\d{1,9}))?");
     private static final Pattern HEXADECIMAL = Pattern.compile("(?:0[xX])?(\\p{XDigit}{1,16})");
     private static final String NIL = "(nil)";
     private static final long NULL = 0;
@@ -106,16 +107,16 @@ final class CsvColumns {
                     "%d fields, but the header has %d".formatted(row.getFieldCount(), header.size()));
         }
         require(DECIMAL, "Thread", row.getField(thread));
-        require(TIME, "Time", row.getField(time));
+        double micros = micros(row.getField(time));
         long address = address("Pointer", row.getField(pointer));
         String bytes = row.getField(size);
         address("Stream", row.getField(stream));
         return switch (row.getField(action)) {
-            case "allocate" -> new Event(Action.ALLOCATE, address, size(bytes));
-            case "free" -> new Event(Action.FREE, address, size(bytes));
+            case "allocate" -> new Event(Action.ALLOCATE, address, size(bytes), micros);
+            case "free" -> new Event(Action.FREE, address, size(bytes), micros);
             case "allocate failure" -> {
                 require(DECIMAL, "Size", bytes); // any number of digits: a failed request may exceed 64 bits
-                yield new Event(Action.FAILURE, address, 0);
+                yield new Event(Action.FAILURE, address, 0, micros);
             }
             default -> throw new BadRecordException("unknown action: " + row.getField(action));
         };
@@ -128,7 +129,7 @@ final class CsvColumns {
     }
 
     /** A well-formed row. */
-    record Event(Action action, long pointer, long size) {
+    record Event(Action action, long pointer, long size, double micros) {
 
         void apply(PointerTable pointers, long line) throws BadRecordException {
             switch (action) {
@@ -153,6 +154,18 @@ final class CsvColumns {
         if (!pattern.matcher(value).matches()) {
             throw badNumber(column, value);
         }
+    }
+
+    /** The microseconds of a number, or of a time of day since midnight. */
+    private static double micros(String value) throws BadRecordException {
+        var timeOfDay = TIME_OF_DAY.matcher(value);
+        if (!timeOfDay.matches()) {
+            require(NUMBER, "Time", value);
+            return Double.parseDouble(value);
+        }
+        double minutes = 60 * Double.parseDouble(timeOfDay.group(1)) + Double.parseDouble(timeOfDay.group(2));
+        double seconds = 60 * minutes + Double.parseDouble(timeOfDay.group(3));
+        return 1e6 * (seconds + Double.parseDouble("0." + Objects.requireNonNullElse(timeOfDay.group(4), "0")));
     }
 
     private static long address(String column, String value) throws BadRecordException {

@@ -107,6 +107,7 @@ final class CsvTrace {
             }
             throw e;
         }
+        trace.clock().at(event.micros());
         event.apply(pointers, line);
         return null;
     }

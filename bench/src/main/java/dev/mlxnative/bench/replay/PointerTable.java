@@ -58,6 +58,7 @@ final class PointerTable {
             trace.free(allocation.slot(), allocation.size());
         }
         live.clear();
+        trace.clock().startAgain();
     }
 
     private static void requirePositive(long size) throws BadRecordException {

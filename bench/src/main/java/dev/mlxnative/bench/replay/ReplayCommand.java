@@ -2,6 +2,10 @@ package dev.mlxnative.bench.replay;
 
 import dev.mlxnative.MlxDevice;
 import dev.mlxnative.MlxException;
+import dev.mlxnative.bench.cli.CommandFailure;
+import dev.mlxnative.bench.cli.Program;
+import dev.mlxnative.bench.cli.Progress;
+import dev.mlxnative.bench.cli.ResultFile;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -126,7 +130,7 @@ public final class ReplayCommand extends Program {
     }
 
     /**
-     * Prints which traces were sampled, the table, and then the traces that showed a fault of the library.
+     * Prints which traces were sampled, the tables, and then the traces that showed a fault of the library.
      *
      * @return the exit code, which is 1 if a trace showed a fault
      */
@@ -136,6 +140,7 @@ public final class ReplayCommand extends Program {
                 .distinct() // each policy has a result
                 .forEach(out()::println);
         out().println(ResultTable.of(results));
+        out().println(PolicySummary.table(PolicySummary.of(results)));
         out().flush();
         int exitCode = CommandLine.ExitCode.OK;
         for (ReplayResult result : results) {

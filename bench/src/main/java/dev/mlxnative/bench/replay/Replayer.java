@@ -3,6 +3,8 @@ package dev.mlxnative.bench.replay;
 import dev.mlxnative.MlxBufferPool;
 import dev.mlxnative.MlxDevice;
 import dev.mlxnative.PoolStats;
+import dev.mlxnative.bench.cli.Cells;
+import dev.mlxnative.bench.cli.Progress;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -87,6 +89,7 @@ final class Replayer {
         progress.requestsDone(trace.requests() * policies.size());
         long stayed = bytesStayed(bytesBefore);
 
+        long offlineBytes = OfflinePlanner.plan(trace).bytes();
         var results = new ArrayList<ReplayResult>();
         for (int i = 0; i < policies.size(); i++) {
             results.add(new ReplayResult(
@@ -97,7 +100,10 @@ final class Replayer {
                     stats.get(i).nativeAllocations(),
                     stats.get(i).hits(),
                     trace.peakLiveBytes(),
+                    offlineBytes,
                     stats.get(i).peakFootprintBytes(),
+                    stats.get(i).nativeAllocations() * ReplayResult.NATIVE_ALLOCATION_MICROS,
+                    trace.durationMicros(),
                     direct.requests(),
                     direct.nanosPerRequest(),
                     perRequest(trace.requests(), pooledNanos.get(i)),

@@ -1,5 +1,7 @@
 package dev.mlxnative.bench.replay;
 
+import dev.mlxnative.bench.cli.CommandFailure;
+import dev.mlxnative.bench.cli.ResultFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -22,7 +24,7 @@ final class Report {
     private static final String DATA_PLACE = "{/* data */}";
 
     /** The data that the page's script reads. */
-    private record Data(String device, String java, String date, List<Section> traces) {}
+    private record Data(String device, String java, String date, List<PolicySummary> summaries, List<Section> traces) {}
 
     /**
      * The data of one trace.
@@ -34,6 +36,7 @@ final class Report {
             String name,
             List<String> remarks,
             long peakLiveBytes,
+            long offlineBytes,
             long[] sizes,
             List<ReplayResult> results,
             List<Timeline> timelines) {}
@@ -43,7 +46,14 @@ final class Report {
     void add(Trace trace, List<ReplayResult> results, List<Timeline> timelines) {
         List<String> remarks = Stream.concat(trace.remarks().stream(), results.getFirst().sampleRemark().stream())
                 .toList();
-        sections.add(new Section(trace.name(), remarks, trace.peakLiveBytes(), sizes(trace), results, timelines));
+        sections.add(new Section(
+                trace.name(),
+                remarks,
+                trace.peakLiveBytes(),
+                results.getFirst().offlineBytes(),
+                sizes(trace),
+                results,
+                timelines));
     }
 
     private static long[] sizes(Trace trace) {
@@ -64,8 +74,10 @@ final class Report {
         String device = sections.isEmpty()
                 ? ""
                 : sections.getFirst().results().getFirst().device();
-        var data =
-                new Data(device, Runtime.version().toString(), LocalDate.now().toString(), sections);
+        List<ReplayResult> results =
+                sections.stream().flatMap(section -> section.results().stream()).toList();
+        var data = new Data(
+                device, Runtime.version().toString(), LocalDate.now().toString(), PolicySummary.of(results), sections);
         // A browser ends a script element at the first end tag, so the data must contain none.
         String json = JsonMapper.shared().writeValueAsString(data).replace("<", "\\u003c");
         String page = resource(Report.class, "report.html");

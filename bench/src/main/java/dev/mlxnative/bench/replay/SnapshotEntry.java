@@ -7,8 +7,9 @@ import java.util.Map;
  *
  * @param address the address of the memory; 0 for an action that has none
  * @param size the bytes that the program requested, the same for an allocation and its free
+ * @param micros the time in microseconds, which early versions of PyTorch do not record; then not a number
  */
-record SnapshotEntry(Action action, long address, long size) {
+record SnapshotEntry(Action action, long address, long size, double micros) {
 
     enum Action {
         ALLOC,
@@ -33,10 +34,11 @@ record SnapshotEntry(Action action, long address, long size) {
                 Action.OTHER;
             default -> throw new BadRecordException("unknown action: " + name);
         };
+        double micros = fields.get("time_us") instanceof Number time ? time.doubleValue() : Double.NaN;
         return switch (action) {
             case ALLOC, FREE_REQUESTED, FREE_COMPLETED ->
-                new SnapshotEntry(action, number(fields, "addr"), number(fields, "size"));
-            case OOM, OTHER -> new SnapshotEntry(action, 0, 0);
+                new SnapshotEntry(action, number(fields, "addr"), number(fields, "size"), micros);
+            case OOM, OTHER -> new SnapshotEntry(action, 0, 0, micros);
         };
     }
 

@@ -39,7 +39,7 @@ final class SnapshotTrace {
                     .formatted(device, join(recorded), OPTION));
         }
         var gaps = new GapPolicy(options.partial());
-        replay(file, device, devices.get(device), new PointerTable(trace, gaps, "entry"));
+        replay(file, device, devices.get(device), trace, new PointerTable(trace, gaps, "entry"));
         trace.gaps(gaps.gaps());
         return trace.build();
     }
@@ -62,11 +62,13 @@ final class SnapshotTrace {
         return chosen;
     }
 
-    private static void replay(Path file, int device, List<SnapshotEntry> entries, PointerTable pointers)
+    private static void replay(
+            Path file, int device, List<SnapshotEntry> entries, Trace.Builder trace, PointerTable pointers)
             throws MalformedTraceException {
         boolean[] frees = frees(entries);
         for (int i = 0; i < entries.size(); i++) {
             SnapshotEntry entry = entries.get(i);
+            trace.clock().at(entry.micros());
             try {
                 if (entry.action() == SnapshotEntry.Action.ALLOC) {
                     pointers.allocate(entry.address(), entry.size(), i);

@@ -27,6 +27,7 @@ public final class Trace {
     private final int peakLiveCount;
     private final int finalLiveCount;
     private final long peakLiveBytes;
+    private final long durationMicros;
     private final Gaps gaps;
     private final List<String> remarks;
 
@@ -39,6 +40,7 @@ public final class Trace {
         peakLiveCount = builder.slotCount;
         finalLiveCount = builder.slotCount - builder.emptyCount;
         peakLiveBytes = builder.peakLiveBytes;
+        durationMicros = builder.clock.micros();
         gaps = builder.gaps;
         remarks = List.copyOf(builder.remarks);
     }
@@ -86,6 +88,11 @@ public final class Trace {
         return peakLiveBytes;
     }
 
+    /** The time from the first event to the last when the trace was recorded; 0 if the trace has no times. */
+    long durationMicros() {
+        return durationMicros;
+    }
+
     public int peakLiveCount() {
         return peakLiveCount;
     }
@@ -116,6 +123,7 @@ public final class Trace {
 
         private final String name;
         private final List<String> remarks = new ArrayList<>();
+        private final TraceClock clock = new TraceClock();
         private Gaps gaps = Gaps.NONE;
         private int[] slots = new int[1024];
         private long[] sizes = new long[1024];
@@ -155,6 +163,11 @@ public final class Trace {
             }
             emptySlots[emptyCount++] = slot;
             add(~slot, 0);
+        }
+
+        /** The clock of the recorded program. */
+        TraceClock clock() {
+            return clock;
         }
 
         void allocateFailure() {

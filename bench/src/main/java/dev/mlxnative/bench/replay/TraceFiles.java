@@ -1,5 +1,6 @@
 package dev.mlxnative.bench.replay;
 
+import dev.mlxnative.bench.cli.CommandFailure;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

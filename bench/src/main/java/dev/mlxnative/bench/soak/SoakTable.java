@@ -3,7 +3,7 @@ package dev.mlxnative.bench.soak;
 import com.github.freva.asciitable.AsciiTable;
 import com.github.freva.asciitable.Column;
 import com.github.freva.asciitable.HorizontalAlign;
-import dev.mlxnative.bench.replay.Cells;
+import dev.mlxnative.bench.cli.Cells;
 import java.util.List;
 
 /** The table of a result, with units and rounded numbers. The JSON has the exact numbers. */

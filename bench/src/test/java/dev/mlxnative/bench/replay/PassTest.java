@@ -35,6 +35,33 @@ class PassTest {
                 .isZero();
     }
 
+    /** The stamps of a large buffer cover its ends only. */
+    @Test
+    void findsALeaseInTheMiddleOfALargeOne() {
+        assertThat(new Pass<>(trace(1 << 20, 100), new Strided(1 << 19)).countOverlaps(() -> {}))
+                .isEqualTo(1);
+        assertThat(new Pass<>(trace(100, 1 << 20), new Strided(100)).countOverlaps(() -> {}))
+                .isZero();
+    }
+
+    /** Two addresses of the same memory. */
+    @Test
+    void findsALeaseThatAnotherOneAlters() {
+        var altering = new Sound() {
+            private MemorySegment first = MemorySegment.NULL;
+
+            @Override
+            public MemorySegment allocate(long bytes) {
+                first.fill((byte) 1);
+                first = super.allocate(bytes);
+                return first;
+            }
+        };
+
+        assertThat(new Pass<>(trace(1 << 20, 100), altering).countOverlaps(() -> {}))
+                .isEqualTo(1);
+    }
+
     @Test
     void findsOverlapsOfBuffersThatTheTraceNeverFrees() {
         var trace = Trace.builder("leaky");
@@ -177,7 +204,7 @@ class PassTest {
      */
     private static final class Strided implements Allocator<MemorySegment> {
 
-        private final MemorySegment memory = Arena.ofAuto().allocate(4096);
+        private final MemorySegment memory = Arena.ofAuto().allocate(2 << 20);
         private final long stride;
         private long next;
 

@@ -53,7 +53,10 @@ class ReplayCommandTest {
                         "nativeAllocations",
                         "hits",
                         "peakLiveBytes",
+                        "offlineBytes",
                         "peakFootprintBytes",
+                        "nativeMicros",
+                        "durationMicros",
                         "directRequests",
                         "directNanosPerRequest",
                         "pooledNanosPerRequest",
@@ -69,6 +72,9 @@ class ReplayCommandTest {
                 .isEqualTo(1_001);
         assertThat(result.get("nativeAllocations").longValue()).isEqualTo(3);
         assertThat(result.get("peakLiveBytes").longValue()).isEqualTo(1 + 5_000 + 70_001);
+        assertThat(result.get("offlineBytes").longValue()).isEqualTo(256 + 5_120 + 70_144);
+        assertThat(result.get("nativeMicros").longValue()).isEqualTo(3 * 20);
+        assertThat(result.get("durationMicros").longValue()).isEqualTo(4);
         assertThat(result.get("peakFootprintBytes").longValue())
                 .isGreaterThanOrEqualTo(result.get("peakLiveBytes").longValue());
         assertThat(result.get("directRequests").longValue()).isEqualTo(1_001);
@@ -252,7 +258,23 @@ class ReplayCommandTest {
 
     private static ReplayResult result(String trace, long overlaps, long leaks) {
         return new ReplayResult(
-                trace, "host: h", "power-of-two", 9, 1, 8, 1024, 2048, 9, 350, 20, overlaps, leaks, Gaps.NONE);
+                trace,
+                "host: h",
+                "power-of-two",
+                9,
+                1,
+                8,
+                1024,
+                1024,
+                2048,
+                20,
+                1_000,
+                9,
+                350,
+                20,
+                overlaps,
+                leaks,
+                Gaps.NONE);
     }
 
     private int execute(String... args) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.mlxnative.DType;
 import dev.mlxnative.MlxBuffer;
 import dev.mlxnative.MlxDevice;
+import dev.mlxnative.bench.cli.Progress;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.LongConsumer;

@@ -17,7 +17,10 @@ class ResultTableTest {
                 50,
                 39_950,
                 3 << 19,
+                7 << 18,
                 3 << 20,
+                1_000,
+                2_000_000,
                 4_096,
                 3_500.04,
                 33.26,
@@ -32,9 +35,11 @@ class ResultTableTest {
                         "requests",
                         "native",
                         "hit rate",
+                        "native time",
                         "peak live",
                         "peak footprint",
                         "footprint/live",
+                        "offline/live",
                         "ns straight",
                         "ns pooled",
                         "ratio");
@@ -45,9 +50,11 @@ class ResultTableTest {
                         "40,000",
                         "50",
                         "99.88 %",
+                        "0.050 %",
                         "1.5 MiB",
                         "3.0 MiB",
                         "2.00",
+                        "1.17",
                         "3,500.0",
                         "33.3",
                         "105.2x");
@@ -55,12 +62,24 @@ class ResultTableTest {
 
     @Test
     void hasNoRatiosForATraceWithoutRequests() {
-        String table = ResultTable.of(List.of(
-                new ReplayResult("a.csv.gz", "host: h", "power-of-two", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, Gaps.NONE)));
+        String table = ResultTable.of(List.of(new ReplayResult(
+                "a.csv.gz", "host: h", "power-of-two", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, Gaps.NONE)));
 
         assertThat(cells(table.lines().toList().get(3)))
                 .containsExactly(
-                        "a.csv.gz", "power-of-two", "0", "0", "-", "0.0 MiB", "0.0 MiB", "-", "0.0", "0.0", "-");
+                        "a.csv.gz",
+                        "power-of-two",
+                        "0",
+                        "0",
+                        "-",
+                        "-",
+                        "0.0 MiB",
+                        "0.0 MiB",
+                        "-",
+                        "-",
+                        "0.0",
+                        "0.0",
+                        "-");
     }
 
     private static String[] cells(String line) {

@@ -61,6 +61,19 @@ class SnapshotTraceTest {
     }
 
     @Test
+    void measuresHowLongTheProgramRan() throws IOException {
+        Trace timed = read(json("""
+                [[{"action":"segment_alloc","addr":16,"size":100,"time_us":1764200000000000},
+                  {"action":"alloc","addr":16,"size":100,"time_us":1764200000000007},
+                  {"action":"free_completed","addr":16,"size":100,"time_us":1764200000000031}]]"""));
+        Trace untimed = read(json("""
+                [[{"action":"alloc","addr":16,"size":100}, {"action":"free_completed","addr":16,"size":100}]]"""));
+
+        assertThat(timed.durationMicros()).isEqualTo(31);
+        assertThat(untimed.durationMicros()).isZero();
+    }
+
+    @Test
     void isPartialIfItLacksEarlierAllocations() throws IOException {
         String json = json("""
                 [[{"action":"free_requested","addr":16,"size":100}, {"action":"free_completed","addr":16,"size":100},

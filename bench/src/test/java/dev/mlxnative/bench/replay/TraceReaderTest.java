@@ -47,6 +47,22 @@ class TraceReaderTest {
         assertThat(trace.size(3)).isEqualTo(30);
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "100, 250, 150",
+        "1.5e3, 2.75e3, 1250",
+        "12:34:56, 12:35:01.5, 5500000",
+        "12:34:56:123456, 12:34:56:123500, 44",
+        "9:59:59.999999, 10:00:00.000001, 2",
+        "23:59:59.9, 00:00:00.1, 200000",
+        "1e999, 5, 0"
+    })
+    void measuresHowLongTheProgramRan(String first, String last, long micros) throws IOException {
+        Trace trace = read(HEADER + "0,%s,allocate,0x10,100,0\n0,%s,free,0x10,100,0\n".formatted(first, last));
+
+        assertThat(trace.durationMicros()).isEqualTo(micros);
+    }
+
     @Test
     void countsLiveBuffers() throws IOException {
         Trace trace = read(HEADER

@@ -2,7 +2,7 @@ package dev.mlxnative.examples.embed;
 
 import dev.mlxnative.MlxBufferPool;
 import dev.mlxnative.PoolStats;
-import dev.mlxnative.bench.replay.Progress;
+import dev.mlxnative.bench.cli.Progress;
 import dev.mlxnative.examples.minilm.Embedding;
 import dev.mlxnative.examples.minilm.EmbeddingBatch;
 import dev.mlxnative.examples.minilm.MiniLm;

@@ -4,7 +4,7 @@ import com.github.freva.asciitable.AsciiTable;
 import com.github.freva.asciitable.Column;
 import com.github.freva.asciitable.HorizontalAlign;
 import dev.mlxnative.PoolStats;
-import dev.mlxnative.bench.replay.Cells;
+import dev.mlxnative.bench.cli.Cells;
 import java.util.List;
 import java.util.Locale;
 

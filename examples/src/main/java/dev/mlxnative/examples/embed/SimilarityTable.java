@@ -4,7 +4,7 @@ import com.github.freva.asciitable.AsciiTable;
 import com.github.freva.asciitable.Column;
 import com.github.freva.asciitable.ColumnData;
 import com.github.freva.asciitable.HorizontalAlign;
-import dev.mlxnative.bench.replay.Cells;
+import dev.mlxnative.bench.cli.Cells;
 import dev.mlxnative.examples.minilm.Embedding;
 import java.util.ArrayList;
 import java.util.List;

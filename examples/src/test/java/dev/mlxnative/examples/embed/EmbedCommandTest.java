@@ -8,7 +8,7 @@ import dev.mlxnative.Backend;
 import dev.mlxnative.ForkedJvm;
 import dev.mlxnative.MlxDevice;
 import dev.mlxnative.NeedsKernelCompiler;
-import dev.mlxnative.bench.replay.Program;
+import dev.mlxnative.bench.cli.Program;
 import dev.mlxnative.bench.replay.ReplayCommand;
 import dev.mlxnative.internal.shim.NativeLibrary;
 import java.io.IOException;

@@ -1,4 +1,4 @@
-package dev.mlxnative.bench.replay;
+package dev.mlxnative.bench.cli;
 
 import dev.mlxnative.MlxException;
 import java.io.IOException;

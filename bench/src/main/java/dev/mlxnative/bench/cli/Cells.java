@@ -1,4 +1,4 @@
-package dev.mlxnative.bench.replay;
+package dev.mlxnative.bench.cli;
 
 import com.github.freva.asciitable.Column;
 import com.github.freva.asciitable.ColumnData;

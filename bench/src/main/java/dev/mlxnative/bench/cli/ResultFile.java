@@ -1,4 +1,4 @@
-package dev.mlxnative.bench.replay;
+package dev.mlxnative.bench.cli;
 
 import java.io.IOException;
 import java.nio.file.Files;
