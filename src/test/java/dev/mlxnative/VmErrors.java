@@ -40,7 +40,7 @@ final class VmErrors implements AutoCloseable {
                 .memoryLimit(64L << 20)
                 .cacheLimit(4L << 20)
                 // In a compact pool, whose leases all begin under one lock, memory is always being offered.
-                .purgeableAfter(sizing == Sizing.COMPACT ? Duration.ofNanos(100_000) : Duration.ZERO)
+                .purgeableAfter(sizing == Sizing.COMPACT ? Duration.ofMillis(1) : Duration.ZERO)
                 .build();
         queue = device.newCommandQueue(pool);
     }
