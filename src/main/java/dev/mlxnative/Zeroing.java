@@ -2,7 +2,10 @@ package dev.mlxnative;
 
 /** When a pool clears the memory that it leases. */
 public enum Zeroing {
-    /** New memory is zero; reused memory has the contents that its last lease left. */
+    /**
+     * New memory is zero; reused memory has the contents that its last lease left, or is zero if the system has taken
+     * them: see {@link PoolLimits#setPurgeableAfter}.
+     */
     FRESH,
 
     /**

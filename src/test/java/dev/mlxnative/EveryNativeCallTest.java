@@ -19,8 +19,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
-/** Runs that create native objects of every kind. In each run, the device refuses another of the creations. */
+/**
+ * Runs that create native objects of every kind. In each run, the device refuses another of the creations, or of the
+ * changes of a purgeable state.
+ */
 @Tag("faults")
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class EveryNativeCallTest {
@@ -28,6 +33,7 @@ class EveryNativeCallTest {
     private static final int LIMIT_IN_PAGES = 16;
     private static final int BUFFER_LIMIT = 6;
     private static final long FAR_AWAY = 10_000;
+    private static final long[] IDLE_BYTES = {100, 100_000, 1_000_000};
 
     @RegisterExtension
     final LogRecords log = new LogRecords();
@@ -85,6 +91,50 @@ class EveryNativeCallTest {
             }
             nothingIsLeft();
         }
+    }
+
+    /** Idle memory becomes volatile, and then it is leased again. One of the changes of its state is refused. */
+    @ParameterizedTest
+    @EnumSource(Sizing.class)
+    void aRefusalToChangeAPurgeableStateFailsNoRequest(Sizing sizing) {
+        int freed = 0;
+        // Each buffer changes its state twice, and one of them once more, because the next sweep repeats the change.
+        for (long nth = 1; nth <= 2 * IDLE_BYTES.length + 1; nth++) {
+            try (MlxDevice device = MlxDevice.open();
+                    MlxBufferPool pool = MlxBufferPool.builder(device)
+                            .sizing(sizing)
+                            .trimIdleAfter(Duration.ZERO)
+                            .purgeableAfter(Duration.ofMillis(2))
+                            .build()) {
+                NativeFaults.failPurgeable(nth, 1);
+                leaseAll(pool).forEach(PurgeableState::awaitVolatile);
+                leaseAll(pool);
+                freed += log.with("does not give back").size();
+                PoolStats stats = pool.stats();
+                assertThat(stats)
+                        .returns(2L * IDLE_BYTES.length, PoolStats::requests)
+                        .returns(0, PoolStats::activeCount)
+                        .returns(stats.cachedBytes(), PoolStats::footprintBytes);
+                AllocatedBytes.assertBackTo(witness, bytesBefore + stats.footprintBytes());
+            }
+            NativeFaults.clear();
+            nothingIsLeft();
+        }
+        assertThat(freed).as("buffers that were not given back").isPositive();
+    }
+
+    /** Leases buffers that are never volatile, and ends the leases; returns the states of the buffers. */
+    private static List<PurgeableState> leaseAll(MlxBufferPool pool) {
+        List<MlxBuffer> buffers = new ArrayList<>();
+        List<PurgeableState> states = new ArrayList<>();
+        for (long bytes : IDLE_BYTES) {
+            MlxBuffer buffer = pool.alloc(bytes, DType.U8);
+            buffers.add(buffer);
+            states.add(PurgeableState.of(buffer));
+        }
+        assertThat(states).noneMatch(PurgeableState::isVolatile);
+        buffers.forEach(MlxBuffer::close);
+        return states;
     }
 
     /**

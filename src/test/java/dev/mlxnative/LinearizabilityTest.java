@@ -187,6 +187,7 @@ class LinearizabilityTest {
         return MlxBufferPool.builder(Shared.device())
                 .leakDetection(LeakDetection.OFF)
                 .trimIdleAfter(Duration.ZERO)
+                .purgeableAfter(Duration.ZERO)
                 .build();
     }
 

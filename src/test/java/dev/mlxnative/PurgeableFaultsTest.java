@@ -9,8 +9,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.FutureTask;
+import jdk.jfr.Configuration;
 import jdk.jfr.Recording;
-import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingFile;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
@@ -110,9 +110,9 @@ class PurgeableFaultsTest {
     void anEventTellsWhatWasTaken(@TempDir Path folder) throws Exception {
         NativeFaults.purging(true);
         Path file = folder.resolve("purged.jfr");
-        try (Recording recording = new Recording();
+        Configuration profile = Configuration.create(Path.of("src", "main", "resources", "META-INF", "mlx-native.jfc"));
+        try (Recording recording = new Recording(profile);
                 MlxBufferPool pool = builder(Sizing.POWER_OF_TWO).name("taken").build()) {
-            recording.enable("dev.mlxnative.Purged");
             recording.start();
             makeIdle(pool, 1);
             pool.alloc(BYTES, DType.U8).close();
@@ -120,8 +120,8 @@ class PurgeableFaultsTest {
             recording.stop();
             recording.dump(file);
         }
-        List<RecordedEvent> events = RecordingFile.readAllEvents(file);
-        assertThat(events)
+        assertThat(RecordingFile.readAllEvents(file))
+                .filteredOn(event -> event.getEventType().getName().equals("dev.mlxnative.Purged"))
                 .singleElement()
                 .returns("taken", event -> event.getString("pool"))
                 .returns(BYTES, event -> event.getLong("bytes"));

@@ -1,6 +1,7 @@
 package dev.mlxnative;
 
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Future;
@@ -38,6 +39,8 @@ final class VmErrors implements AutoCloseable {
                 .leakDetection(LeakDetection.OFF)
                 .memoryLimit(64L << 20)
                 .cacheLimit(4L << 20)
+                // In a compact pool, whose leases all begin under one lock, memory is always being offered.
+                .purgeableAfter(sizing == Sizing.COMPACT ? Duration.ofMillis(1) : Duration.ZERO)
                 .build();
         queue = device.newCommandQueue(pool);
     }

@@ -159,7 +159,7 @@ final class PoolState {
     void planSweep() {
         // The free blocks of a closed pool are those that share a native buffer with an active lease.
         boolean hasFree = closed ? free.evictableCount() > 0 : free.count() > 0;
-        if (isSwept() && !sweeps.isPlanned() && (hasFree || !pending.isEmpty())) {
+        if (!sweeps.isPlanned() && isSwept() && (hasFree || !pending.isEmpty())) {
             long ticket = sweeps.plan(free.frees(), trimNanos(), offerNanos());
             backlog.schedule(ticket, sweeps.delayNanos());
         }

@@ -28,6 +28,9 @@
  *                    free
  * </pre>
  *
+ * <p>A native buffer that is all free may be <i>offered</i> to the system, which then takes the contents if memory is
+ * scarce. {@code Reuse} takes it back before a lease on it is issued.
+ *
  * <p><b>Lock order.</b> A scope's lock, then the pool's, then the shards' in ascending order or that of the pending
  * releases. No driver call, foreign code (fences, loggers, events, files) or I/O happens under the pool's lock or one
  * below it: transactions add it to the {@code Backlog}.
