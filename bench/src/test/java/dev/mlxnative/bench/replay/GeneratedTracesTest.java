@@ -37,7 +37,7 @@ class GeneratedTracesTest {
         Trace trace = GeneratedTraces.of(generated);
         PoolStats stats = replay(trace, MlxBufferPool.builder(device).sizing(Sizing.COMPACT));
         assertThat(stats.peakFootprintBytes()).isBetween(trace.peakLiveBytes(), trace.peakLiveBytes() * 130 / 100);
-        assertThat(stats.hitRate()).isGreaterThan(0.995);
+        assertThat(stats.hitRate()).isGreaterThan(0.97);
         assertThat(nativeTime(stats, trace)).isLessThan(0.01);
     }
 
