@@ -38,9 +38,14 @@ final class PoolCounters {
         return leakedCount;
     }
 
+    /** The requests that the pool has had. */
+    long requests(ShardTotals shards) {
+        return shards.hits + nativeAllocations + failedAllocations;
+    }
+
     PoolStats snapshot(FreeSpace free, ShardTotals shards, PendingReleases pending, long deviceAllocatedBytes) {
         return new PoolStats(
-                shards.hits + nativeAllocations + failedAllocations,
+                requests(shards),
                 shards.hits,
                 nativeAllocations,
                 shards.activeCount,
