@@ -18,7 +18,9 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -140,6 +142,37 @@ class RecordedTracesTest {
                     .isLessThan(footprintOverLive);
             assertThat(stats.hitRate()).isGreaterThan(hitRate);
         }
+    }
+
+    @ParameterizedTest
+    @MethodSource("traces")
+    void aPoolWithDefaultSettingsHoldsAtMostWhatPlainPowersOfTwoHold(Path file) throws IOException {
+        Trace trace = TraceReader.read(file);
+        try (var pool = MlxBufferPool.create(device)) {
+            new Pass<>(trace, new PoolAllocator(pool)).time();
+            assertThat(pool.stats().peakFootprintBytes()).isLessThanOrEqualTo(plainBytes(trace) * 102 / 100);
+        }
+    }
+
+    /** The bytes of a pool with a free list for each power of two, at least 4 KiB, that frees nothing. */
+    private static long plainBytes(Trace trace) {
+        var live = new int[Long.SIZE];
+        var peak = new int[Long.SIZE];
+        var classes = new HashMap<Integer, Integer>();
+        for (int event = 0; event < trace.events(); event++) {
+            if (trace.isAllocation(event)) {
+                long bytes = Math.max(trace.size(event), 4096);
+                int index = Long.SIZE - Long.numberOfLeadingZeros(bytes - 1);
+                classes.put(trace.slot(event), index);
+                live[index]++;
+                peak[index] = Math.max(peak[index], live[index]);
+            } else {
+                live[classes.remove(trace.slot(event))]--;
+            }
+        }
+        return IntStream.range(0, Long.SIZE)
+                .mapToLong(index -> ((long) peak[index]) << index)
+                .sum();
     }
 
     @ParameterizedTest
