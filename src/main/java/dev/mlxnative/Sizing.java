@@ -5,7 +5,9 @@ public enum Sizing {
     /**
      * Leases of the next power of two: a native buffer for each or, below a page, a part of a page that leases of one
      * size share, so that {@link MlxBuffer#handleOffset} may be more than 0. The fastest. Holds about twice the bytes
-     * that are live at once if sizes repeat, and up to four times if they vary.
+     * that are live at once if sizes repeat, and up to four times if they vary: at most what a free list for each power
+     * of two would hold. Unused memory above that goes before the device is asked for more, and so does, once in 512
+     * requests at most, memory above the most that was ever leased at once.
      */
     POWER_OF_TWO,
     /**

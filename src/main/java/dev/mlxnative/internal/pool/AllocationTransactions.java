@@ -113,6 +113,11 @@ final class AllocationTransactions {
             boolean pressure = state.caches.isUnderPressureWith(rounding.capacity(byteLength));
             long capacity =
                     wanted != Reservation.ANY ? wanted : state.free.capacityForNew(rounding, byteLength, pressure);
+            Reservation evictIdleFirst = new Reservation.EvictFirst(capacity);
+            boolean sharesPage = rounding.pages(byteLength) < rounding.pageSize();
+            if (wanted == Reservation.ANY && !sharesPage && evictIdle(capacity)) {
+                return evictIdleFirst;
+            }
             Reservation preferred = reserveCapacity(capacity);
             if (!(preferred instanceof Reservation.Denied)) {
                 return preferred;
@@ -122,6 +127,22 @@ final class AllocationTransactions {
         } finally {
             state.lock.unlock();
         }
+    }
+
+    @GuardedBy("state.lock")
+    private boolean evictIdle(long capacity) {
+        long requests = state.counters.requests(state.shards.totals());
+        if (!state.eviction.wantsEviction(capacity, requests)) {
+            return false;
+        }
+        // Cached blocks count as leased until they are flushed.
+        state.caches.flush();
+        state.publishPressure();
+        boolean evicted = state.eviction.evictIdle(capacity, requests);
+        if (evicted) {
+            state.publishBacklog();
+        }
+        return evicted;
     }
 
     @GuardedBy("state.lock")

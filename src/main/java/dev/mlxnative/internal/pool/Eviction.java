@@ -8,10 +8,18 @@ import org.jspecify.annotations.Nullable;
  * and counts them as being freed. Nothing here allocates or fails. Not thread-safe; the pool's lock guards it.
  */
 final class Eviction {
+    /**
+     * The requests that pay for one eviction of idle memory. To allocate it again costs some 20 µs: spread over so many
+     * requests, that is about 40 ns for each, the price of a hit, and lowers the hit rate by at most 0.2 %.
+     */
+    static final int REQUESTS_PER_EVICTION = 512;
+
     private final FreeSpace free;
     private final MemoryBudget budget;
     private final PoolCounters counters;
     private final Backlog backlog;
+    /** The evictions that {@link #evictIdle} did for {@link FreeSpace#idleBytesWith}. */
+    private long paidEvictions;
 
     Eviction(FreeSpace free, MemoryBudget budget, PoolCounters counters, Backlog backlog) {
         this.free = free;
@@ -70,6 +78,36 @@ final class Eviction {
         return evicted;
     }
 
+    /** Whether {@link #evictIdle} would evict unused memory, if there is any. */
+    boolean wantsEviction(long capacity, long requests) {
+        return free.excessWith(capacity) > 0 || (free.idleBytesWith(capacity) > 0 && isPaid(requests));
+    }
+
+    private boolean isPaid(long requests) {
+        return paidEvictions < requests / REQUESTS_PER_EVICTION;
+    }
+
+    /**
+     * Evicts unused memory before a new buffer of this capacity is allocated: what exceeds the bound of the free space,
+     * and what is more than was ever leased at once as far as the requests pay for it. Returns whether there was any.
+     *
+     * @param requests the requests that the pool has had
+     */
+    boolean evictIdle(long capacity, long requests) {
+        boolean evicted = false;
+        while (wantsEviction(capacity, requests)) {
+            boolean isPaid = free.excessWith(capacity) <= 0;
+            DeviceMemory memory = free.evictLargest();
+            if (memory == null) {
+                break;
+            }
+            paidEvictions += isPaid ? 1 : 0;
+            discard(memory, TrimCause.REPLACED);
+            evicted = true;
+        }
+        return evicted;
+    }
+
     private long evict(TrimCause cause) {
         return evict(free.evict(), cause);
     }
@@ -78,6 +116,10 @@ final class Eviction {
         if (memory == null) {
             throw new AssertionError("the free space counts " + free.evictableCount() + " buffers and evicts none");
         }
+        return discard(memory, cause);
+    }
+
+    private long discard(DeviceMemory memory, TrimCause cause) {
         long capacity = memory.capacity();
         budget.freeing(capacity);
         counters.trimmed(capacity);

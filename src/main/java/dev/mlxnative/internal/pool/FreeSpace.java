@@ -40,6 +40,30 @@ interface FreeSpace {
     /** Whether evictable memory must be freed before a new native buffer for the request is allocated. */
     boolean isObstructed(SizeRounding rounding, long byteLength);
 
+    /**
+     * Bytes of native buffers by which the free space would exceed its bound with a new one of this capacity. So much
+     * evictable memory must be freed first; 0 or less if none.
+     */
+    default long excessWith(long capacity) {
+        return 0;
+    }
+
+    /**
+     * Bytes of native buffers that would be more than were ever leased at once with a new one of this capacity. So much
+     * evictable memory should be freed first, if that is cheap enough; 0 or less if none.
+     */
+    default long idleBytesWith(long capacity) {
+        return 0;
+    }
+
+    /**
+     * Removes the largest native buffer that is entirely free and counts for {@link #excessWith}, among equals the one
+     * that has been free for longest; null if there is none. Allocates nothing, and cannot fail.
+     */
+    default @Nullable DeviceMemory evictLargest() {
+        return null;
+    }
+
     /** The preferred capacity of a new native buffer for a request. */
     long capacityForNew(SizeRounding rounding, long byteLength, boolean underPressure);
 

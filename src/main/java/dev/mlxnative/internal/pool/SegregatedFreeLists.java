@@ -12,6 +12,10 @@ import org.jspecify.annotations.Nullable;
  * {@link Sizing#POWER_OF_TWO}: a free list for each bucket. A bucket of a page or more has native buffers of its size.
  * Smaller ones divide native buffers of one page, since the device takes whole pages in any case. Eviction goes by the
  * order in which native buffers became unused, over all buckets. Not thread-safe; the pool's lock guards it.
+ *
+ * <p>Buffers of a page or more never hold more than they would if each request were rounded to its power of two and
+ * nothing were freed. The leases of each power of two are at most their peak, so unused buffers are all that can exceed
+ * it, and they go before a new buffer comes.
  */
 final class SegregatedFreeLists implements FreeSpace {
     private final long pageSize;
@@ -23,6 +27,11 @@ final class SegregatedFreeLists implements FreeSpace {
     private @Nullable Slab oldest;
 
     private @Nullable Slab newest;
+    /** The leases of buckets of a page or more. */
+    private final LeaseClasses classes = new LeaseClasses();
+    /** Bytes of the native buffers of buckets of a page or more. */
+    private long unsharedBytes;
+
     private int count;
     private long bytes;
     private int unusedCount;
@@ -89,7 +98,25 @@ final class SegregatedFreeLists implements FreeSpace {
         }
         count--;
         bytes -= bucket.capacity();
+        beginLease(bucket);
         return block;
+    }
+
+    private void beginLease(Bucket bucket) {
+        if (!isShared(bucket)) {
+            classes.begin(bucket.capacity());
+        }
+    }
+
+    private void endLease(Bucket bucket) {
+        if (!isShared(bucket)) {
+            classes.end(bucket.capacity());
+        }
+    }
+
+    /** Whether the leases of a bucket share pages. */
+    private boolean isShared(Bucket bucket) {
+        return bucket.capacity() < pageSize;
     }
 
     @Override
@@ -105,6 +132,16 @@ final class SegregatedFreeLists implements FreeSpace {
     @Override
     public boolean isObstructed(SizeRounding rounding, long byteLength) {
         return false;
+    }
+
+    @Override
+    public long excessWith(long capacity) {
+        return unsharedBytes + capacity - classes.plainBytesWith(capacity);
+    }
+
+    @Override
+    public long idleBytesWith(long capacity) {
+        return unsharedBytes + capacity - classes.peakLeasedBytesWith(capacity);
     }
 
     @Override
@@ -124,6 +161,8 @@ final class SegregatedFreeLists implements FreeSpace {
         Slab slab = new Slab(memory, bucket);
         // Nothing can fail from here on.
         bucket.slabAdded();
+        unsharedBytes += isShared(bucket) ? 0 : bucket.capacity();
+        beginLease(bucket);
         Block block = slab.take();
         if (slab.hasFreeBlock()) {
             bucket.link(slab);
@@ -161,6 +200,7 @@ final class SegregatedFreeLists implements FreeSpace {
     public void free(Block block, boolean evictFirst) {
         Slab slab = (Slab) block.division();
         Bucket bucket = slab.bucket();
+        endLease(bucket);
         frees++;
         count++;
         bytes += bucket.capacity();
@@ -234,10 +274,23 @@ final class SegregatedFreeLists implements FreeSpace {
 
     @Override
     public @Nullable DeviceMemory evict() {
-        Slab slab = oldest;
-        if (slab == null) {
-            return null;
+        return oldest == null ? null : evict(oldest);
+    }
+
+    @Override
+    public @Nullable DeviceMemory evictLargest() {
+        Slab largest = null;
+        for (Slab slab = oldest; slab != null; slab = slab.newer) {
+            if (!isShared(slab.bucket())
+                    && (largest == null
+                            || slab.bucket().capacity() > largest.bucket().capacity())) {
+                largest = slab;
+            }
         }
+        return largest == null ? null : evict(largest);
+    }
+
+    private DeviceMemory evict(Slab slab) {
         unlinkUnused(slab);
         if (slab.isDrained()) {
             drainedCount--;
@@ -253,6 +306,7 @@ final class SegregatedFreeLists implements FreeSpace {
         count -= slab.unleasedCount();
         bytes -= slab.unleasedCount() * bucket.capacity();
         bucket.slabRemoved();
+        unsharedBytes -= isShared(bucket) ? 0 : bucket.capacity();
     }
 
     @Override
@@ -274,6 +328,7 @@ final class SegregatedFreeLists implements FreeSpace {
     @Override
     public @Nullable DeviceMemory quarantine(Block block) {
         Slab slab = (Slab) block.division();
+        endLease(slab.bucket());
         count++;
         bytes += slab.bucket().capacity();
         boolean wasLinked = slab.hasFreeBlock();

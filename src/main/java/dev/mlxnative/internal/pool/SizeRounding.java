@@ -32,14 +32,17 @@ record SizeRounding(long minimum, long roundToPagesAbove, long pageSize, long ma
     }
 
     /**
-     * The largest capacity of cached memory that may serve a request.
+     * The largest capacity of cached memory that may serve a request: without pressure at most its power of two.
      *
      * @param capacity the capacity of new memory for the request
      * @param underPressure whether no request is rounded to a power of two
      */
     long largest(long byteLength, long capacity, boolean underPressure) {
-        return underPressure || byteLength > roundToPagesAbove
-                ? Math.min(capacity + capacity / WASTE_PART, maximum)
+        if (underPressure) {
+            return Math.min(capacity + capacity / WASTE_PART, maximum);
+        }
+        return byteLength > roundToPagesAbove
+                ? Math.min(capacity + capacity / WASTE_PART, powerOfTwo(byteLength))
                 : capacity;
     }
 

@@ -4,7 +4,7 @@ package dev.mlxnative.internal.pool;
 enum TrimCause {
     REQUESTED("trim or clear"),
     LIMIT("a limit"),
-    REPLACED("replaced by a larger native buffer"),
+    REPLACED("replaced by another native buffer"),
     IDLE("idle"),
     REFUSED("the device refused memory"),
     CLOSED("the pool was closed"),

@@ -122,6 +122,30 @@ class EvictionTest {
         assertEvicted(TrimCause.IDLE, PAGE, 2 * PAGE);
     }
 
+    /** Peak leases of one, two and four pages one at a time: so much may be unused, but only four pages were leased. */
+    @Test
+    void requestsPayForTheEvictionOfIdleMemory() {
+        long paid = Eviction.REQUESTS_PER_EVICTION;
+        assertThat(eviction.evictIdle(8 * PAGE, paid - 1)).as("not paid").isFalse();
+        assertNothingEvicted();
+        assertThat(eviction.evictIdle(8 * PAGE, paid)).isTrue();
+        assertEvicted(TrimCause.REPLACED, 4 * PAGE);
+        assertThat(eviction.evictIdle(8 * PAGE, 2 * paid - 1)).as("paid before").isFalse();
+        assertThat(eviction.evictIdle(PAGE, 2 * paid))
+                .as("no more than was leased at once")
+                .isFalse();
+        assertNothingEvicted();
+    }
+
+    @Test
+    void memoryAboveTheBoundIsEvictedUnpaid() {
+        assertThat(eviction.wantsEviction(PAGE, 0)).isTrue();
+        assertThat(eviction.evictIdle(PAGE, 0)).isTrue();
+        assertEvicted(TrimCause.REPLACED, 4 * PAGE);
+        assertThat(eviction.evictIdle(PAGE, 0)).isFalse();
+        assertNothingEvicted();
+    }
+
     @Test
     void aDrainedChunkIsSurplus() {
         var chunks = new BestFitChunks(source.traits(), new SurplusAllowance(0.15));

@@ -74,8 +74,49 @@ class SegregatedFreeListsTest {
 
     @Test
     void pagesAreServedByMemoryOfExactlyTheLargestSize() {
-        Block largest = free(9 * PAGE);
-        assertThat(take(8 * PAGE)).isSameAs(largest);
+        Block largest = free(27 * PAGE);
+        assertThat(take(24 * PAGE)).isSameAs(largest);
+    }
+
+    @Test
+    void pagesAreServedByAtMostTheirPowerOfTwo() {
+        free(9 * PAGE);
+        assertThat(take(8 * PAGE)).isNull();
+    }
+
+    /** Lengths of one power of two, one after another: a plain power of two would hold one buffer. */
+    @Test
+    void unusedMemoryExceedsWhatPowersOfTwoWouldHold() {
+        free(10 * PAGE);
+        assertThat(lists.excessWith(6 * PAGE)).as("it fits beside 8 pages").isNegative();
+        assertThat(lists.excessWith(7 * PAGE)).isEqualTo((10 + 7 - 16 - 8) * PAGE);
+        assertThat(lists.excessWith(11 * PAGE)).isEqualTo((10 + 11 - 16) * PAGE);
+        lists.evictLargest();
+        assertThat(lists.excessWith(11 * PAGE)).isEqualTo((11 - 16) * PAGE);
+    }
+
+    @Test
+    void theMostLeasesAtOnceCount() {
+        Block first = lists.addNew(rounding, source.allocate(10 * PAGE), 10 * PAGE);
+        assertThat(lists.excessWith(11 * PAGE)).isEqualTo((10 + 11 - 32) * PAGE);
+        Block second = lists.addNew(rounding, source.allocate(11 * PAGE), 11 * PAGE);
+        lists.free(first, false);
+        assertThat(lists.quarantine(second)).isNotNull();
+        assertThat(lists.excessWith(12 * PAGE)).isEqualTo((10 + 12 - 32) * PAGE);
+        assertThat(lists.idleBytesWith(12 * PAGE)).isEqualTo((10 + 12 - 21) * PAGE);
+    }
+
+    @Test
+    void theLargestUnusedMemoryIsEvictedAndOfEqualsTheOldest() {
+        free(256);
+        Block small = free(2 * PAGE);
+        Block older = free(4 * PAGE);
+        Block newer = free(4 * PAGE);
+        assertThat(lists.evictLargest()).isSameAs(older.memory());
+        assertThat(lists.evictLargest()).isSameAs(newer.memory());
+        assertThat(lists.evictLargest()).isSameAs(small.memory());
+        assertThat(lists.evictLargest()).as("a page that small leases share").isNull();
+        assertThat(lists.idleBytesWith(PAGE)).isEqualTo(PAGE - 4 * PAGE);
     }
 
     @Test
