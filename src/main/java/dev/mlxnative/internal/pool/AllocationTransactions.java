@@ -51,7 +51,7 @@ final class AllocationTransactions {
             }
             Block block = state.free.take(rounding, byteLength, pressure);
             if (block == null) {
-                block = state.caches.take(state.cachedCapacity(byteLength, pressure));
+                block = takeCached(rounding, byteLength, pressure);
             }
             if (block != null) {
                 state.caches.lease(block, shard, byteLength, leaseArena, resettable, true);
@@ -61,6 +61,15 @@ final class AllocationTransactions {
         } finally {
             state.lock.unlock();
         }
+    }
+
+    /** Takes a block that a shard caches or, with compact sizing, the range that cached blocks form when coalesced. */
+    @GuardedBy("state.lock")
+    private @Nullable Block takeCached(SizeRounding rounding, long byteLength, boolean pressure) {
+        if (state.cacheRule.isCompact()) {
+            return state.caches.flush() ? state.free.take(rounding, byteLength, pressure) : null;
+        }
+        return state.caches.take(state.cachedCapacity(byteLength, pressure));
     }
 
     /**

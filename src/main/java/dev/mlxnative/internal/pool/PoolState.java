@@ -2,7 +2,6 @@ package dev.mlxnative.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.mlxnative.PoolStats;
-import dev.mlxnative.Sizing;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -30,7 +29,7 @@ final class PoolState {
     /** Has a lock of its own, which is taken below this one. */
     final PendingReleases pending = new PendingReleases();
 
-    private final boolean usesShardCaches;
+    final CacheRule cacheRule;
 
     /* Written under the lock, read without it: the first two by every hit. */
     private volatile SizeRounding rounding;
@@ -73,13 +72,13 @@ final class PoolState {
 
     PoolState(PoolConfig config, Shards shards) {
         this.shards = shards;
-        usesShardCaches = config.sizing() == Sizing.POWER_OF_TWO;
+        cacheRule = CacheRule.of(config.sizing(), config.source().traits());
         limits = config.limits();
         rounding = config.rounding();
         free = FreeSpace.of(config.sizing(), config.source().traits());
         budget = new MemoryBudget(limits);
         eviction = new Eviction(free, budget, counters, backlog);
-        caches = new ShardCaches(shards, free, budget);
+        caches = new ShardCaches(cacheRule, shards, free, budget);
     }
 
     SizeRounding rounding() {
@@ -95,7 +94,7 @@ final class PoolState {
     }
 
     long cachedCapacity(long byteLength, boolean pressure) {
-        return usesShardCaches ? rounding.cachedCapacity(byteLength, pressure) : SizeRounding.NONE;
+        return cacheRule.capacity(rounding, byteLength, pressure);
     }
 
     LimitSettings limits() {
