@@ -169,7 +169,7 @@ final class AllocationTransactions {
         state.lock.lock();
         try {
             state.budget.cancel(capacity);
-            state.signalChange();
+            state.lock.signalChange();
         } finally {
             state.lock.unlock();
         }
@@ -212,7 +212,7 @@ final class AllocationTransactions {
     long changes() {
         state.lock.lock();
         try {
-            return state.changes();
+            return state.lock.changes();
         } finally {
             state.lock.unlock();
         }
@@ -245,23 +245,10 @@ final class AllocationTransactions {
                 return Wait.FUTILE;
             }
             Wait result = state.pending.count() > 0 ? Wait.WAITED_FOR_PARKED : Wait.WAITED;
-            sleep(nanos, changesSeen);
+            state.lock.awaitChange(changesSeen, nanos);
             return result;
         } finally {
             state.lock.unlock();
-        }
-    }
-
-    @GuardedBy("state.lock")
-    private void sleep(long atMostNanos, long changesSeen) throws InterruptedException {
-        state.waitingRequests++;
-        try {
-            long nanos = atMostNanos;
-            while (state.changes() == changesSeen && nanos > 0) {
-                nanos = state.changed.awaitNanos(nanos);
-            }
-        } finally {
-            state.waitingRequests--;
         }
     }
 
@@ -293,7 +280,7 @@ final class AllocationTransactions {
     boolean areRequestsWaiting() {
         state.lock.lock();
         try {
-            return state.waitingRequests > 0;
+            return state.lock.hasWaitingRequests();
         } finally {
             state.lock.unlock();
         }

@@ -3,8 +3,6 @@ package dev.mlxnative.internal.pool;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.mlxnative.PoolStats;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.UnaryOperator;
 
 /**
@@ -21,9 +19,7 @@ final class PoolState {
     /** How often the parked memory of a closed pool is swept. */
     private static final long CLOSED_SWEEP_NANOS = TimeUnit.SECONDS.toNanos(1);
 
-    final ReentrantLock lock = new ReentrantLock();
-    /** Signalled when something changes that could help a request. */
-    final Condition changed = lock.newCondition();
+    final PoolLock lock = new PoolLock();
 
     final Shards shards;
     /** Has a lock of its own, which is taken below this one. */
@@ -61,14 +57,6 @@ final class PoolState {
 
     @GuardedBy("lock")
     final SweepPlan sweeps = new SweepPlan();
-
-    /** Counts the changes that could help a request. */
-    @GuardedBy("lock")
-    private long changes;
-
-    /** Requests that sleep until the next change. */
-    @GuardedBy("lock")
-    int waitingRequests;
 
     PoolState(PoolConfig config, Shards shards) {
         this.shards = shards;
@@ -123,20 +111,6 @@ final class PoolState {
         if (pressure != underPressure) {
             underPressure = pressure;
         }
-    }
-
-    /** Records that something has changed that could help a request. */
-    @GuardedBy("lock")
-    void signalChange() {
-        changes++;
-        if (waitingRequests > 0) {
-            changed.signalAll();
-        }
-    }
-
-    @GuardedBy("lock")
-    long changes() {
-        return changes;
     }
 
     /** Lets the shards cache, unless the pool is closed or no sweep would find what they cache. */
@@ -197,7 +171,7 @@ final class PoolState {
             }
             planSweep();
             allowShardCaches();
-            signalChange();
+            lock.signalChange();
             publishBacklog();
         } finally {
             lock.unlock();
@@ -237,7 +211,7 @@ final class PoolState {
             // Parked memory of a closed pool is swept more often.
             sweeps.cancel();
             planSweep();
-            signalChange();
+            lock.signalChange();
             publishBacklog();
             return true;
         } finally {

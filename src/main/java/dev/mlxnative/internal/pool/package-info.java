@@ -29,7 +29,7 @@
  * </pre>
  *
  * <p><b>Lock order.</b> A scope's lock, then the pool's, then the shards' in ascending order or that of the pending
- * releases. No driver call, foreign code (fences, loggers, events, files) or I/O happens under the pool's lock or one
+ * releases or of sleeping requests. No driver call, foreign code (fences, loggers, events, files) or I/O happens under the pool's lock or one
  * below it: transactions add it to the {@code Backlog}.
  */
 @NullMarked
