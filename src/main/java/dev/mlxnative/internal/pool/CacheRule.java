@@ -31,9 +31,7 @@ record CacheRule(boolean isCompact, long pageSize, long granule) {
 
     /** The capacity of a block in a shard's cache that serves a request, or {@link SizeRounding#NONE}. */
     long capacity(SizeRounding rounding, long byteLength, boolean underPressure) {
-        return isCompact
-                ? Chunk.roundUp(byteLength, granule)
-                : rounding.cachedCapacity(byteLength, underPressure);
+        return isCompact ? Chunk.roundUp(byteLength, granule) : rounding.cachedCapacity(byteLength, underPressure);
     }
 
     /** The bytes that the free space may have while the shards cache. */

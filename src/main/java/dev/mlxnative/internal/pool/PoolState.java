@@ -178,6 +178,18 @@ final class PoolState {
         }
     }
 
+    /** Coalesces the free ranges of chunks with those that shards cache. */
+    void coalesce() {
+        lock.lock();
+        try {
+            if (cacheRule.isCompact()) {
+                caches.flush();
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** The pool's figures at one moment. */
     PoolStats snapshot(long deviceAllocatedBytes) {
         lock.lock();

@@ -110,8 +110,7 @@ class CompactCachesTest {
 
     @Test
     void aPoolThatKeepsNoFreeMemoryCachesNothing() {
-        var strict =
-                new StateSetup(new PoolSetup().sizing(Sizing.COMPACT).limits(limits -> limits.withCacheLimit(0)));
+        var strict = new StateSetup(new PoolSetup().sizing(Sizing.COMPACT).limits(limits -> limits.withCacheLimit(0)));
         Block block = strict.lease(1000);
         Block other = strict.lease(1000);
         strict.free(other);
