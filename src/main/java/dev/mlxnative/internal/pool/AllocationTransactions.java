@@ -51,7 +51,7 @@ final class AllocationTransactions {
             }
             Block block = state.free.take(rounding, byteLength, pressure);
             if (block == null) {
-                block = state.caches.take(state.cachedCapacity(byteLength, pressure));
+                block = takeCached(rounding, byteLength, pressure);
             }
             if (block == null && state.caches.isStarved()) {
                 block = state.free.takeAny(rounding, byteLength);
@@ -64,6 +64,15 @@ final class AllocationTransactions {
         } finally {
             state.lock.unlock();
         }
+    }
+
+    /** Takes a block that a shard caches or, with compact sizing, the range that cached blocks form when coalesced. */
+    @GuardedBy("state.lock")
+    private @Nullable Block takeCached(SizeRounding rounding, long byteLength, boolean pressure) {
+        if (state.cacheRule.isCompact()) {
+            return state.caches.flush() ? state.free.take(rounding, byteLength, pressure) : null;
+        }
+        return state.caches.take(state.cachedCapacity(byteLength, pressure));
     }
 
     /**
@@ -101,11 +110,6 @@ final class AllocationTransactions {
         try {
             state.requireOpen();
             SizeRounding rounding = state.rounding();
-            Reservation evictFirst = new Reservation.EvictFirst(Reservation.ANY);
-            if (state.eviction.evictObstacles(rounding, byteLength)) {
-                state.publishBacklog();
-                return evictFirst;
-            }
             long leastCapacity = state.free.leastCapacityForNew(rounding, byteLength);
             if (least) {
                 return reserveCapacity(leastCapacity);
@@ -113,10 +117,9 @@ final class AllocationTransactions {
             boolean pressure = state.caches.isUnderPressureWith(rounding.capacity(byteLength));
             long capacity =
                     wanted != Reservation.ANY ? wanted : state.free.capacityForNew(rounding, byteLength, pressure);
-            Reservation evictIdleFirst = new Reservation.EvictFirst(capacity);
-            boolean sharesPage = rounding.pages(byteLength) < rounding.pageSize();
-            if (wanted == Reservation.ANY && !sharesPage && evictIdle(capacity)) {
-                return evictIdleFirst;
+            Reservation evictFirst = new Reservation.EvictFirst(capacity);
+            if (wanted == Reservation.ANY && evictObstacles(rounding, byteLength, pressure)) {
+                return evictFirst;
             }
             Reservation preferred = reserveCapacity(capacity);
             if (!(preferred instanceof Reservation.Denied)) {
@@ -130,16 +133,14 @@ final class AllocationTransactions {
     }
 
     @GuardedBy("state.lock")
-    private boolean evictIdle(long capacity) {
-        long requests = state.counters.requests(state.shards.totals());
-        if (!state.eviction.wantsEviction(capacity, requests)) {
-            return false;
-        }
-        // Cached blocks count as leased until they are flushed.
-        state.caches.flush();
-        state.publishPressure();
-        boolean evicted = state.eviction.evictIdle(capacity, requests);
-        if (evicted) {
+    private boolean evictObstacles(SizeRounding rounding, long byteLength, boolean pressure) {
+        long requests = state.requests();
+        boolean evicted = false;
+        if (state.free.isObstructed(rounding, byteLength, pressure, requests)) {
+            // Cached blocks count as leased until they are flushed.
+            state.caches.flush();
+            state.publishPressure();
+            evicted = state.eviction.evictObstacles(rounding, byteLength, pressure, requests);
             state.publishBacklog();
         }
         return evicted;
@@ -169,7 +170,7 @@ final class AllocationTransactions {
         try {
             state.requireOpen();
             shard.reserveSlot();
-            long requests = state.counters.requests(state.shards.totals());
+            long requests = state.requests();
             Block block = state.free.addNew(state.rounding(), memory, byteLength);
             state.allowance.allocated(memory.capacity(), requests);
             state.caches.lease(block, shard, byteLength, leaseArena, resettable, false);
@@ -207,7 +208,7 @@ final class AllocationTransactions {
         state.lock.lock();
         try {
             state.budget.cancel(capacity);
-            state.signalChange();
+            state.lock.signalChange();
         } finally {
             state.lock.unlock();
         }
@@ -250,7 +251,7 @@ final class AllocationTransactions {
     long changes() {
         state.lock.lock();
         try {
-            return state.changes();
+            return state.lock.changes();
         } finally {
             state.lock.unlock();
         }
@@ -283,23 +284,10 @@ final class AllocationTransactions {
                 return Wait.FUTILE;
             }
             Wait result = state.pending.count() > 0 ? Wait.WAITED_FOR_PARKED : Wait.WAITED;
-            sleep(nanos, changesSeen);
+            state.lock.awaitChange(changesSeen, nanos);
             return result;
         } finally {
             state.lock.unlock();
-        }
-    }
-
-    @GuardedBy("state.lock")
-    private void sleep(long atMostNanos, long changesSeen) throws InterruptedException {
-        state.waitingRequests++;
-        try {
-            long nanos = atMostNanos;
-            while (state.changes() == changesSeen && nanos > 0) {
-                nanos = state.changed.awaitNanos(nanos);
-            }
-        } finally {
-            state.waitingRequests--;
         }
     }
 
@@ -331,7 +319,7 @@ final class AllocationTransactions {
     boolean areRequestsWaiting() {
         state.lock.lock();
         try {
-            return state.waitingRequests > 0;
+            return state.lock.hasWaitingRequests();
         } finally {
             state.lock.unlock();
         }

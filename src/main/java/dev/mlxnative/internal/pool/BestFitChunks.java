@@ -24,8 +24,6 @@ final class BestFitChunks implements FreeSpace {
     private static final int SMALL_PART = 64;
     /** The part of the peak of live bytes that a new chunk for small requests has. */
     private static final int SHARED_CHUNK_PART = 32;
-    /** A request may take a chunk that is larger by this part of it: little waste for much more reuse. */
-    private static final int WASTE_PART = 8;
 
     private final DeviceTraits traits;
     private final SurplusAllowance allowance;
@@ -53,16 +51,16 @@ final class BestFitChunks implements FreeSpace {
     @Override
     public @Nullable Block take(SizeRounding rounding, long byteLength, boolean underPressure) {
         long bytes = granules(rounding, byteLength);
-        Block range = isSmall(bytes) ? smallest(smallRanges, bytes, Long.MAX_VALUE) : largeFit(bytes);
+        Block range = isSmall(bytes) ? smallRanges.smallest(bytes, Long.MAX_VALUE) : largeFit(bytes);
         return range == null ? null : lease(range, bytes);
     }
 
     @Override
     public @Nullable Block takeAny(SizeRounding rounding, long byteLength) {
         long bytes = granules(rounding, byteLength);
-        Block range = smallest(smallRanges, bytes, Long.MAX_VALUE);
+        Block range = smallRanges.smallest(bytes, Long.MAX_VALUE);
         if (range == null) {
-            range = smallest(largeRanges, bytes, Long.MAX_VALUE);
+            range = largeRanges.smallest(bytes, Long.MAX_VALUE);
         }
         return range == null ? null : lease(range, bytes);
     }
@@ -77,8 +75,8 @@ final class BestFitChunks implements FreeSpace {
 
     /** An empty chunk of nearly this size or, if there is none, the smallest range that the allowance permits. */
     private @Nullable Block largeFit(long bytes) {
-        Block range = emptyChunk(bytes, bytes + bytes / WASTE_PART);
-        return range != null ? range : smallest(largeRanges, bytes, allowance.bytesWith(bytes) - surplusBytes());
+        Block range = largeRanges.smallestEmptyChunk(bytes);
+        return range != null ? range : largeRanges.smallest(bytes, allowance.bytesWith(bytes) - surplusBytes());
     }
 
     /** Bytes that the chunks in use have beyond those of the leases. */
@@ -86,62 +84,8 @@ final class BestFitChunks implements FreeSpace {
         return usedBytes - allowance.liveBytes();
     }
 
-    /** The smallest empty chunk of a capacity between these; null if there is none. */
-    private @Nullable Block emptyChunk(long least, long most) {
-        int last = SizeBins.of(most);
-        for (int bin = largeRanges.nextBin(SizeBins.of(least));
-                bin != FreeRanges.NONE && bin <= last;
-                bin = largeRanges.nextBin(bin + 1)) {
-            Block best = null;
-            for (Block range = largeRanges.first(bin); range != null; range = range.older) {
-                long capacity = range.capacity();
-                boolean fits =
-                        capacity >= least && capacity <= most && chunkOf(range).isEmpty();
-                if (fits && (best == null || capacity < best.capacity())) {
-                    best = range;
-                }
-            }
-            if (best != null) {
-                return best;
-            }
-        }
-        return null;
-    }
-
-    /**
-     * The smallest range of at least this many bytes that does not take too much; null if there is none.
-     *
-     * @param mostSurplus bytes by which the surplus of the chunks in use may grow
-     */
-    private @Nullable Block smallest(FreeRanges ranges, long bytes, long mostSurplus) {
-        for (int bin = ranges.nextBin(SizeBins.of(bytes)); bin != FreeRanges.NONE; bin = ranges.nextBin(bin + 1)) {
-            Block best = null;
-            for (Block range = ranges.first(bin); range != null; range = range.older) {
-                boolean fits = range.capacity() >= bytes && (best == null || range.capacity() < best.capacity());
-                if (fits && isAllowed(chunkOf(range), bytes, mostSurplus)) {
-                    best = range;
-                }
-            }
-            if (best != null) {
-                return best;
-            }
-        }
-        return null;
-    }
-
-    /** Whether the surplus stays within its bound even if the request is at last the only one in the chunk. */
-    private static boolean isAllowed(Chunk chunk, long bytes, long mostSurplus) {
-        long surplus = chunk.memory().capacity() - bytes;
-        long before = chunk.isEmpty() ? 0 : chunk.freeBytes();
-        return surplus <= bytes / WASTE_PART || surplus - before <= mostSurplus;
-    }
-
-    private static Chunk chunkOf(Block block) {
-        return (Chunk) block.division();
-    }
-
     private Block lease(Block range, long bytes) {
-        Chunk chunk = chunkOf(range);
+        Chunk chunk = Chunk.of(range);
         uncount(chunk);
         try {
             chunk.lease(range, bytes);
@@ -176,9 +120,9 @@ final class BestFitChunks implements FreeSpace {
     }
 
     @Override
-    public boolean isObstructed(SizeRounding rounding, long byteLength) {
+    public boolean isObstructed(SizeRounding rounding, long byteLength, boolean underPressure, long requests) {
         long bytes = granules(rounding, byteLength);
-        return totalBytes + capacityForNew(rounding, byteLength, false) > allowance.footprintWith(bytes);
+        return totalBytes + capacityForNew(rounding, byteLength, underPressure) > allowance.footprintWith(bytes);
     }
 
     @Override
@@ -210,7 +154,7 @@ final class BestFitChunks implements FreeSpace {
 
     @Override
     public void free(Block block, boolean evictFirst) {
-        Chunk chunk = chunkOf(block);
+        Chunk chunk = Chunk.of(block);
         frees++;
         uncount(chunk);
         allowance.ended(block.capacity());
@@ -223,7 +167,7 @@ final class BestFitChunks implements FreeSpace {
 
     @Override
     public @Nullable DeviceMemory quarantine(Block block) {
-        Chunk chunk = chunkOf(block);
+        Chunk chunk = Chunk.of(block);
         frees++;
         uncount(chunk);
         chunk.quarantine(block);
@@ -263,7 +207,12 @@ final class BestFitChunks implements FreeSpace {
     }
 
     @Override
-    public @Nullable DeviceMemory evictObstacle() {
+    public @Nullable DeviceMemory evictObstacle(
+            SizeRounding rounding, long byteLength, boolean underPressure, long requests) {
+        return isObstructed(rounding, byteLength, underPressure, requests) ? evictMostIdle() : null;
+    }
+
+    private @Nullable DeviceMemory evictMostIdle() {
         Chunk worst = null;
         for (int i = 0; i < chunks.size(); i++) {
             Chunk chunk = chunks.get(i);

@@ -162,9 +162,9 @@ public final class Block extends LeaseState {
         return capacity;
     }
 
-    /** Whether a shard may cache the block for the next request of this capacity. */
+    /** Whether the next request of this capacity takes the block and no other that is as good. */
     boolean isCacheable() {
-        return !isRange && !SizeRounding.isPageRounded(capacity);
+        return isRange || !SizeRounding.isPageRounded(capacity);
     }
 
     /** The capacity during a lease of this many bytes, also after that lease has ended. */

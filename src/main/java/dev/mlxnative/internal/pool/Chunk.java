@@ -47,6 +47,11 @@ final class Chunk implements Division {
         return first;
     }
 
+    /** The chunk that a block is a range of. */
+    static Chunk of(Block block) {
+        return (Chunk) block.division();
+    }
+
     /** Rounds a request up to whole granules. */
     long granules(long byteLength) {
         return roundUp(byteLength, granule);

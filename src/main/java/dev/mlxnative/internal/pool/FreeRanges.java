@@ -7,6 +7,9 @@ import org.jspecify.annotations.Nullable;
  * lock guards it.
  */
 final class FreeRanges {
+    /** A request may take a chunk that is larger by this part of it: little waste for much more reuse. */
+    private static final int WASTE_PART = 8;
+
     /** No bin. */
     static final int NONE = -1;
 
@@ -63,5 +66,56 @@ final class FreeRanges {
             }
         }
         return NONE;
+    }
+
+    /** The smallest empty chunk of at least this many bytes and little more; null if there is none. */
+    @Nullable
+    Block smallestEmptyChunk(long bytes) {
+        long most = bytes + bytes / WASTE_PART;
+        int last = SizeBins.of(most);
+        for (int bin = nextBin(SizeBins.of(bytes)); bin != FreeRanges.NONE && bin <= last; bin = nextBin(bin + 1)) {
+            Block best = null;
+            for (Block range = first(bin); range != null; range = range.older) {
+                long capacity = range.capacity();
+                boolean fits =
+                        capacity >= bytes && capacity <= most && Chunk.of(range).isEmpty();
+                if (fits && (best == null || capacity < best.capacity())) {
+                    best = range;
+                }
+            }
+            if (best != null) {
+                return best;
+            }
+        }
+        return null;
+    }
+
+    /**
+     * The smallest range of at least this many bytes that does not take too much; null if there is none.
+     *
+     * @param mostSurplus bytes by which the surplus of the chunks in use may grow
+     */
+    @Nullable
+    Block smallest(long bytes, long mostSurplus) {
+        for (int bin = nextBin(SizeBins.of(bytes)); bin != FreeRanges.NONE; bin = nextBin(bin + 1)) {
+            Block best = null;
+            for (Block range = first(bin); range != null; range = range.older) {
+                boolean fits = range.capacity() >= bytes && (best == null || range.capacity() < best.capacity());
+                if (fits && isAllowed(Chunk.of(range), bytes, mostSurplus)) {
+                    best = range;
+                }
+            }
+            if (best != null) {
+                return best;
+            }
+        }
+        return null;
+    }
+
+    /** Whether the surplus stays within its bound even if the request is at last the only one in the chunk. */
+    private static boolean isAllowed(Chunk chunk, long bytes, long mostSurplus) {
+        long surplus = chunk.memory().capacity() - bytes;
+        long before = chunk.isEmpty() ? 0 : chunk.freeBytes();
+        return surplus <= bytes / WASTE_PART || surplus - before <= mostSurplus;
     }
 }

@@ -37,32 +37,19 @@ interface FreeSpace {
     @Nullable
     Block takeAny(SizeRounding rounding, long byteLength);
 
-    /** Whether evictable memory must be freed before a new native buffer for the request is allocated. */
-    boolean isObstructed(SizeRounding rounding, long byteLength);
+    /**
+     * Whether unused memory has to be freed, if there is any, before a new native buffer for the request is allocated.
+     *
+     * @param requests that the pool has had
+     */
+    boolean isObstructed(SizeRounding rounding, long byteLength, boolean underPressure, long requests);
 
     /**
-     * Bytes of native buffers by which the free space would exceed its bound with a new one of this capacity. So much
-     * evictable memory must be freed first; 0 or less if none.
+     * Removes the native buffer to free first while a request {@linkplain #isObstructed is obstructed}; null if it is
+     * not, or none is entirely free. Allocates nothing, and cannot fail.
      */
-    default long excessWith(long capacity) {
-        return 0;
-    }
-
-    /**
-     * Bytes of native buffers that would be more than were ever leased at once with a new one of this capacity. So much
-     * evictable memory should be freed first, if that is cheap enough; 0 or less if none.
-     */
-    default long idleBytesWith(long capacity) {
-        return 0;
-    }
-
-    /**
-     * Removes the largest native buffer that is entirely free and counts for {@link #excessWith}, among equals the one
-     * that has been free for longest; null if there is none. Allocates nothing, and cannot fail.
-     */
-    default @Nullable DeviceMemory evictLargest() {
-        return null;
-    }
+    @Nullable
+    DeviceMemory evictObstacle(SizeRounding rounding, long byteLength, boolean underPressure, long requests);
 
     /** The preferred capacity of a new native buffer for a request. */
     long capacityForNew(SizeRounding rounding, long byteLength, boolean underPressure);
@@ -89,13 +76,6 @@ interface FreeSpace {
      */
     @Nullable
     DeviceMemory evict();
-
-    /**
-     * Removes the native buffer to free first while a request {@linkplain #isObstructed is obstructed}; null if none is
-     * entirely free. Allocates nothing, and cannot fail.
-     */
-    @Nullable
-    DeviceMemory evictObstacle();
 
     /**
      * Offers to the system the contents of native buffers that have been entirely free since this count of

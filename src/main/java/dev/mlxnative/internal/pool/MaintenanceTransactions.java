@@ -119,7 +119,7 @@ final class MaintenanceTransactions {
         state.lock.lock();
         try {
             state.budget.freed(capacity);
-            state.signalChange();
+            state.lock.signalChange();
         } finally {
             state.lock.unlock();
         }

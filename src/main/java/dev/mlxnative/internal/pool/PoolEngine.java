@@ -270,10 +270,11 @@ public final class PoolEngine {
         reclaimer.run();
     }
 
-    /** The pool's figures, after completed fences were reaped. */
+    /** The pool's figures, after completed fences were reaped and free ranges of chunks were coalesced. */
     public PoolStats stats() {
         StackReserve.require();
         reaper.reap();
+        state.coalesce();
         return snapshot();
     }
 

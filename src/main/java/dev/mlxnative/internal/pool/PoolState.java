@@ -2,10 +2,7 @@ package dev.mlxnative.internal.pool;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import dev.mlxnative.PoolStats;
-import dev.mlxnative.Sizing;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.Condition;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.UnaryOperator;
 
 /**
@@ -22,16 +19,17 @@ final class PoolState {
     /** How often the parked memory of a closed pool is swept. */
     private static final long CLOSED_SWEEP_NANOS = TimeUnit.SECONDS.toNanos(1);
 
-    final ReentrantLock lock = new ReentrantLock();
-    /** Signalled when something changes that could help a request. */
-    final Condition changed = lock.newCondition();
+    /** Bytes of surplus that a small pool may have: they are not worth a call of the driver. */
+    private static final long LEAST_SURPLUS = 2L << 20;
+
+    final PoolLock lock = new PoolLock();
 
     final Shards shards;
     /** Has a lock of its own, which is taken below this one. */
     final PendingReleases pending = new PendingReleases();
 
-    private final boolean usesShardCaches;
     private final boolean mayOffer;
+    final CacheRule cacheRule;
 
     /* Written under the lock, read without it: the first two by every hit. */
     private volatile SizeRounding rounding;
@@ -67,25 +65,17 @@ final class PoolState {
     @GuardedBy("lock")
     final SweepPlan sweeps = new SweepPlan();
 
-    /** Counts the changes that could help a request. */
-    @GuardedBy("lock")
-    private long changes;
-
-    /** Requests that sleep until the next change. */
-    @GuardedBy("lock")
-    int waitingRequests;
-
     PoolState(PoolConfig config, Shards shards) {
         this.shards = shards;
-        usesShardCaches = config.sizing() == Sizing.POWER_OF_TWO;
         mayOffer = config.source().mayOffer();
+        cacheRule = CacheRule.of(config.sizing(), config.source().traits());
         limits = config.limits();
         rounding = config.rounding();
-        allowance = new SurplusAllowance(config.surplus());
+        allowance = new SurplusAllowance(config.surplus(), LEAST_SURPLUS);
         free = FreeSpace.of(config.sizing(), config.source().traits(), allowance);
         budget = new MemoryBudget(limits);
         eviction = new Eviction(free, budget, counters, backlog);
-        caches = new ShardCaches(shards, free, budget);
+        caches = new ShardCaches(cacheRule, shards, free, budget);
     }
 
     SizeRounding rounding() {
@@ -101,7 +91,7 @@ final class PoolState {
     }
 
     long cachedCapacity(long byteLength, boolean pressure) {
-        return usesShardCaches ? rounding.cachedCapacity(byteLength, pressure) : SizeRounding.NONE;
+        return cacheRule.capacity(rounding, byteLength, pressure);
     }
 
     LimitSettings limits() {
@@ -123,6 +113,12 @@ final class PoolState {
         }
     }
 
+    /** Requests that the pool has had. */
+    @GuardedBy("lock")
+    long requests() {
+        return counters.requests(shards.totals());
+    }
+
     /** Updates what hits read of the leased bytes. */
     @GuardedBy("lock")
     void publishPressure() {
@@ -130,20 +126,6 @@ final class PoolState {
         if (pressure != underPressure) {
             underPressure = pressure;
         }
-    }
-
-    /** Records that something has changed that could help a request. */
-    @GuardedBy("lock")
-    void signalChange() {
-        changes++;
-        if (waitingRequests > 0) {
-            changed.signalAll();
-        }
-    }
-
-    @GuardedBy("lock")
-    long changes() {
-        return changes;
     }
 
     /** Lets the shards cache, unless the pool is closed or no sweep would find what they cache. */
@@ -211,8 +193,20 @@ final class PoolState {
             }
             planSweep();
             allowShardCaches();
-            signalChange();
+            lock.signalChange();
             publishBacklog();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Coalesces the free ranges of chunks with those that shards cache. */
+    void coalesce() {
+        lock.lock();
+        try {
+            if (cacheRule.isCompact()) {
+                caches.flush();
+            }
         } finally {
             lock.unlock();
         }
@@ -251,7 +245,7 @@ final class PoolState {
             // Parked memory of a closed pool is swept more often.
             sweeps.cancel();
             planSweep();
-            signalChange();
+            lock.signalChange();
             publishBacklog();
             return true;
         } finally {

@@ -118,7 +118,7 @@ final class ReleaseTransactions {
     private void afterFreeing() {
         state.caches.stopIfCrowded();
         state.publishPressure();
-        state.signalChange();
+        state.lock.signalChange();
         state.eviction.evictSurplus(state.isClosed(), TrimCause.LIMIT);
         state.planSweep();
         state.allowShardCaches();
@@ -150,7 +150,7 @@ final class ReleaseTransactions {
                 block = next;
             }
             state.publishPressure();
-            state.signalChange();
+            state.lock.signalChange();
             state.planSweep();
             if (state.isClosed()) {
                 state.backlog.watchFences();

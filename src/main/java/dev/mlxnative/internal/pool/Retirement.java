@@ -45,7 +45,7 @@ final class Retirement {
      */
     boolean end(Block block, long generation, @Nullable MlxFence pending) {
         boolean fast = pending == null && isUnobserved(block) && !block.isSurelyInFlight();
-        if (fast && !block.isCacheable()) {
+        if (fast && !block.shard().caches(block)) {
             boolean ended = releases.endAndFree(block, generation);
             reclaimer.run();
             return ended;

@@ -32,10 +32,11 @@ final class Shard extends SlotTable {
     private long cachings;
 
     @GuardedBy("this")
-    private boolean mayCache;
-
-    @GuardedBy("this")
     private long maxCachedBytes;
+
+    /** The capacity of the largest block that may be cached; 0 if none may. */
+    @GuardedBy("this")
+    private long largestCached;
 
     @GuardedBy("this")
     private long hits;
@@ -64,10 +65,15 @@ final class Shard extends SlotTable {
 
     /** Begins a lease on a cached block of this capacity; null if there is none. The caller issues the lease. */
     @Nullable
+    @SuppressWarnings("GuardedBy") // a bin that looks empty is not worth the lock
     Block leaseCached(long capacity, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
+        int bin = SizeBins.of(capacity);
+        if (cacheHeads[bin] == NONE) {
+            return null;
+        }
         lock();
         try {
-            Block block = popCached(capacity);
+            Block block = popCached(bin, capacity);
             if (block != null) {
                 hits++;
                 begin(block, byteLength, leaseArena, resettable);
@@ -79,8 +85,7 @@ final class Shard extends SlotTable {
     }
 
     @GuardedBy("this")
-    private @Nullable Block popCached(long capacity) {
-        int bin = SizeBins.of(capacity);
+    private @Nullable Block popCached(int bin, long capacity) {
         int previous = NONE;
         int slot = cacheHeads[bin];
         for (int depth = 0; slot != NONE && depth < SEARCH_DEPTH; depth++) {
@@ -145,6 +150,12 @@ final class Shard extends SlotTable {
         }
     }
 
+    /** Whether the shard caches blocks like this one. Takes no lock: the answer may be outdated. */
+    @SuppressWarnings("GuardedBy")
+    boolean caches(Block block) {
+        return block.capacity() <= largestCached && block.isCacheable();
+    }
+
     /** Ends a lease; {@code cache} says whether the block may stay here. */
     LeaseEnd end(Block block, long generation, boolean cache) {
         lock();
@@ -165,7 +176,7 @@ final class Shard extends SlotTable {
 
     @GuardedBy("this")
     private LeaseEnd cacheOrRetire(Block block, boolean cache) {
-        boolean isReusable = cache && mayCache && block.isCacheable() && !block.isInFlight();
+        boolean isReusable = cache && caches(block) && !block.isInFlight();
         if (!isReusable || block.capacity() > maxCachedBytes - cachedBytes) {
             return LeaseEnd.RETIRING;
         }
@@ -214,7 +225,7 @@ final class Shard extends SlotTable {
             countEnd(block);
             removeBlock(block);
             long capacity = block.capacity();
-            if (mayCache && capacity <= maxCachedBytes && capacity > maxCachedBytes - cachedBytes) {
+            if (capacity <= largestCached && capacity > maxCachedBytes - cachedBytes) {
                 drainTo(drained);
             }
         } finally {
@@ -227,7 +238,7 @@ final class Shard extends SlotTable {
     Block takeCached(long capacity) {
         lock();
         try {
-            Block block = popCached(capacity);
+            Block block = popCached(SizeBins.of(capacity), capacity);
             if (block != null) {
                 removeBlock(block);
             }
@@ -285,12 +296,16 @@ final class Shard extends SlotTable {
         return first;
     }
 
-    /** Allows the shard to cache this many bytes from here on. */
-    void allowCaching(long bytes) {
+    /**
+     * Allows the shard to cache this many bytes from here on.
+     *
+     * @param largestBlock the capacity of the largest block that it may cache
+     */
+    void allowCaching(long bytes, long largestBlock) {
         lock();
         try {
-            mayCache = true;
             maxCachedBytes = bytes;
+            largestCached = largestBlock;
         } finally {
             unlock();
         }
@@ -300,7 +315,7 @@ final class Shard extends SlotTable {
     void stopCaching(BlockList drained) {
         lock();
         try {
-            mayCache = false;
+            largestCached = 0;
             drainTo(drained);
         } finally {
             unlock();

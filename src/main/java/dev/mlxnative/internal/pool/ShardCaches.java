@@ -8,9 +8,7 @@ import org.jspecify.annotations.Nullable;
  * lock guards it. The locks of the shards are taken below it.
  */
 final class ShardCaches {
-    /** The shards together may cache the cache limit divided by this. */
-    private static final int CACHE_DIVISOR = 2;
-
+    private final CacheRule rule;
     private final Shards shards;
     private final FreeSpace free;
     private final MemoryBudget budget;
@@ -21,10 +19,13 @@ final class ShardCaches {
     private int starvedRequests;
 
     private boolean isCaching;
+    /** Bytes that each shard may cache while {@link #isCaching}. */
+    private long bytesForEach;
     /** Blocks on their way from a shard to the free space. */
     private final BlockList drained = new BlockList();
 
-    ShardCaches(Shards shards, FreeSpace free, MemoryBudget budget) {
+    ShardCaches(CacheRule rule, Shards shards, FreeSpace free, MemoryBudget budget) {
+        this.rule = rule;
         this.shards = shards;
         this.free = free;
         this.budget = budget;
@@ -35,9 +36,9 @@ final class ShardCaches {
         return leasedBytes;
     }
 
-    /** Whether one more lease of this capacity puts the pool under pressure. */
+    /** Whether one more lease of this capacity puts the pool under pressure; never if the pool does not round. */
     boolean isUnderPressureWith(long capacity) {
-        return budget.isUnderPressure(leasedBytes + capacity);
+        return !rule.isCompact() && budget.isUnderPressure(leasedBytes + capacity);
     }
 
     /** Leases a block in a shard. The caller has reserved a slot and issues the lease. */
@@ -75,11 +76,24 @@ final class ShardCaches {
         return block;
     }
 
-    /** Moves all cached blocks to the free space. */
-    void flush() {
+    /** Moves all cached blocks to the free space; returns whether there were any. */
+    boolean flush() {
+        if (!isCaching) {
+            return false;
+        }
+        long leasedBefore = leasedBytes;
         for (int i = 0; i < shards.count(); i++) {
             shards.get(i).drainCache(drained);
             moveToFreeSpace();
+        }
+        adaptToLeases();
+        return leasedBytes != leasedBefore;
+    }
+
+    /** Changes what each shard may cache with what is leased. */
+    private void adaptToLeases() {
+        if (rule.isCompact() && bytesForEach() != bytesForEach) {
+            allowEach();
         }
     }
 
@@ -109,19 +123,26 @@ final class ShardCaches {
     }
 
     private boolean isCrowded() {
-        long cacheLimit = budget.limits().cacheLimit();
-        return free.bytes() > cacheLimit - cacheLimit / CACHE_DIVISOR;
+        return free.bytes() > CacheRule.mostFree(budget.limits().cacheLimit());
     }
 
     /** Lets the shards cache, unless a request is starved, the free space is crowded, or a limit is exceeded. */
     void allow() {
         if (!isCaching && starvedRequests == 0 && !budget.isExceeded() && !isCrowded()) {
             isCaching = true;
-            long bytes = budget.limits().cacheLimit() / CACHE_DIVISOR / shards.count();
-            for (int i = 0; i < shards.count(); i++) {
-                shards.get(i).allowCaching(bytes);
-            }
+            allowEach();
         }
+    }
+
+    private void allowEach() {
+        bytesForEach = bytesForEach();
+        for (int i = 0; i < shards.count(); i++) {
+            shards.get(i).allowCaching(bytesForEach, rule.largestBlock(bytesForEach));
+        }
+    }
+
+    private long bytesForEach() {
+        return rule.bytes(budget.limits().cacheLimit(), leasedBytes, shards.count());
     }
 
     /** A request needs all free memory in the free space: the shards stop caching, and {@link #allow} does nothing. */

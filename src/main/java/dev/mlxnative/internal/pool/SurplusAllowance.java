@@ -18,14 +18,19 @@ final class SurplusAllowance {
     private static final int FIRST_ALLOCATIONS = 128;
 
     private final double share;
+    private final long least;
     private long liveBytes;
     private long peakLiveBytes;
     private long raisedBytes;
     private long allocations;
 
-    /** @param share of the peak of live bytes, from 0 to 1 */
-    SurplusAllowance(double share) {
+    /**
+     * @param share of the peak of live bytes, from 0 to 1
+     * @param least bytes that are allowed in any case
+     */
+    SurplusAllowance(double share, long least) {
         this.share = share;
+        this.least = least;
     }
 
     /** A block is leased. */
@@ -52,7 +57,7 @@ final class SurplusAllowance {
     /** Bytes that the pool may hold beyond those of its leases, if this many more are leased. */
     long bytesWith(long bytes) {
         double peak = peakWith(bytes);
-        return (long) Math.min(2 * share * peak, share * peak + raisedBytes);
+        return Math.max(least, (long) Math.min(2 * share * peak, share * peak + raisedBytes));
     }
 
     /** Bytes that the pool may hold, if this many more are leased. */

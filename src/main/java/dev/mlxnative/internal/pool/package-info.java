@@ -32,8 +32,8 @@
  * scarce. {@code Reuse} takes it back before a lease on it is issued.
  *
  * <p><b>Lock order.</b> A scope's lock, then the pool's, then the shards' in ascending order or that of the pending
- * releases. No driver call, foreign code (fences, loggers, events, files) or I/O happens under the pool's lock or one
- * below it: transactions add it to the {@code Backlog}.
+ * releases or of sleeping requests. No driver call, foreign code (fences, loggers, events, files) or I/O happens under
+ * the pool's lock or one below it: transactions add it to the {@code Backlog}.
  */
 @NullMarked
 package dev.mlxnative.internal.pool;

@@ -18,7 +18,7 @@ class BestFitChunksTest {
     private final FakeMemorySource source = new FakeMemorySource();
     private final SizeRounding rounding =
             new SizeRounding(256, Long.MAX_VALUE, PAGE, FakeMemorySource.MAX_BUFFER_LENGTH);
-    private final SurplusAllowance allowance = new SurplusAllowance(0.25);
+    private final SurplusAllowance allowance = new SurplusAllowance(0.25, 0);
     private final BestFitChunks chunks = new BestFitChunks(source.traits(), allowance);
     private final List<DeviceMemory> allocated = new ArrayList<>();
 

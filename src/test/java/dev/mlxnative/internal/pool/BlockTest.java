@@ -80,13 +80,13 @@ class BlockTest {
     }
 
     @Test
-    void shardsCacheWholePowersOfTwoAlone() {
+    void shardsCacheWholePowersOfTwoAndRangesOfChunks() {
         assertThat(block.isCacheable()).isTrue();
         assertThat(Block.whole(source.allocate(768)).isCacheable()).isFalse();
         var chunk = new Chunk(source.allocate(1024), 256, new FreeRanges());
         Block range = new Block(chunk.memory(), chunk, true);
-        range.setBounds(0, 1024);
-        assertThat(range.isCacheable()).isFalse();
+        range.setBounds(0, 768);
+        assertThat(range.isCacheable()).isTrue();
     }
 
     @Test

@@ -148,7 +148,7 @@ class EvictionTest {
 
     @Test
     void aDrainedChunkIsSurplus() {
-        var chunks = new BestFitChunks(source.traits(), new SurplusAllowance(0.15));
+        var chunks = new BestFitChunks(source.traits(), new SurplusAllowance(0.15, 0));
         var evictionOfChunks = new Eviction(chunks, budget, counters, backlog);
         budget.setLimits(PoolSetup.NO_LIMITS);
         Block leaked = chunks.addNew(rounding, source.allocate(PAGE), 4096);
@@ -164,7 +164,7 @@ class EvictionTest {
 
     @Test
     void obstaclesOfALargerChunkCountAsBeingFreed() {
-        var chunks = new BestFitChunks(source.traits(), new SurplusAllowance(0.15));
+        var chunks = new BestFitChunks(source.traits(), new SurplusAllowance(0.15, 0));
         var evictionOfChunks = new Eviction(chunks, budget, counters, backlog);
         assertThat(evictionOfChunks.evictObstacles(rounding, 4 * PAGE))
                 .as("there is no chunk")

@@ -258,10 +258,10 @@ class PoolStateTest {
     }
 
     @Test
-    void compactPoolsUseNoShardCaches() {
-        assertThat(pool.state.cachedCapacity(1000)).isEqualTo(1024);
+    void shardsOfCompactPoolsCacheWholeGranules() {
+        assertThat(pool.state.cachedCapacity(5000)).isEqualTo(8192);
         pool = new StateSetup(new PoolSetup().sizing(Sizing.COMPACT));
-        assertThat(pool.state.cachedCapacity(1000)).isEqualTo(SizeRounding.NONE);
+        assertThat(pool.state.cachedCapacity(5000)).isEqualTo(5120);
     }
 
     @Test

@@ -150,7 +150,7 @@ class ReuseTest {
     @ParameterizedTest
     @EnumSource(Sizing.class)
     void memoryWithAQuarantinedRangeIsNotOffered(Sizing sizing) {
-        FreeSpace free = FreeSpace.of(sizing, source.traits(), new SurplusAllowance(0.15));
+        FreeSpace free = FreeSpace.of(sizing, source.traits(), new SurplusAllowance(0.15, 0));
         SizeRounding rounding = setup.config().rounding();
         DeviceMemory memory = source.allocate(PAGE);
         Block leaked = free.addNew(rounding, memory, 256);

@@ -16,7 +16,7 @@ class ShardCachesTest {
     private final MemoryBudget budget = new MemoryBudget(limits);
     private final SizeRounding rounding =
             new SizeRounding(256, Long.MAX_VALUE, PAGE, FakeMemorySource.MAX_BUFFER_LENGTH);
-    private final ShardCaches caches = new ShardCaches(shards, free, budget);
+    private final ShardCaches caches = new ShardCaches(new CacheRule(false, PAGE, 256), shards, free, budget);
 
     private Block leased(Shard inShard, long capacity) {
         Block block = free.addNew(rounding, source.allocate(capacity), capacity);

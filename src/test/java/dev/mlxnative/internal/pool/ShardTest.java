@@ -38,7 +38,7 @@ class ShardTest {
     }
 
     private void allowCaching(long bytes) {
-        shard.allowCaching(bytes);
+        shard.allowCaching(bytes, bytes);
         caches = true;
     }
 
@@ -177,6 +177,17 @@ class ShardTest {
         assertThat(end(leased(2048))).isEqualTo(LeaseEnd.CACHED);
         assertThat(end(leased(1024))).isEqualTo(LeaseEnd.CACHED);
         assertThat(end(leased(256))).isEqualTo(LeaseEnd.RETIRING);
+    }
+
+    @Test
+    void aBlockAboveTheLargestIsNotCached() {
+        shard.allowCaching(4096, 1024);
+        Block large = leased(2048);
+        assertThat(shard.caches(large)).isFalse();
+        assertThat(end(large)).isEqualTo(LeaseEnd.RETIRING);
+        assertThat(remove(large)).isEmpty();
+        assertThat(shard.caches(leased(1024))).isTrue();
+        assertThat(end(leased(1024))).isEqualTo(LeaseEnd.CACHED);
     }
 
     @Test
@@ -417,7 +428,7 @@ class ShardTest {
                 operation("remove", shard -> shard.remove(unused(), new BlockList())),
                 operation("takeCached", shard -> shard.takeCached(256)),
                 operation("drainCache", shard -> shard.drainCache(new BlockList())),
-                operation("allowCaching", shard -> shard.allowCaching(1)),
+                operation("allowCaching", shard -> shard.allowCaching(1, 1)),
                 operation("stopCaching", shard -> shard.stopCaching(new BlockList())));
     }
 
@@ -432,6 +443,7 @@ class ShardTest {
     @ParameterizedTest(name = "{0}")
     @MethodSource("operations")
     void everyOperationWaitsForTheLock(String name, Consumer<Shard> operation) {
+        cached(256);
         shard.lock();
         Thread thread = Thread.ofPlatform().daemon().start(() -> operation.accept(shard));
         try {

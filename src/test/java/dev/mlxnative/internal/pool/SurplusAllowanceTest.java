@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import org.junit.jupiter.api.Test;
 
 class SurplusAllowanceTest {
-    private final SurplusAllowance allowance = new SurplusAllowance(0.25);
+    private final SurplusAllowance allowance = new SurplusAllowance(0.25, 0);
 
     private void allocate(int times, long capacity, long requests) {
         for (int i = 0; i < times; i++) {
@@ -61,7 +61,7 @@ class SurplusAllowanceTest {
 
     @Test
     void aShareOfZeroAllowsNothing() {
-        var none = new SurplusAllowance(0);
+        var none = new SurplusAllowance(0, 0);
         none.leased(1000);
         for (int i = 0; i < 1000; i++) {
             none.allocated(100, 0);
