@@ -129,10 +129,10 @@ final class AllocationTransactions {
     @GuardedBy("state.lock")
     private boolean evictIdle(long capacity) {
         long requests = state.counters.requests(state.shards.totals());
-        if (!state.eviction.wantsEviction(capacity, requests)) {
+        if (!SizeRounding.isPageRounded(capacity) && !state.eviction.wantsEviction(capacity, requests)) {
             return false;
         }
-        // Cached blocks count as leased until they are flushed.
+        // Cached blocks count as leased until they are flushed. They serve no request that is rounded to pages.
         state.caches.flush();
         state.publishPressure();
         boolean evicted = state.eviction.evictIdle(capacity, requests);

@@ -71,6 +71,15 @@ class AllocationTransactionsTest {
                         first -> assertThat(first.capacity()).isEqualTo(PAGE));
     }
 
+    @Test
+    void memoryInTheCacheOfAShardGoesBeforeMoreOfItsPowerOfTwoComes() {
+        pool = new StateSetup(new PoolSetup().limits(limits -> limits.withRoundToPagesAbove(4 * PAGE)));
+        pool.free(pool.lease(256));
+        pool.cache(pool.lease(8 * PAGE));
+        assertEvictsFirst(reserve(7 * PAGE), TrimCause.REPLACED, 8 * PAGE);
+        assertThat(reserve(7 * PAGE)).isEqualTo(new Reservation.Granted(7 * PAGE));
+    }
+
     /** Whether the pool tells hits that requests are no longer rounded to powers of two. */
     private boolean publishesPressure() {
         return pool.state.cachedCapacity(THREE_PAGES) == SizeRounding.NONE;
