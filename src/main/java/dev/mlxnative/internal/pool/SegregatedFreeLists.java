@@ -23,10 +23,9 @@ final class SegregatedFreeLists implements FreeSpace {
     /** The buckets that are no power of two: a request may take memory of the next larger one. */
     private final TreeMap<Long, Bucket> pageRoundedBuckets = new TreeMap<>();
 
-    /** The ends of the list of all unused slabs, in the order of becoming so; drained ones come first. */
-    private @Nullable Slab oldest;
+    /** All unused slabs; drained ones come first. */
+    private final UnusedSlabs unused = new UnusedSlabs();
 
-    private @Nullable Slab newest;
     /** The leases of buckets of a page or more. */
     private final LeaseClasses classes = new LeaseClasses();
     /** Bytes of the native buffers of buckets of a page or more. */
@@ -205,7 +204,7 @@ final class SegregatedFreeLists implements FreeSpace {
             unusedBytes += slab.memory().capacity();
             if (slab.isDrained()) {
                 drainedCount++;
-                linkAsOldest(slab);
+                unused.linkAsOldest(slab);
             } else {
                 bucket.link(slab);
                 linkUnused(slab, evictFirst);
@@ -217,66 +216,27 @@ final class SegregatedFreeLists implements FreeSpace {
 
     private void linkUnused(Slab slab, boolean evictFirst) {
         if (evictFirst) {
-            linkAsOldest(slab);
+            unused.linkAsOldest(slab);
         } else {
-            linkAsNewest(slab);
+            unused.linkAsNewest(slab, frees);
         }
-    }
-
-    private void linkAsNewest(Slab slab) {
-        slab.freedAt = frees;
-        slab.older = newest;
-        if (newest == null) {
-            oldest = slab;
-        } else {
-            newest.newer = slab;
-        }
-        newest = slab;
-    }
-
-    private void linkAsOldest(Slab slab) {
-        slab.freedAt = 0;
-        slab.newer = oldest;
-        if (oldest == null) {
-            newest = slab;
-        } else {
-            oldest.older = slab;
-        }
-        oldest = slab;
     }
 
     private void unlinkUnused(Slab slab) {
-        if (slab.older == null) {
-            oldest = slab.newer;
-        } else {
-            slab.older.newer = slab.newer;
-        }
-        if (slab.newer == null) {
-            newest = slab.older;
-        } else {
-            slab.newer.older = slab.older;
-        }
-        slab.older = null;
-        slab.newer = null;
+        unused.unlink(slab);
         unusedCount--;
         unusedBytes -= slab.memory().capacity();
     }
 
     @Override
     public @Nullable DeviceMemory evict() {
+        Slab oldest = unused.oldest();
         return oldest == null ? null : evict(oldest);
     }
 
     @Override
     public @Nullable DeviceMemory evictLargest() {
-        Slab largest = null;
-        for (Slab slab = oldest; slab != null; slab = slab.newer) {
-            if (!isShared(slab.bucket())
-                    && (largest == null
-                            || slab.bucket().capacity() > largest.bucket().capacity())) {
-                largest = slab;
-            }
-        }
+        Slab largest = unused.largest(pageSize);
         return largest == null ? null : evict(largest);
     }
 
@@ -301,6 +261,7 @@ final class SegregatedFreeLists implements FreeSpace {
 
     @Override
     public long evictableSince() {
+        Slab oldest = unused.oldest();
         return oldest == null ? Long.MAX_VALUE : oldest.freedAt;
     }
 
