@@ -118,7 +118,7 @@ final class AllocationTransactions {
             long capacity =
                     wanted != Reservation.ANY ? wanted : state.free.capacityForNew(rounding, byteLength, pressure);
             Reservation evictFirst = new Reservation.EvictFirst(capacity);
-            if (wanted == Reservation.ANY && evictObstacles(rounding, byteLength, pressure)) {
+            if (wanted == Reservation.ANY && evictObstacles(rounding, byteLength, capacity, pressure)) {
                 return evictFirst;
             }
             Reservation preferred = reserveCapacity(capacity);
@@ -133,11 +133,11 @@ final class AllocationTransactions {
     }
 
     @GuardedBy("state.lock")
-    private boolean evictObstacles(SizeRounding rounding, long byteLength, boolean pressure) {
+    private boolean evictObstacles(SizeRounding rounding, long byteLength, long capacity, boolean pressure) {
         long requests = state.requests();
         boolean evicted = false;
-        if (state.free.isObstructed(rounding, byteLength, pressure, requests)) {
-            // Cached blocks count as leased until they are flushed.
+        if (SizeRounding.isPageRounded(capacity) || state.free.isObstructed(rounding, byteLength, pressure, requests)) {
+            // Cached blocks count as leased until they are flushed. They serve no request that is rounded to pages.
             state.caches.flush();
             state.publishPressure();
             evicted = state.eviction.evictObstacles(rounding, byteLength, pressure, requests);
@@ -313,16 +313,6 @@ final class AllocationTransactions {
         long wait = state.limits().waitNanos();
         long allowed = state.budget.freeingBytes() > 0 ? Math.max(wait, FREEING_NANOS) : wait;
         return allowed - (System.nanoTime() - startNanos);
-    }
-
-    /** Whether a request waits for a change. */
-    boolean areRequestsWaiting() {
-        state.lock.lock();
-        try {
-            return state.lock.hasWaitingRequests();
-        } finally {
-            state.lock.unlock();
-        }
     }
 
     /** Counts a denied request; returns the figures for its message. */

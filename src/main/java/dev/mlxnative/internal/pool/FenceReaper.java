@@ -132,6 +132,6 @@ final class FenceReaper {
     }
 
     private boolean isNeeded() {
-        return state.isClosed() || allocations.areRequestsWaiting();
+        return state.isClosed() || state.areRequestsWaiting();
     }
 }

@@ -157,8 +157,8 @@ public final class PoolEngine {
 
     private @Nullable Block reuse(Shard shard, long byteLength, @Nullable Arena leaseArena, boolean resettable) {
         long capacity = state.cachedCapacity(byteLength);
-        Block block =
-                capacity == SizeRounding.NONE ? null : shard.leaseCached(capacity, byteLength, leaseArena, resettable);
+        boolean mayBeCached = capacity != SizeRounding.NONE;
+        Block block = mayBeCached ? shard.leaseCached(capacity, byteLength, leaseArena, resettable) : null;
         return block != null ? block : tools.reuse().lease(shard, byteLength, leaseArena, resettable);
     }
 
@@ -284,11 +284,7 @@ public final class PoolEngine {
         return state.snapshot(source.allocatedBytes());
     }
 
-    /**
-     * Checks that the pool is open.
-     *
-     * @throws IllegalStateException if it is closed
-     */
+    /** Throws {@link IllegalStateException} if the pool is closed. */
     public void requireOpen() {
         state.requireOpen();
     }

@@ -222,6 +222,16 @@ final class PoolState {
         }
     }
 
+    /** Whether a request waits for a change. */
+    boolean areRequestsWaiting() {
+        lock.lock();
+        try {
+            return lock.hasWaitingRequests();
+        } finally {
+            lock.unlock();
+        }
+    }
+
     long leakedCount() {
         lock.lock();
         try {

@@ -14,37 +14,22 @@ import org.jspecify.annotations.Nullable;
  * order in which native buffers became unused, over all buckets. Not thread-safe; the pool's lock guards it.
  *
  * <p>Buffers of a page or more never hold more than they would if each request were rounded to its power of two and
- * nothing were freed. The leases of each power of two are at most their peak, so unused buffers are all that can exceed
- * it, and they go before a new buffer comes.
+ * nothing were freed: see {@link PlainBound}.
  */
 final class SegregatedFreeLists implements FreeSpace {
-    /**
-     * The requests that pay for one eviction of idle memory. To allocate it again costs some 20 µs: spread over so many
-     * requests, that is about 40 ns for each, the price of a hit, and lowers the hit rate by at most 0.2 %.
-     */
-    private static final int REQUESTS_PER_EVICTION = 512;
-
     private final long pageSize;
     private final Map<Long, Bucket> buckets = new HashMap<>();
     /** The buckets that are no power of two: a request may take memory of the next larger one. */
     private final TreeMap<Long, Bucket> pageRoundedBuckets = new TreeMap<>();
 
-    /** The ends of the list of all unused slabs, in the order of becoming so; drained ones come first. */
-    private @Nullable Slab oldest;
+    /** All unused slabs; drained ones come first. */
+    private final UnusedSlabs unused = new UnusedSlabs();
 
-    private @Nullable Slab newest;
-    /** The leases of buckets of a page or more. */
-    private final LeaseClasses classes = new LeaseClasses();
-    /** Bytes of the native buffers of buckets of a page or more. */
-    private long unsharedBytes;
-
-    /** Evictions for less idle memory than plain powers of two have. */
-    private long paidEvictions;
+    /** Bounds the memory of buckets of a page or more. */
+    private final PlainBound bound = new PlainBound();
 
     private int count;
     private long bytes;
-    private int unusedCount;
-    private long unusedBytes;
     private int drainedCount;
     private long frees;
 
@@ -97,7 +82,7 @@ final class SegregatedFreeLists implements FreeSpace {
         boolean wasUnused = slab.isUnused();
         if (wasUnused) {
             bucket.unlink(slab);
-            unlinkUnused(slab);
+            unused.unlink(slab);
         }
         Block block = slab.take();
         if (!wasUnused && !slab.hasFreeBlock()) {
@@ -113,13 +98,13 @@ final class SegregatedFreeLists implements FreeSpace {
 
     private void beginLease(Bucket bucket) {
         if (!isShared(bucket)) {
-            classes.begin(bucket.capacity());
+            bound.begin(bucket.capacity());
         }
     }
 
     private void endLease(Bucket bucket) {
         if (!isShared(bucket)) {
-            classes.end(bucket.capacity());
+            bound.end(bucket.capacity());
         }
     }
 
@@ -136,51 +121,19 @@ final class SegregatedFreeLists implements FreeSpace {
     @Override
     public boolean isObstructed(SizeRounding rounding, long byteLength, boolean underPressure, long requests) {
         long capacity = bucketFor(rounding, byteLength, underPressure);
-        return capacity >= pageSize && (excessWith(capacity) > 0 || (idleWith(capacity) > 0 && isPaid(requests)));
-    }
-
-    /** Bytes by which the native buffers, with one of this capacity, exceed those of plain powers of two. */
-    private long excessWith(long capacity) {
-        return unsharedBytes + capacity - classes.plainBytesWith(capacity);
-    }
-
-    /** Bytes of native buffers, with one of this capacity, that are more than were ever leased at once. */
-    private long idleWith(long capacity) {
-        return unsharedBytes + capacity - classes.peakLeasedBytesWith(capacity);
-    }
-
-    private boolean isPaid(long requests) {
-        return paidEvictions < requests / REQUESTS_PER_EVICTION;
+        return capacity >= pageSize && bound.isExceededWith(capacity, requests);
     }
 
     @Override
     public @Nullable DeviceMemory evictObstacle(
             SizeRounding rounding, long byteLength, boolean underPressure, long requests) {
-        if (!isObstructed(rounding, byteLength, underPressure, requests)) {
-            return null;
-        }
-        Slab slab = largestUnused();
+        boolean isObstructed = isObstructed(rounding, byteLength, underPressure, requests);
+        Slab slab = isObstructed ? unused.largest(pageSize) : null;
         if (slab == null) {
             return null;
         }
-        if (excessWith(bucketFor(rounding, byteLength, underPressure)) <= 0) {
-            paidEvictions++;
-        }
+        bound.evicting(bucketFor(rounding, byteLength, underPressure));
         return evict(slab);
-    }
-
-    /** The largest unused slab of a page or more, among equals the one that is unused for longest; null if none is. */
-    private @Nullable Slab largestUnused() {
-        Slab largest = null;
-        for (Slab slab = oldest; slab != null; slab = slab.newer) {
-            Bucket bucket = slab.bucket();
-            boolean isLarger =
-                    largest == null || bucket.capacity() > largest.bucket().capacity();
-            if (isLarger && !isShared(bucket)) {
-                largest = slab;
-            }
-        }
-        return largest;
     }
 
     @Override
@@ -200,7 +153,9 @@ final class SegregatedFreeLists implements FreeSpace {
         Slab slab = new Slab(memory, bucket);
         // Nothing can fail from here on.
         bucket.slabAdded();
-        unsharedBytes += isShared(bucket) ? 0 : bucket.capacity();
+        if (!isShared(bucket)) {
+            bound.added(bucket.capacity());
+        }
         beginLease(bucket);
         Block block = slab.take();
         if (slab.hasFreeBlock()) {
@@ -250,74 +205,26 @@ final class SegregatedFreeLists implements FreeSpace {
         }
         slab.free(block);
         if (becomesUnused) {
-            unusedCount++;
-            unusedBytes += slab.memory().capacity();
             if (slab.isDrained()) {
                 drainedCount++;
-                linkAsOldest(slab);
+                unused.link(slab, true, frees);
             } else {
                 bucket.link(slab);
-                linkUnused(slab, evictFirst);
+                unused.link(slab, evictFirst, frees);
             }
         } else if (!wasLinked) {
             bucket.link(slab);
         }
     }
 
-    private void linkUnused(Slab slab, boolean evictFirst) {
-        if (evictFirst) {
-            linkAsOldest(slab);
-        } else {
-            linkAsNewest(slab);
-        }
-    }
-
-    private void linkAsNewest(Slab slab) {
-        slab.freedAt = frees;
-        slab.older = newest;
-        if (newest == null) {
-            oldest = slab;
-        } else {
-            newest.newer = slab;
-        }
-        newest = slab;
-    }
-
-    private void linkAsOldest(Slab slab) {
-        slab.freedAt = 0;
-        slab.newer = oldest;
-        if (oldest == null) {
-            newest = slab;
-        } else {
-            oldest.older = slab;
-        }
-        oldest = slab;
-    }
-
-    private void unlinkUnused(Slab slab) {
-        if (slab.older == null) {
-            oldest = slab.newer;
-        } else {
-            slab.older.newer = slab.newer;
-        }
-        if (slab.newer == null) {
-            newest = slab.older;
-        } else {
-            slab.newer.older = slab.older;
-        }
-        slab.older = null;
-        slab.newer = null;
-        unusedCount--;
-        unusedBytes -= slab.memory().capacity();
-    }
-
     @Override
     public @Nullable DeviceMemory evict() {
+        Slab oldest = unused.oldest();
         return oldest == null ? null : evict(oldest);
     }
 
     private DeviceMemory evict(Slab slab) {
-        unlinkUnused(slab);
+        unused.unlink(slab);
         if (slab.isDrained()) {
             drainedCount--;
         } else {
@@ -332,13 +239,15 @@ final class SegregatedFreeLists implements FreeSpace {
         count -= slab.unleasedCount();
         bytes -= slab.unleasedCount() * bucket.capacity();
         bucket.slabRemoved();
-        unsharedBytes -= isShared(bucket) ? 0 : bucket.capacity();
+        if (!isShared(bucket)) {
+            bound.removed(bucket.capacity());
+        }
     }
 
     @Override
     public @Nullable DeviceMemory offerUnusedSince(long since) {
         DeviceMemory offered = null;
-        for (Slab slab = oldest; slab != null && slab.freedAt <= since; slab = slab.newer) {
+        for (Slab slab = unused.oldest(); slab != null && slab.freedAt <= since; slab = slab.newer) {
             if (!slab.isDrained()) {
                 offered = slab.memory().offer(offered);
             }
@@ -348,6 +257,7 @@ final class SegregatedFreeLists implements FreeSpace {
 
     @Override
     public long evictableSince() {
+        Slab oldest = unused.oldest();
         return oldest == null ? Long.MAX_VALUE : oldest.freedAt;
     }
 
@@ -387,12 +297,12 @@ final class SegregatedFreeLists implements FreeSpace {
 
     @Override
     public int evictableCount() {
-        return unusedCount;
+        return unused.count();
     }
 
     @Override
     public long evictableBytes() {
-        return unusedBytes;
+        return unused.bytes();
     }
 
     @Override

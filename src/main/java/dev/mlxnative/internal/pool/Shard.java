@@ -296,27 +296,12 @@ final class Shard extends SlotTable {
         return first;
     }
 
-    /**
-     * Allows the shard to cache this many bytes from here on.
-     *
-     * @param largestBlock the capacity of the largest block that it may cache
-     */
+    /** Allows the shard to cache this many bytes from here on, in blocks of at most this capacity; none for 0. */
     void allowCaching(long bytes, long largestBlock) {
         lock();
         try {
             maxCachedBytes = bytes;
             largestCached = largestBlock;
-        } finally {
-            unlock();
-        }
-    }
-
-    /** Forbids the shard to cache blocks, and moves those that it has to a list. */
-    void stopCaching(BlockList drained) {
-        lock();
-        try {
-            largestCached = 0;
-            drainTo(drained);
         } finally {
             unlock();
         }

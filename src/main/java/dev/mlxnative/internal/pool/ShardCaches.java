@@ -102,7 +102,8 @@ final class ShardCaches {
         if (isCaching) {
             isCaching = false;
             for (int i = 0; i < shards.count(); i++) {
-                shards.get(i).stopCaching(drained);
+                shards.get(i).allowCaching(0, 0);
+                shards.get(i).drainCache(drained);
                 moveToFreeSpace();
             }
         }

@@ -71,6 +71,15 @@ class AllocationTransactionsTest {
                         first -> assertThat(first.capacity()).isEqualTo(PAGE));
     }
 
+    @Test
+    void memoryInTheCacheOfAShardGoesBeforeMoreOfItsPowerOfTwoComes() {
+        pool = new StateSetup(new PoolSetup().limits(limits -> limits.withRoundToPagesAbove(4 * PAGE)));
+        pool.free(pool.lease(256));
+        pool.cache(pool.lease(8 * PAGE));
+        assertEvictsFirst(reserve(7 * PAGE), TrimCause.REPLACED, 8 * PAGE);
+        assertThat(reserve(7 * PAGE)).isEqualTo(new Reservation.Granted(7 * PAGE));
+    }
+
     /** Whether the pool tells hits that requests are no longer rounded to powers of two. */
     private boolean publishesPressure() {
         return pool.state.cachedCapacity(THREE_PAGES) == SizeRounding.NONE;
@@ -483,13 +492,13 @@ class AllocationTransactionsTest {
     void aRequestWaitsUntilSomethingChanges() throws Exception {
         limitMemory(4 * PAGE, HOUR);
         park(pool.lease(4 * PAGE));
-        assertThat(pool.allocations.areRequestsWaiting()).isFalse();
+        assertThat(pool.state.areRequestsWaiting()).isFalse();
         var wait = new FutureTask<>(() -> awaitChange(4 * PAGE));
         Thread.ofPlatform().daemon().start(wait);
-        Waiting.until("the request waits", pool.allocations::areRequestsWaiting);
+        Waiting.until("the request waits", pool.state::areRequestsWaiting);
         pool.allocations.cancel(0);
         assertThat(wait.get(10, TimeUnit.SECONDS)).isEqualTo(Wait.WAITED_FOR_PARKED);
-        assertThat(pool.allocations.areRequestsWaiting()).isFalse();
+        assertThat(pool.state.areRequestsWaiting()).isFalse();
     }
 
     @Test
@@ -511,7 +520,7 @@ class AllocationTransactionsTest {
         assertThat(pool.allocations.awaitChange(4 * PAGE, start, pool.allocations.changes()))
                 .isEqualTo(Wait.WAITED_FOR_PARKED);
         assertThat(System.nanoTime() - start).isGreaterThanOrEqualTo(TimeUnit.MILLISECONDS.toNanos(50));
-        assertThat(pool.allocations.areRequestsWaiting()).isFalse();
+        assertThat(pool.state.areRequestsWaiting()).isFalse();
     }
 
     @Test

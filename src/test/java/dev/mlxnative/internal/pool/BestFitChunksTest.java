@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -38,10 +39,14 @@ class BestFitChunksTest {
     /** Evicts what must be freed before a new chunk for a request is allocated. */
     private List<DeviceMemory> removeObstacles(long byteLength) {
         List<DeviceMemory> removed = new ArrayList<>();
-        while (chunks.evictableCount() > 0 && chunks.isObstructed(rounding, byteLength)) {
-            removed.add(chunks.evictObstacle());
+        for (DeviceMemory memory = evictObstacle(byteLength); memory != null; memory = evictObstacle(byteLength)) {
+            removed.add(memory);
         }
         return removed;
+    }
+
+    private @Nullable DeviceMemory evictObstacle(long byteLength) {
+        return chunks.evictObstacle(rounding, byteLength, false, 0);
     }
 
     @ParameterizedTest
@@ -183,7 +188,7 @@ class BestFitChunksTest {
         Block third = request(50 * PAGE);
         chunks.free(first, false);
         chunks.free(second, false);
-        assertThat(chunks.isObstructed(rounding, 24 * PAGE))
+        assertThat(chunks.isObstructed(rounding, 24 * PAGE, false, 0))
                 .as("100 pages, 24 new ones: 125 are allowed")
                 .isFalse();
         assertThat(removeObstacles(26 * PAGE))
@@ -202,8 +207,8 @@ class BestFitChunksTest {
             chunks.free(request(256), false);
         }
         chunks.free(large, false);
-        assertThat(chunks.evictObstacle()).isSameAs(small.memory());
-        assertThat(chunks.evictObstacle()).isSameAs(large.memory());
+        assertThat(evictObstacle(1000 * PAGE)).isSameAs(small.memory());
+        assertThat(evictObstacle(1000 * PAGE)).isSameAs(large.memory());
     }
 
     @Test

@@ -122,28 +122,13 @@ class EvictionTest {
         assertEvicted(TrimCause.IDLE, PAGE, 2 * PAGE);
     }
 
-    /** Peak leases of one, two and four pages one at a time: so much may be unused, but only four pages were leased. */
     @Test
-    void requestsPayForTheEvictionOfIdleMemory() {
-        long paid = Eviction.REQUESTS_PER_EVICTION;
-        assertThat(eviction.evictIdle(8 * PAGE, paid - 1)).as("not paid").isFalse();
+    void obstaclesAreEvicted() {
+        assertThat(eviction.evictObstacles(rounding, 8 * PAGE, false, 0)).isFalse();
         assertNothingEvicted();
-        assertThat(eviction.evictIdle(8 * PAGE, paid)).isTrue();
+        assertThat(eviction.evictObstacles(rounding, 8 * PAGE, false, PlainBound.REQUESTS_PER_EVICTION))
+                .isTrue();
         assertEvicted(TrimCause.REPLACED, 4 * PAGE);
-        assertThat(eviction.evictIdle(8 * PAGE, 2 * paid - 1)).as("paid before").isFalse();
-        assertThat(eviction.evictIdle(PAGE, 2 * paid))
-                .as("no more than was leased at once")
-                .isFalse();
-        assertNothingEvicted();
-    }
-
-    @Test
-    void memoryAboveTheBoundIsEvictedUnpaid() {
-        assertThat(eviction.wantsEviction(PAGE, 0)).isTrue();
-        assertThat(eviction.evictIdle(PAGE, 0)).isTrue();
-        assertEvicted(TrimCause.REPLACED, 4 * PAGE);
-        assertThat(eviction.evictIdle(PAGE, 0)).isFalse();
-        assertNothingEvicted();
     }
 
     @Test
@@ -164,17 +149,20 @@ class EvictionTest {
 
     @Test
     void obstaclesOfALargerChunkCountAsBeingFreed() {
-        var chunks = new BestFitChunks(source.traits(), new SurplusAllowance(0.15, 0));
+        var chunks = new BestFitChunks(source.traits(), new SurplusAllowance(0.25, 0));
         var evictionOfChunks = new Eviction(chunks, budget, counters, backlog);
-        assertThat(evictionOfChunks.evictObstacles(rounding, 4 * PAGE))
+        assertThat(evictionOfChunks.evictObstacles(rounding, 4 * PAGE, false, 0))
                 .as("there is no chunk")
                 .isFalse();
         Block block = chunks.addNew(rounding, source.allocate(PAGE), PAGE);
-        block.requestedBytes = PAGE;
         chunks.free(block, false);
-        assertThat(evictionOfChunks.evictObstacles(rounding, 128_279)).isFalse();
+        assertThat(evictionOfChunks.evictObstacles(rounding, 4 * PAGE, false, 0))
+                .as("five pages for four")
+                .isFalse();
         assertNothingEvicted();
-        assertThat(evictionOfChunks.evictObstacles(rounding, 4 * PAGE)).isTrue();
+        assertThat(evictionOfChunks.evictObstacles(rounding, 3 * PAGE, false, 0))
+                .as("four pages for three")
+                .isTrue();
         assertThat(evicted(TrimCause.REPLACED)).containsExactly(block.memory());
         assertThat(budget.freeingBytes()).isEqualTo(PAGE);
     }

@@ -2,8 +2,10 @@ package dev.mlxnative.internal.pool;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.mlxnative.internal.device.DeviceMemory;
 import java.lang.ref.Reference;
 import java.lang.ref.WeakReference;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 class SegregatedFreeListsTest {
@@ -84,39 +86,57 @@ class SegregatedFreeListsTest {
         assertThat(take(8 * PAGE)).isNull();
     }
 
+    private boolean isObstructed(long byteLength, long requests) {
+        return lists.isObstructed(rounding, byteLength, false, requests);
+    }
+
+    private @Nullable DeviceMemory evictObstacle(long byteLength, long requests) {
+        return lists.evictObstacle(rounding, byteLength, false, requests);
+    }
+
     /** Lengths of one power of two, one after another: a plain power of two would hold one buffer. */
     @Test
-    void unusedMemoryExceedsWhatPowersOfTwoWouldHold() {
-        free(10 * PAGE);
-        assertThat(lists.excessWith(6 * PAGE)).as("it fits beside 8 pages").isNegative();
-        assertThat(lists.excessWith(7 * PAGE)).isEqualTo((10 + 7 - 16 - 8) * PAGE);
-        assertThat(lists.excessWith(11 * PAGE)).isEqualTo((10 + 11 - 16) * PAGE);
-        lists.evictLargest();
-        assertThat(lists.excessWith(11 * PAGE)).isEqualTo((11 - 16) * PAGE);
+    void unusedMemoryGoesThatPowersOfTwoWouldNotHold() {
+        Block block = free(10 * PAGE);
+        assertThat(isObstructed(14 * PAGE, 0))
+                .as("10 and 14 pages are more than 16")
+                .isTrue();
+        assertThat(isObstructed(6 * PAGE, 0)).as("8 pages beside 16").isFalse();
+        assertThat(evictObstacle(6 * PAGE, 0)).isNull();
+        assertThat(evictObstacle(14 * PAGE, 0)).isSameAs(block.memory());
+        assertThat(evictObstacle(14 * PAGE, 0)).isNull();
     }
 
     @Test
-    void theMostLeasesAtOnceCount() {
-        Block first = lists.addNew(rounding, source.allocate(10 * PAGE), 10 * PAGE);
-        assertThat(lists.excessWith(11 * PAGE)).isEqualTo((10 + 11 - 32) * PAGE);
-        Block second = lists.addNew(rounding, source.allocate(11 * PAGE), 11 * PAGE);
-        lists.free(first, false);
-        assertThat(lists.quarantine(second)).isNotNull();
-        assertThat(lists.excessWith(12 * PAGE)).isEqualTo((10 + 12 - 32) * PAGE);
-        assertThat(lists.idleBytesWith(12 * PAGE)).isEqualTo((10 + 12 - 21) * PAGE);
-    }
-
-    @Test
-    void theLargestUnusedMemoryIsEvictedAndOfEqualsTheOldest() {
+    void theLargestUnusedMemoryGoesFirstAndOfEqualsTheOldest() {
         free(256);
-        Block small = free(2 * PAGE);
-        Block older = free(4 * PAGE);
-        Block newer = free(4 * PAGE);
-        assertThat(lists.evictLargest()).isSameAs(older.memory());
-        assertThat(lists.evictLargest()).isSameAs(newer.memory());
-        assertThat(lists.evictLargest()).isSameAs(small.memory());
-        assertThat(lists.evictLargest()).as("a page that small leases share").isNull();
-        assertThat(lists.idleBytesWith(PAGE)).isEqualTo(PAGE - 4 * PAGE);
+        Block small = free(17 * PAGE);
+        Block older = free(30 * PAGE);
+        Block newer = free(30 * PAGE);
+        assertThat(evictObstacle(31 * PAGE, 0)).isSameAs(older.memory());
+        assertThat(evictObstacle(31 * PAGE, 0)).isSameAs(newer.memory());
+        assertThat(evictObstacle(31 * PAGE, 0)).isSameAs(small.memory());
+        assertThat(evictObstacle(31 * PAGE, 0))
+                .as("a page that small leases share")
+                .isNull();
+    }
+
+    @Test
+    void requestsPayForTheEvictionOfMemoryThatPowersOfTwoWouldHold() {
+        free(2 * PAGE);
+        Block block = free(4 * PAGE);
+        long paid = PlainBound.REQUESTS_PER_EVICTION;
+        assertThat(evictObstacle(8 * PAGE, paid - 1)).as("not paid").isNull();
+        assertThat(evictObstacle(8 * PAGE, paid)).isSameAs(block.memory());
+        assertThat(evictObstacle(8 * PAGE, 2 * paid - 1)).as("paid before").isNull();
+    }
+
+    @Test
+    void smallRequestsAreNeverObstructed() {
+        free(4 * PAGE);
+        free(2 * PAGE);
+        assertThat(isObstructed(PAGE / 2, Long.MAX_VALUE)).isFalse();
+        assertThat(isObstructed(PAGE, Long.MAX_VALUE)).isTrue();
     }
 
     @Test
@@ -263,6 +283,5 @@ class SegregatedFreeListsTest {
         Block leaked = lists.addNew(rounding, source.allocate(2 * PAGE), 2 * PAGE - 1);
         assertThat(lists.quarantine(leaked)).isSameAs(leaked.memory());
         assertThat(lists.hasDrained()).isFalse();
-        assertThat(lists.isObstructed(rounding, 1 << 20)).isFalse();
     }
 }

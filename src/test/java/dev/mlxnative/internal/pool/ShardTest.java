@@ -74,7 +74,8 @@ class ShardTest {
 
     private List<Block> stopCaching() {
         var drained = new BlockList();
-        shard.stopCaching(drained);
+        shard.allowCaching(0, 0);
+        shard.drainCache(drained);
         return Chain.blocks(drained.takeAll());
     }
 
@@ -429,7 +430,7 @@ class ShardTest {
                 operation("takeCached", shard -> shard.takeCached(256)),
                 operation("drainCache", shard -> shard.drainCache(new BlockList())),
                 operation("allowCaching", shard -> shard.allowCaching(1, 1)),
-                operation("stopCaching", shard -> shard.stopCaching(new BlockList())));
+                operation("drainCache", shard -> shard.drainCache(new BlockList())));
     }
 
     private static Arguments operation(String name, Consumer<Shard> operation) {
