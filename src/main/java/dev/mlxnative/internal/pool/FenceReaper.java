@@ -11,13 +11,11 @@ final class FenceReaper {
     private static final int MAX_WATCHERS = 8;
 
     private final PoolState state;
-    private final AllocationTransactions allocations;
     private final Retirement retirement;
     private final AtomicInteger watchers = new AtomicInteger();
 
-    FenceReaper(PoolState state, AllocationTransactions allocations, Retirement retirement) {
+    FenceReaper(PoolState state, Retirement retirement) {
         this.state = state;
-        this.allocations = allocations;
         this.retirement = retirement;
     }
 

@@ -50,7 +50,7 @@ public final class PoolEngine {
         retirement = new Retirement(config.checked(), shards, new ReleaseTransactions(state), observer, reclaimer);
         leaseStart = new LeaseStart(config.zeroing(), observer, retirement);
         AllocationTransactions allocations = new AllocationTransactions(state);
-        reaper = new FenceReaper(state, allocations, retirement);
+        reaper = new FenceReaper(state, retirement);
         idleTrimmer = new IdleTrimmer(config.name(), maintenance, reaper, reclaimer, DaemonTimer.shared());
         Reuse reuse = new Reuse(config.zeroing(), allocations, reclaimer, observer);
         tools = new Acquisition.Tools(

@@ -129,7 +129,7 @@ class IdleTrimmerTest {
             };
             reclaimer = new Reclaimer(setup.source, pool.maintenance, observer, maintenance, timer);
             var retirement = new Retirement(false, pool.shards, pool.releases, observer, reclaimer);
-            var reaper = new FenceReaper(pool.state, pool.allocations, retirement);
+            var reaper = new FenceReaper(pool.state, retirement);
             trimmer = new IdleTrimmer("pool", pool.maintenance, reaper, reclaimer, timer);
         }
 
