@@ -102,7 +102,7 @@ class CompactPoolTest extends PoolContract {
             List<MlxBuffer> live = new ArrayList<>();
             for (int step = 0; step < 200; step++) {
                 for (int i = 0; i < 50; i++) {
-                    live.add(pool.alloc(random.nextInt(1, 100_000), DType.U8));
+                    live.add(pool.alloc(random.nextInt(1, 1_000_000), DType.U8));
                 }
                 live.forEach(MlxBuffer::close);
                 live.clear();
@@ -125,10 +125,10 @@ class CompactPoolTest extends PoolContract {
             Random random = new Random(7);
             try (MlxBufferPool varied =
                     configure(MlxBufferPool.builder(device)).surplus(surplus).build()) {
-                for (int step = 0; step < 100; step++) {
+                for (int step = 0; step < 40; step++) {
                     try (MlxScope scope = varied.confinedScope()) {
-                        for (int i = 0; i < 20; i++) {
-                            scope.alloc(random.nextInt(100_000, 1_000_000), DType.U8);
+                        for (int i = 0; i < 10; i++) {
+                            scope.alloc(random.nextInt(1_000_000, 10_000_000), DType.U8);
                         }
                     }
                 }

@@ -262,9 +262,17 @@ class AllocationTransactionsTest {
     @Test
     void emptyChunksAreReplacedByALargerOne() {
         pool = new StateSetup(new PoolSetup().sizing(Sizing.COMPACT));
-        pool.free(pool.lease(PAGE));
-        assertEvictsFirst(reserve(4 * PAGE), TrimCause.REPLACED, PAGE);
-        assertThat(reserve(4 * PAGE)).isEqualTo(new Reservation.Granted(4 * PAGE));
+        pool.free(pool.lease(200 * PAGE));
+        assertEvictsFirst(reserve(201 * PAGE), TrimCause.REPLACED, 200 * PAGE);
+        assertThat(reserve(201 * PAGE)).isEqualTo(new Reservation.Granted(201 * PAGE));
+    }
+
+    @Test
+    void aSmallPoolMayHoldTwoMiBBeyondItsLeases() {
+        pool = new StateSetup(new PoolSetup().sizing(Sizing.COMPACT));
+        long twoMiB = 128 * PAGE;
+        pool.free(pool.lease(twoMiB));
+        assertThat(reserve(twoMiB)).isEqualTo(new Reservation.Granted(twoMiB));
     }
 
     @Test

@@ -207,8 +207,8 @@ class BestFitChunksTest {
             chunks.free(request(256), false);
         }
         chunks.free(large, false);
-        assertThat(evictObstacle(1000 * PAGE)).isSameAs(small.memory());
-        assertThat(evictObstacle(1000 * PAGE)).isSameAs(large.memory());
+        assertThat(evictObstacle(60 * PAGE)).isSameAs(small.memory());
+        assertThat(evictObstacle(60 * PAGE)).isSameAs(large.memory());
     }
 
     @Test
