@@ -12,10 +12,10 @@ import org.jspecify.annotations.Nullable;
  * become free. The {@link SurplusAllowance} bounds what the chunks hold beyond the leases.
  *
  * <p>A large request gets a chunk of its size. When that is empty, it serves others. A request must not take so much
- * more than it needs that the chunks in use hold more than the allowance beyond their leases: a small block that stays
- * in a large chunk would keep it from being freed. A request that no chunk serves frees empty chunks until the pool may
- * hold one more, those first that have been empty for many bytes and a long time. Small requests cannot do much harm:
- * they share chunks of their own, by best fit.
+ * more than it needs that the chunks in use could come to hold more than the allowance beyond their leases: a small
+ * block that stays in a large chunk keeps it from being freed. A request that no chunk serves frees empty chunks until
+ * the pool may hold one more, those first that have been empty for many bytes and a long time. Small requests cannot do
+ * much harm: they share chunks of their own, by best fit.
  *
  * <p>PERFORMANCE.md compares this with other placements. Not thread-safe; the pool's lock guards it.
  */
@@ -33,8 +33,8 @@ final class BestFitChunks implements FreeSpace {
     private final FreeRanges largeRanges = new FreeRanges();
 
     private long totalBytes;
-    /** Bytes of the chunks that are not empty. */
-    private long usedBytes;
+    /** The sum of the chunks' {@link Chunk#surplus}. */
+    private long surplus;
 
     private int freeCount;
     private long freeBytes;
@@ -76,12 +76,7 @@ final class BestFitChunks implements FreeSpace {
     /** An empty chunk of nearly this size or, if there is none, the smallest range that the allowance permits. */
     private @Nullable Block largeFit(long bytes) {
         Block range = largeRanges.smallestEmptyChunk(bytes);
-        return range != null ? range : largeRanges.smallest(bytes, allowance.bytesWith(bytes) - surplusBytes());
-    }
-
-    /** Bytes that the chunks in use have beyond those of the leases. */
-    private long surplusBytes() {
-        return usedBytes - allowance.liveBytes();
+        return range != null ? range : largeRanges.smallest(bytes, allowance.bytesWith(bytes) - surplus);
     }
 
     private Block lease(Block range, long bytes) {
@@ -114,9 +109,8 @@ final class BestFitChunks implements FreeSpace {
             emptyCount += sign;
             emptyBytes += sign * capacity;
             drainedCount += chunk.isDrained() ? sign : 0;
-        } else {
-            usedBytes += sign * capacity;
         }
+        surplus += sign * chunk.surplus();
     }
 
     @Override
@@ -143,7 +137,9 @@ final class BestFitChunks implements FreeSpace {
         if (bytes < byteLength) {
             throw new AssertionError(memory.capacity() + " bytes are too few for " + byteLength);
         }
-        Chunk chunk = new Chunk(memory, traits.offsetAlignment(), isSmall(bytes) ? smallRanges : largeRanges);
+        boolean isShared = isSmall(bytes);
+        FreeRanges ranges = isShared ? smallRanges : largeRanges;
+        Chunk chunk = new Chunk(memory, traits.offsetAlignment(), ranges, isShared);
         chunks.add(chunk);
         // Nothing can fail from here on.
         Block range = chunk.list();

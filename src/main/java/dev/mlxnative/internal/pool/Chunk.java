@@ -17,7 +17,13 @@ final class Chunk implements Division {
     /** A list of blocks that were merged into others. Their generations go on when they are used again. */
     private @Nullable Block spares;
 
+    /** Whether small requests share the chunk. */
+    private final boolean isShared;
+
     private int leasedCount;
+    /** The capacity of the smallest block that is leased or quarantined; not kept in a shared chunk. */
+    private long smallestLease = Long.MAX_VALUE;
+
     private int freeRangeCount;
     private long freeRangeBytes;
     private int quarantinedCount;
@@ -30,11 +36,13 @@ final class Chunk implements Division {
      *
      * @param granule the unit of the blocks' sizes in bytes, a power of two
      * @param freeRanges where the free ranges of the chunk are listed
+     * @param isShared whether small requests share it
      */
-    Chunk(DeviceMemory memory, long granule, FreeRanges freeRanges) {
+    Chunk(DeviceMemory memory, long granule, FreeRanges freeRanges, boolean isShared) {
         this.memory = memory;
         this.granule = granule;
         this.freeRanges = freeRanges;
+        this.isShared = isShared;
         first = new Block(memory, this, true);
         first.setBounds(0, memory.capacity());
         // So that the first lease allocates nothing.
@@ -69,6 +77,22 @@ final class Chunk implements Division {
 
     DeviceMemory memory() {
         return memory;
+    }
+
+    /**
+     * Bytes that the chunk holds beyond its leases, once all but the smallest have ended: only then does a block not
+     * keep more memory in use than is counted here. In a shared chunk, those that it holds at this moment.
+     */
+    long surplus() {
+        if (isEmpty()) {
+            return 0;
+        }
+        return isShared ? freeBytes() : memory.capacity() - smallestLease;
+    }
+
+    /** The surplus with one more lease of this many bytes. */
+    long surplusWith(long bytes) {
+        return memory.capacity() - (isEmpty() ? bytes : Math.min(bytes, smallestLease));
     }
 
     /** Whether no block is leased. */
@@ -113,6 +137,7 @@ final class Chunk implements Division {
             addFreeRange(remainder);
         }
         leasedCount++;
+        smallestLease = Math.min(smallestLease, bytes);
     }
 
     private Block spareOrNew() {
@@ -130,6 +155,7 @@ final class Chunk implements Division {
      */
     void free(Block block) {
         leasedCount--;
+        long bytes = block.capacity();
         Block range = block;
         Block after = block.after;
         if (after != null && after.isFreeRange) {
@@ -143,7 +169,19 @@ final class Chunk implements Division {
             range = before;
         }
         addFreeRange(range);
+        updateSmallestLease(bytes);
         unlistIfDrained();
+    }
+
+    private void updateSmallestLease(long ended) {
+        if (ended == smallestLease && !isShared) {
+            smallestLease = Long.MAX_VALUE;
+            for (Block block = first; block != null; block = block.after) {
+                if (!block.isFreeRange) {
+                    smallestLease = Math.min(smallestLease, block.capacity());
+                }
+            }
+        }
     }
 
     /**

@@ -93,7 +93,7 @@ final class FreeRanges {
     /**
      * The smallest range of at least this many bytes that does not take too much; null if there is none.
      *
-     * @param mostSurplus bytes by which the surplus of the chunks in use may grow
+     * @param mostSurplus bytes by which the {@linkplain Chunk#surplus surplus} may grow; the largest long for any
      */
     @Nullable
     Block smallest(long bytes, long mostSurplus) {
@@ -112,10 +112,7 @@ final class FreeRanges {
         return null;
     }
 
-    /** Whether the surplus stays within its bound even if the request is at last the only one in the chunk. */
     private static boolean isAllowed(Chunk chunk, long bytes, long mostSurplus) {
-        long surplus = chunk.memory().capacity() - bytes;
-        long before = chunk.isEmpty() ? 0 : chunk.freeBytes();
-        return surplus <= bytes / WASTE_PART || surplus - before <= mostSurplus;
+        return mostSurplus == Long.MAX_VALUE || chunk.surplusWith(bytes) - chunk.surplus() <= mostSurplus;
     }
 }

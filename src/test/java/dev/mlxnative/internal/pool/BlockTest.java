@@ -72,7 +72,7 @@ class BlockTest {
 
     @Test
     void aRangeOfAChunkHasTheCapacityOfWholeGranules() {
-        var chunk = new Chunk(source.allocate(1000), 256, new FreeRanges());
+        var chunk = new Chunk(source.allocate(1000), 256, new FreeRanges(), false);
         Block range = new Block(chunk.memory(), chunk, true);
         assertThat(range.capacityFor(1)).isEqualTo(256);
         assertThat(range.capacityFor(257)).isEqualTo(512);
@@ -83,7 +83,7 @@ class BlockTest {
     void shardsCacheWholePowersOfTwoAndRangesOfChunks() {
         assertThat(block.isCacheable()).isTrue();
         assertThat(Block.whole(source.allocate(768)).isCacheable()).isFalse();
-        var chunk = new Chunk(source.allocate(1024), 256, new FreeRanges());
+        var chunk = new Chunk(source.allocate(1024), 256, new FreeRanges(), false);
         Block range = new Block(chunk.memory(), chunk, true);
         range.setBounds(0, 768);
         assertThat(range.isCacheable()).isTrue();

@@ -13,7 +13,7 @@ class ChunkTest {
 
     private final FakeMemorySource source = new FakeMemorySource();
     private final FreeRanges ranges = new FreeRanges();
-    private final Chunk chunk = new Chunk(source.allocate(SIZE), 256, ranges);
+    private final Chunk chunk = new Chunk(source.allocate(SIZE), 256, ranges, false);
 
     @BeforeEach
     void list() {
@@ -195,6 +195,41 @@ class ChunkTest {
         assertThat(chunk.isDrained()).isTrue();
         assertThat(chunk.quarantinedBytes()).isEqualTo(4096);
         assertThat(listed()).as("a drained chunk serves no request").isEmpty();
+    }
+
+    @Test
+    void theSurplusIsWhatTheSmallestLeaseAloneWouldLeave() {
+        assertThat(chunk.surplus()).as("not in use").isZero();
+        assertThat(chunk.surplusWith(4096)).isEqualTo(SIZE - 4096);
+        Block large = lease(40_960);
+        assertThat(chunk.surplus()).isEqualTo(SIZE - 40_960);
+        assertThat(chunk.surplusWith(8192)).isEqualTo(SIZE - 8192);
+        Block small = lease(8192);
+        assertThat(chunk.surplus()).isEqualTo(SIZE - 8192);
+        assertThat(chunk.surplusWith(12_288)).as("not the smallest").isEqualTo(SIZE - 8192);
+        chunk.free(small);
+        assertThat(chunk.surplus()).isEqualTo(SIZE - 40_960);
+        chunk.quarantine(large);
+        assertThat(chunk.surplus()).isZero();
+    }
+
+    @Test
+    void aQuarantinedRangeIsALeaseForTheSurplus() {
+        Block leaked = lease(4096);
+        Block other = lease(8192);
+        chunk.quarantine(leaked);
+        chunk.free(lease(1024));
+        assertThat(chunk.surplus()).isEqualTo(SIZE - 4096);
+        chunk.free(other);
+    }
+
+    @Test
+    void theSurplusOfASharedChunkIsItsFreeMemory() {
+        var shared = new Chunk(source.allocate(SIZE), 256, new FreeRanges(), true);
+        Block range = shared.list();
+        assertThat(shared.surplus()).isZero();
+        shared.lease(range, 4096);
+        assertThat(shared.surplus()).isEqualTo(SIZE - 4096);
     }
 
     @Test
