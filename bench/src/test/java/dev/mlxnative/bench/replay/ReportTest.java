@@ -187,7 +187,7 @@ class ReportTest {
             // Leak detection samples leases at random. A sampled lease ends in another way, and the pool evicts its
             // buffer sooner.
             assertThat(((Number) sets.get(4).get("natives")).doubleValue())
-                    .isCloseTo(result.nativeAllocations(), withinPercentage(1));
+                    .isCloseTo(result.nativeAllocations(), withinPercentage(10));
         }
     }
 
