@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.mlxnative.internal.device.DeviceTraits;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -22,10 +23,14 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** The limits of a pool: how much it may hold and cache, and what a request does when it reaches a limit. */
 @Tag("contract")
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@ParameterizedClass
+@EnumSource(Sizing.class)
 class LimitsTest {
     /** Longer than the timeout of a test, so that a test which waits this long fails. */
     private static final Duration FOREVER = Duration.ofDays(1);
@@ -35,12 +40,21 @@ class LimitsTest {
 
     private final MlxDevice device = MlxDevice.open();
     private final long bytesBefore = device.allocatedBytes();
-    private final long page = device.nativeDevice().traits().pageSize();
-    private final MlxBufferPool pool = MlxBufferPool.builder(device)
-            .waitForParked(FOREVER)
-            .trimIdleAfter(Duration.ZERO)
-            .build();
+    /** Bytes of the smallest native buffer. */
+    private final long page;
+
+    private final MlxBufferPool pool;
     private final TestFence fence = new TestFence();
+
+    LimitsTest(Sizing sizing) {
+        DeviceTraits traits = device.nativeDevice().traits();
+        page = sizing == Sizing.COMPACT ? traits.chunkUnit() : traits.pageSize();
+        pool = MlxBufferPool.builder(device)
+                .sizing(sizing)
+                .waitForParked(FOREVER)
+                .trimIdleAfter(Duration.ZERO)
+                .build();
+    }
 
     @AfterEach
     void allMemoryIsFreed() {
@@ -216,33 +230,6 @@ class LimitsTest {
         }
 
         @Test
-        void roundToPagesWhereAPowerOfTwoDoesNotFit() {
-            pool.limits().setMemoryLimit(5 * page);
-            MlxBuffer buffer = alloc(4 * page + 1);
-            assertThat(buffer.capacity()).isEqualTo(5 * page);
-            assertThat(buffer.byteLength()).isEqualTo(4 * page + 1);
-            buffer.close();
-            assertThat(alloc(4 * page + 100).capacity()).isEqualTo(5 * page);
-            assertThat(pool.stats().hits()).isEqualTo(1);
-        }
-
-        /**
-         * Once half of the limit is leased, a cached buffer of a power of two would waste the memory that rounding
-         * saves.
-         */
-        @Test
-        void roundToPagesOnceHalfIsLeased() {
-            cache(8 * page);
-            pool.limits().setMemoryLimit(28 * page);
-            MlxBuffer first = alloc(5 * page);
-            assertThat(first.capacity()).isEqualTo(8 * page);
-            cache(8 * page);
-            assertThat(alloc(5 * page).capacity()).isEqualTo(5 * page);
-            first.close();
-            assertThat(alloc(5 * page).capacity()).isEqualTo(8 * page);
-        }
-
-        @Test
         void whenLoweredFreeCachedMemoryAtOnceAndLeasesAsTheyEnd() {
             MlxBuffer active = alloc(4 * page);
             cache(2 * page);
@@ -342,49 +329,6 @@ class LimitsTest {
     }
 
     @Nested
-    class OfRounding {
-        @Test
-        void giveLargeRequestsWholePages() {
-            pool.limits().setRoundToPagesAbove(4 * page);
-            assertThat(alloc(4 * page).capacity()).isEqualTo(4 * page);
-            assertThat(alloc(4 * page + 1).capacity()).isEqualTo(5 * page);
-            assertThat(alloc(9 * page - 1).capacity()).isEqualTo(9 * page);
-            assertThat(alloc(300).capacity()).isEqualTo(512);
-        }
-
-        @Test
-        void reuseBuffersUpToAnEighthLarger() {
-            pool.limits().setRoundToPagesAbove(4 * page);
-            alloc(20 * page).close();
-            MlxBuffer somewhatSmaller = alloc(18 * page);
-            assertThat(somewhatSmaller.capacity()).isEqualTo(20 * page);
-            somewhatSmaller.close();
-            assertThat(alloc(15 * page).capacity()).isEqualTo(15 * page);
-            assertThat(alloc(33 * page).capacity()).isEqualTo(33 * page);
-            assertThat(pool.stats()).returns(1L, PoolStats::hits).returns(20 * page, PoolStats::cachedBytes);
-        }
-
-        @Test
-        void takeTheSmallestThatFits() {
-            pool.limits().setRoundToPagesAbove(0);
-            cache(19 * page, 18 * page, 17 * page);
-            assertThat(alloc(17 * page - 5).capacity()).isEqualTo(17 * page);
-            assertThat(alloc(17 * page - 5).capacity()).isEqualTo(18 * page);
-        }
-
-        @Test
-        void whenChangedReuseBuffersOfEitherRounding() {
-            cache(5 * page);
-            pool.limits().setRoundToPagesAbove(page);
-            assertThat(alloc(8 * page).capacity()).isEqualTo(8 * page);
-            alloc(7 * page).close();
-            pool.limits().setRoundToPagesAbove(MlxBufferPool.UNLIMITED);
-            assertThat(alloc(5 * page).capacity()).isEqualTo(7 * page);
-            assertThat(pool.stats().hits()).isEqualTo(2);
-        }
-    }
-
-    @Nested
     class OfTime {
         @Test
         void freeIdleMemoryWithoutACall() {
@@ -398,8 +342,7 @@ class LimitsTest {
 
         @Test
         void leaveUsedMemoryAlone() {
-            MlxBuffer idle = alloc(4 * page);
-            idle.close();
+            cache(page, 4 * page);
             pool.limits().setTrimIdleAfter(Duration.ofMillis(300));
             for (int i = 0; i < 2000 && pool.freeCount() > 0; i++) {
                 alloc(page).close();
