@@ -3,6 +3,7 @@ package dev.mlxnative;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.mlxnative.internal.device.DeviceTraits;
 import java.time.Duration;
 import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterEach;
@@ -10,18 +11,32 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** The steps of a request for which the device has no memory left. Needs a test build of the library. */
 @Tag("faults")
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@ParameterizedClass
+@EnumSource(Sizing.class)
 class ShortageTest {
     private static final Duration FOREVER = Duration.ofDays(1);
 
     private final MlxDevice device = MlxDevice.open();
-    private final long page = device.nativeDevice().traits().pageSize();
-    private final MlxBufferPool pool =
-            MlxBufferPool.builder(device).waitForParked(FOREVER).build();
+    /** Bytes of the smallest native buffer. */
+    private final long page;
+
+    private final MlxBufferPool pool;
     private final TestFence fence = new TestFence();
+
+    ShortageTest(Sizing sizing) {
+        DeviceTraits traits = device.nativeDevice().traits();
+        page = sizing == Sizing.COMPACT ? traits.chunkUnit() : traits.pageSize();
+        pool = MlxBufferPool.builder(device)
+                .sizing(sizing)
+                .waitForParked(FOREVER)
+                .build();
+    }
 
     @BeforeEach
     void thereAreNoFaults() {
@@ -77,7 +92,6 @@ class ShortageTest {
 
     @Test
     void parkedMemoryWithACompleteFenceServesSecond() {
-        alloc(2 * page).close();
         pool.release(alloc(page), fence);
         fence.complete();
         exhaust();
@@ -95,16 +109,19 @@ class ShortageTest {
     @Test
     void aRefusedRequestEvictsTheCacheAndAsksAgain() {
         MlxBuffer active = alloc(page);
-        alloc(4 * page).close();
+        MlxBuffer first = alloc(2 * page);
+        MlxBuffer second = alloc(2 * page);
+        first.close();
+        second.close();
         exhaust();
-        MlxBuffer buffer = alloc(2 * page);
-        assertThat(buffer.capacity()).isEqualTo(2 * page);
+        MlxBuffer buffer = alloc(4 * page);
+        assertThat(buffer.capacity()).isEqualTo(4 * page);
         assertThat(active.isReleased()).isFalse();
         assertThat(pool.stats())
                 .returns(4 * page, PoolStats::trimmedBytes)
-                .returns(3L, PoolStats::nativeAllocations)
+                .returns(4L, PoolStats::nativeAllocations)
                 .returns(0L, PoolStats::failedAllocations)
-                .returns(3 * page, PoolStats::activeBytes);
+                .returns(5 * page, PoolStats::activeBytes);
     }
 
     @Test
@@ -137,21 +154,22 @@ class ShortageTest {
 
     @Test
     void parkedMemoryOfAnotherSizeIsFreedForARequest() throws Exception {
-        pool.release(alloc(4 * page), fence);
+        pool.release(alloc(2 * page), fence);
+        pool.release(alloc(2 * page), fence);
         exhaust();
-        FutureTask<MlxBuffer> request = Async.start(() -> alloc(2 * page));
+        FutureTask<MlxBuffer> request = Async.start(() -> alloc(4 * page));
         Async.await(() -> fence.awaited() > 0);
         fence.complete();
-        assertThat(request.get().capacity()).isEqualTo(2 * page);
+        assertThat(request.get().capacity()).isEqualTo(4 * page);
         assertThat(pool.stats())
                 .returns(4 * page, PoolStats::trimmedBytes)
-                .returns(2L, PoolStats::nativeAllocations)
+                .returns(3L, PoolStats::nativeAllocations)
                 .returns(0L, PoolStats::failedAllocations);
     }
 
     @Test
     void theMessageOfARefusalHasEveryFigure() {
-        MlxBuffer active = alloc(3 * page);
+        MlxBuffer active = alloc(4 * page);
         alloc(page).close();
         pool.release(alloc(2 * page), fence);
         // Long enough that a loaded machine reaches the wait before its end.
@@ -189,12 +207,12 @@ class ShortageTest {
         refused(2 * page);
         refused(1);
         active.close();
-        assertThat(alloc(2 * page).capacity()).isEqualTo(2 * page);
+        assertThat(alloc(4 * page).capacity()).isEqualTo(4 * page);
         assertThat(pool.stats())
                 .returns(4L, PoolStats::requests)
                 .returns(2L, PoolStats::failedAllocations)
-                .returns(2L, PoolStats::nativeAllocations)
-                .returns(4 * page, PoolStats::trimmedBytes);
+                .returns(1L, PoolStats::nativeAllocations)
+                .returns(1L, PoolStats::hits);
     }
 
     /** The pool subtracts the bytes of a refused buffer from its footprint again. */
