@@ -31,6 +31,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledIf;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.objectweb.asm.ClassReader;
 
 /**
@@ -94,8 +96,9 @@ class LinearizabilityTest {
         AllocatedBytes.assertBackTo(Shared.device(), bytesBefore);
     }
 
-    @Test
-    void leasesEndOnce() {
+    @ParameterizedTest
+    @ValueSource(classes = {Leases.class, CompactLeases.class})
+    void leasesEndOnce(Class<?> leases) {
         modelChecking()
                 .sequentialSpecification(SequentialLeases.class)
                 // Few of the orders have a release and a new lease during a reset.
@@ -113,11 +116,12 @@ class LinearizabilityTest {
                         List.of(call(Leases.class, "park", 0)),
                         List.of(call(Leases.class, "complete"), call(Leases.class, "alloc")),
                         List.of(call(Leases.class, "complete"), call(Leases.class, "reset"))))
-                .check(Leases.class);
+                .check(leases);
     }
 
-    @Test
-    void freeMemoryIsCountedOnce() {
+    @ParameterizedTest
+    @ValueSource(classes = {FreeMemory.class, CompactFreeMemory.class})
+    void freeMemoryIsCountedOnce(Class<?> freeMemory) {
         modelChecking()
                 .sequentialSpecification(SequentialFreeMemory.class)
                 .addCustomScenario(scenario(
@@ -132,7 +136,7 @@ class LinearizabilityTest {
                         List.of(call(FreeMemory.class, "alloc", 0)),
                         List.of(call(FreeMemory.class, "release", 0), call(FreeMemory.class, "freeCount")),
                         List.of(call(FreeMemory.class, "close"), call(FreeMemory.class, "alloc", 1))))
-                .check(FreeMemory.class);
+                .check(freeMemory);
     }
 
     @Test
@@ -183,8 +187,9 @@ class LinearizabilityTest {
     }
 
     /** A pool whose behaviour depends neither on chance nor on the clock. */
-    private static MlxBufferPool pool() {
+    private static MlxBufferPool pool(Sizing sizing) {
         return MlxBufferPool.builder(Shared.device())
+                .sizing(sizing)
                 .leakDetection(LeakDetection.OFF)
                 .trimIdleAfter(Duration.ZERO)
                 .purgeableAfter(Duration.ZERO)
@@ -214,12 +219,17 @@ class LinearizabilityTest {
     public static class Leases {
         static final int MOST = 4;
 
-        private final MlxBufferPool pool = pool();
+        private final MlxBufferPool pool;
         private final TestFence fence = new TestFence();
         private final MlxBuffer[] leases = new MlxBuffer[MOST];
         private volatile int count = 1;
 
         public Leases() {
+            this(Sizing.POWER_OF_TWO);
+        }
+
+        Leases(Sizing sizing) {
+            pool = pool(sizing);
             leases[0] = pool.alloc(LENGTH, DType.U8);
         }
 
@@ -291,6 +301,13 @@ class LinearizabilityTest {
         }
     }
 
+    /** The same leases in a compact pool. */
+    public static class CompactLeases extends Leases {
+        public CompactLeases() {
+            super(Sizing.COMPACT);
+        }
+    }
+
     public static class SequentialLeases {
         private int count = 1;
         private boolean live = true;
@@ -336,11 +353,19 @@ class LinearizabilityTest {
     public static class FreeMemory {
         static final int MOST_THREADS = 4;
 
-        private final MlxBufferPool pool = pool();
+        private final MlxBufferPool pool;
         private final List<Deque<MlxBuffer>> held = Stream.generate(
                         () -> (Deque<MlxBuffer>) new ArrayDeque<MlxBuffer>())
                 .limit(MOST_THREADS)
                 .toList();
+
+        public FreeMemory() {
+            this(Sizing.POWER_OF_TWO);
+        }
+
+        FreeMemory(Sizing sizing) {
+            pool = pool(sizing);
+        }
 
         @Operation(params = "thread")
         public boolean alloc(int thread) {
@@ -386,6 +411,13 @@ class LinearizabilityTest {
             pool.close();
             PoolStats last = pool.stats();
             require(last.footprintBytes() == 0, last);
+        }
+    }
+
+    /** The cached memory of a compact pool. */
+    public static class CompactFreeMemory extends FreeMemory {
+        public CompactFreeMemory() {
+            super(Sizing.COMPACT);
         }
     }
 
