@@ -22,10 +22,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Objects of a device that a program drops without closing them. */
 @Tag("contract")
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@ParameterizedClass
+@EnumSource(Sizing.class)
 class DroppedObjectsTest {
     private static final String LEAK = "became garbage and had never been closed; it was closed";
     private static final String PROPERTY = "mlx.leakDetection";
@@ -36,8 +40,13 @@ class DroppedObjectsTest {
     @TempDir
     Path folder;
 
+    private final Sizing sizing;
     private final MlxDevice device = open("full");
     private final long bytesBefore = device.allocatedBytes();
+
+    DroppedObjectsTest(Sizing sizing) {
+        this.sizing = sizing;
+    }
 
     @AfterEach
     void allMemoryIsFreed() {
@@ -149,7 +158,7 @@ class DroppedObjectsTest {
         System.setProperty(PROPERTY, "FULL");
         MlxBufferPool pool;
         try {
-            pool = MlxBufferPool.create(device);
+            pool = MlxBufferPool.builder(device).sizing(sizing).build();
         } finally {
             System.clearProperty(PROPERTY);
         }
@@ -238,7 +247,7 @@ class DroppedObjectsTest {
 
     @Test
     void memoryThatIsParkedKeepsItsEvent() {
-        try (MlxBufferPool pool = MlxBufferPool.create(device)) {
+        try (MlxBufferPool pool = MlxBufferPool.builder(device).sizing(sizing).build()) {
             MemorySegment handle = park(pool);
             findAnotherLeak();
             assertThat(pool.stats().parkedCount()).isEqualTo(1);
@@ -281,6 +290,7 @@ class DroppedObjectsTest {
     void aPoolKeepsItsResidencySet() {
         List<MlxBufferPool> pools = new ArrayList<>();
         pools.add(MlxBufferPool.builder(device)
+                .sizing(sizing)
                 .residencySet(device.newResidencySet("of the pool"))
                 .build());
         findAnotherLeak();
