@@ -19,9 +19,13 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Failures of the native library, as a caller sees them. Needs a test build of the library. */
 @Tag("faults")
+@ParameterizedClass
+@EnumSource(Sizing.class)
 class FaultsTest {
     @RegisterExtension
     final LogRecords log = new LogRecords();
@@ -31,7 +35,11 @@ class FaultsTest {
 
     private final MlxDevice device = MlxDevice.open();
     private final long page = device.nativeDevice().traits().pageSize();
-    private final MlxBufferPool pool = MlxBufferPool.create(device);
+    private final MlxBufferPool pool;
+
+    FaultsTest(Sizing sizing) {
+        pool = MlxBufferPool.builder(device).sizing(sizing).build();
+    }
 
     @AfterEach
     void nothingIsLeft() {

@@ -14,11 +14,15 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Threads that use one command buffer at once: an operation has all of its effect, or throws and has none. */
 @Tag("contract")
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 @NeedsKernelCompiler
+@ParameterizedClass
+@EnumSource(Sizing.class)
 class SharedCommandBufferTest {
     private static final int THREADS = 4;
     private static final int ROUNDS = 4_000;
@@ -27,8 +31,13 @@ class SharedCommandBufferTest {
     private final MlxDevice device = MlxDevice.open();
     private final MlxLibrary library = device.compile(Kernels.SOURCE);
     private final MlxKernel increment = library.kernel("increment");
-    private final MlxBufferPool pool = MlxBufferPool.create(device);
-    private final MlxCommandQueue queue = device.newCommandQueue(pool);
+    private final MlxBufferPool pool;
+    private final MlxCommandQueue queue;
+
+    SharedCommandBufferTest(Sizing sizing) {
+        pool = MlxBufferPool.builder(device).sizing(sizing).build();
+        queue = device.newCommandQueue(pool);
+    }
 
     @AfterEach
     void close() {

@@ -21,14 +21,20 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Concurrent use: leases never share memory, every count is right, and nothing crashes. */
 @Tag("contract")
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@ParameterizedClass
+@EnumSource(Sizing.class)
 class ThreadsTest {
+    private final Sizing sizing;
+
     private static final int THREADS = 8;
 
     @RegisterExtension
@@ -36,6 +42,14 @@ class ThreadsTest {
 
     private final MlxDevice device = MlxDevice.open();
     private final long bytesBefore = device.allocatedBytes();
+
+    ThreadsTest(Sizing sizing) {
+        this.sizing = sizing;
+    }
+
+    private MlxBufferPool.Builder builder(MlxDevice owner) {
+        return MlxBufferPool.builder(owner).sizing(sizing);
+    }
 
     @AfterEach
     void nothingIsLeft() throws InterruptedException {
@@ -91,7 +105,7 @@ class ThreadsTest {
     @CsvSource({"false, false, 60000", "true, false, 60000", "false, true, 1000"})
     void stampsSurviveUntilTheirRelease(boolean virtual, boolean checked, int rounds) throws Exception {
         AtomicLong requests = new AtomicLong();
-        try (MlxBufferPool pool = MlxBufferPool.builder(device).checked(checked).build();
+        try (MlxBufferPool pool = builder(device).checked(checked).build();
                 MlxSharedEvent event = device.newSharedEvent()) {
             AtomicLong clock = new AtomicLong();
             onThreads(virtual, THREADS, thread -> {
@@ -169,7 +183,7 @@ class ThreadsTest {
         CyclicBarrier barrier = new CyclicBarrier(threads);
         AtomicReference<MlxBuffer> current = new AtomicReference<>();
         AtomicInteger releases = new AtomicInteger();
-        try (MlxBufferPool pool = MlxBufferPool.builder(device).checked(checked).build()) {
+        try (MlxBufferPool pool = builder(device).checked(checked).build()) {
             onThreads(false, threads, thread -> {
                 for (int round = 0; round < 5000; round++) {
                     if (thread == 0) {
@@ -207,7 +221,7 @@ class ThreadsTest {
 
     @Test
     void resetWhileOthersAllocateLosesNothing() throws Exception {
-        try (MlxBufferPool pool = MlxBufferPool.create(device)) {
+        try (MlxBufferPool pool = builder(device).build()) {
             onThreads(false, THREADS, thread -> {
                 for (int round = 0; round < 20_000; round++) {
                     if (thread == 0) {
@@ -260,7 +274,7 @@ class ThreadsTest {
 
     @Test
     void staleSegmentsSurviveTrimming() throws Exception {
-        try (MlxBufferPool pool = MlxBufferPool.create(device)) {
+        try (MlxBufferPool pool = builder(device).build()) {
             onThreads(false, 4, thread -> {
                 for (int round = 0; round < 2000; round++) {
                     if (thread == 0) {
@@ -282,7 +296,7 @@ class ThreadsTest {
 
     @Test
     void scopesOfManyThreadsShareAPool() throws Exception {
-        try (MlxBufferPool pool = MlxBufferPool.create(device);
+        try (MlxBufferPool pool = builder(device).build();
                 MlxScope shared = pool.scope()) {
             onThreads(true, THREADS, thread -> {
                 for (int round = 0; round < 300; round++) {
@@ -337,7 +351,7 @@ class ThreadsTest {
     void closingInTheMiddleOfEverythingIsSafe() throws Exception {
         for (int round = 0; round < 50; round++) {
             MlxDevice closing = MlxDevice.open();
-            MlxBufferPool pool = MlxBufferPool.create(closing);
+            MlxBufferPool pool = builder(closing).build();
             MlxSharedEvent event = closing.newSharedEvent();
             MlxFence fence = event.at(1);
             onThreads(false, THREADS, thread -> {
