@@ -26,8 +26,8 @@ import org.jspecify.annotations.Nullable;
  * bucket's whole size, which serves every later request of the bucket. Buffers of a bucket below a page share pages,
  * since a device takes whole ones. Requests above {@link Builder#roundToPagesAbove} are rounded to whole pages, so that
  * large tensors waste little; free memory of such a size serves a request that is at most an eighth smaller. This is
- * {@link Sizing#POWER_OF_TWO}. A {@link Sizing#COMPACT} pool cuts its leases from few large native buffers, and holds
- * little more than is live.
+ * {@link Sizing#POWER_OF_TWO}. Leases of a {@link Sizing#COMPACT} pool share native buffers: it holds little more than
+ * was live at once.
  *
  * <p><b>Leases.</b> Each lease ends exactly once: by {@link #release}, {@link MlxBuffer#close}, {@link #reset}, or the
  * end of its {@link MlxScope}. These mix freely. Ending a lease twice, or with a pool that did not make it, throws and
@@ -44,8 +44,9 @@ import org.jspecify.annotations.Nullable;
  * <ol>
  *   <li>Free memory, of any thread.
  *   <li>Parked memory whose fence is complete.
- *   <li>New memory. If a limit is in the way, free memory of other sizes is freed first, the least recently used first.
- *       While more than half of the memory limit is active, requests are rounded to pages.
+ *   <li>New memory. Unused memory that the {@link Sizing} does not allow beside it is freed first and, if a limit is in
+ *       the way, the least recently used. While more than half of the memory limit is active, powers of two become
+ *       pages.
  *   <li>If the device refuses, all free memory is freed and the device is asked once more.
  *   <li>Parked memory, for which the request waits {@link Builder#waitForParked} at most.
  * </ol>
@@ -209,7 +210,7 @@ public final class MlxBufferPool implements AutoCloseable {
         return limits;
     }
 
-    /** The pool's figures at this moment. */
+    /** The pool's figures. */
     public PoolStats stats() {
         return engine.stats();
     }
@@ -315,9 +316,8 @@ public final class MlxBufferPool implements AutoCloseable {
 
         /**
          * What a pool with {@link Sizing#COMPACT} may hold beyond its leases: a share of the most bytes that were ever
-         * leased at once, 0.14 unless set. It rises to twice that while native allocations are more than 2 % of the
-         * requests. The pool holds more if its leases leave it no choice. A smaller share means more native
-         * allocations.
+         * leased at once, 0.14 unless set. While native allocations, which a smaller share makes more frequent, are
+         * more than 2 % of the requests, each raises it for good, up to twice that.
          *
          * @throws IllegalArgumentException if it is not between 0 and 1
          */

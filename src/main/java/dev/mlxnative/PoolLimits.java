@@ -124,6 +124,9 @@ public final class PoolLimits {
      * left, but nothing of another process. {@link Zeroing#ALWAYS} clears each lease in any case, and
      * {@link Zeroing#NEVER} clears nothing.
      *
+     * <p>As long as the pool has free memory, this wakes a thread of the library each time, also in a pool that is
+     * dropped rather than closed and whose idle memory is never freed.
+     *
      * <p>A pool with a {@link MlxBufferPool.Builder#residencySet} marks nothing, since its memory is to stay resident.
      * Host memory accepts the state and keeps all contents: Linux swaps them out if it has to.
      *

@@ -8,7 +8,7 @@ import dev.mlxnative.internal.device.DeviceTraits;
  *
  * <p>With compact sizing, a cached block is not coalesced and keeps its chunk in use. So a shard caches small blocks
  * alone, of the capacities that requests have, and all shards together less than one percent of what is leased. In a
- * small pool it caches a few pages, which no native buffer is smaller than.
+ * small pool each shard caches four pages, however little is leased.
  *
  * @param isCompact whether the sizing is {@link Sizing#COMPACT}
  * @param granule the unit of the blocks' sizes with compact sizing in bytes, a power of two

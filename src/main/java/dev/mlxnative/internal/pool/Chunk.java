@@ -176,7 +176,7 @@ final class Chunk implements Division {
     private void updateSmallestLease(long ended) {
         if (ended == smallestLease && !isShared) {
             smallestLease = Long.MAX_VALUE;
-            for (Block block = first; block != null; block = block.after) {
+            for (Block block = first; block != null && smallestLease > ended; block = block.after) {
                 if (!block.isFreeRange) {
                     smallestLease = Math.min(smallestLease, block.capacity());
                 }

@@ -7,7 +7,7 @@ import java.util.concurrent.TimeUnit;
 
 /** The limits of a pool for which none are set. */
 public final class DefaultLimits {
-    /** Little enough for a footprint of 1.15 times the peak of live bytes, whose blocks are not rounded. */
+    /** Keeps the footprint below 1.15 times the peak of live bytes, with room for the rounding to 256 bytes. */
     public static final double SURPLUS = 0.14;
 
     /** Above the sizes of a step in the traces of {@code bench/}, below most weights of a model. */

@@ -103,6 +103,9 @@ final class FreeRanges {
                 boolean fits = range.capacity() >= bytes && (best == null || range.capacity() < best.capacity());
                 if (fits && isAllowed(Chunk.of(range), bytes, mostSurplus)) {
                     best = range;
+                    if (range.capacity() == bytes) {
+                        return range;
+                    }
                 }
             }
             if (best != null) {

@@ -11,8 +11,8 @@ package dev.mlxnative.internal.pool;
 final class PlainBound {
     /**
      * The requests that pay for one eviction within the bound. To allocate the memory again costs some 20 µs: spread
-     * over so many requests, that is about 40 ns for each, the price of a hit, and lowers the hit rate by at most 0.2
-     * %.
+     * over so many requests, that is about 40 ns for each, the price of a hit, and lowers the hit rate by a
+     * five-hundredth.
      */
     static final int REQUESTS_PER_EVICTION = 512;
 

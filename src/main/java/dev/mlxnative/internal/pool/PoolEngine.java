@@ -275,6 +275,7 @@ public final class PoolEngine {
         StackReserve.require();
         reaper.reap();
         state.coalesce();
+        reclaimer.run();
         return snapshot();
     }
 

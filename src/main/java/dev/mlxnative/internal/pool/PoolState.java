@@ -204,8 +204,10 @@ final class PoolState {
     void coalesce() {
         lock.lock();
         try {
-            if (cacheRule.isCompact()) {
-                caches.flush();
+            if (cacheRule.isCompact() && caches.flush()) {
+                // A chunk that is drained by this waits for no other release.
+                eviction.evictSurplus(closed, TrimCause.LIMIT);
+                publishBacklog();
             }
         } finally {
             lock.unlock();

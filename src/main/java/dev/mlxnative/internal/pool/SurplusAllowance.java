@@ -6,8 +6,8 @@ package dev.mlxnative.internal.pool;
  *
  * <p>A tight surplus costs native allocations. The price is too high once they are more than 2 % of the requests: at 20
  * µs each that is 0.4 µs for each request, one percent of the time of a program that makes a request every 40 µs. While
- * it is too high, each native allocation raises the allowance by its own size, up to twice the share. Memory that the
- * pool had to ask for again is memory that it should have kept.
+ * it is too high, each native allocation raises the allowance by its own size, up to twice the share. What it was
+ * raised by stays. Memory that the pool had to ask for again is memory that it should have kept.
  *
  * <p>Not thread-safe; the pool's lock guards it.
  */

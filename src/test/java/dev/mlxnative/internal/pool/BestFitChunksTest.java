@@ -139,6 +139,19 @@ class BestFitChunksTest {
         assertThat(request(1024)).as("of one bin, the smaller").isSameAs(blocks.get(6));
     }
 
+    /** The search of a bin ends at a range that fits exactly: a bin may hold thousands. */
+    @Test
+    void theFirstOfManyRangesThatFitExactlyServes() {
+        List<Block> blocks = new ArrayList<>();
+        for (int i = 0; i < 20; i++) {
+            blocks.add(request(512));
+            request(512);
+        }
+        blocks.forEach(block -> chunks.free(block, false));
+        Block last = blocks.getLast();
+        assertThat(request(512)).as("the newest of the bin").isSameAs(last);
+    }
+
     @Test
     void anEmptyChunkOfNearlyTheSizeServesBeforeTheRestOfOneInUse() {
         Block large = request(200 * PAGE);
