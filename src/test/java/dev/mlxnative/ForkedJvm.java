@@ -12,7 +12,7 @@ import java.util.concurrent.TimeUnit;
 
 /** The result of a JVM that a test has forked: with its own options and properties, and with its output captured. */
 public record ForkedJvm(int exitStatus, String out, String err) {
-    private static final long LIMIT_SECONDS = 120;
+    private static final long LIMIT_SECONDS = 300;
     private static final long DUMP_SECONDS = 20;
 
     /** Runs a class of the test class path. */
