@@ -181,11 +181,11 @@ class ReportTest {
                     .extracting(set -> set.get("label"))
                     .containsExactly(
                             "footprint", "active", "cached", "live", "native allocation", "peak live", "offline");
-            assertThat(most(sets, 0)).isCloseTo(result.peakFootprintBytes() / 0x1p20, within(0.001));
-            assertThat(most(sets, 3)).isCloseTo(result.peakLiveBytes() / 0x1p20, within(0.001));
-            assertThat(most(sets, 6)).isCloseTo(result.offlineBytes() / 0x1p20, within(0.001));
             // Leak detection samples leases at random. A sampled lease ends in another way, and the pool evicts its
             // buffer sooner.
+            assertThat(most(sets, 0)).isCloseTo(result.peakFootprintBytes() / 0x1p20, withinPercentage(10));
+            assertThat(most(sets, 3)).isCloseTo(result.peakLiveBytes() / 0x1p20, within(0.001));
+            assertThat(most(sets, 6)).isCloseTo(result.offlineBytes() / 0x1p20, within(0.001));
             assertThat(((Number) sets.get(4).get("natives")).doubleValue())
                     .isCloseTo(result.nativeAllocations(), withinPercentage(10));
         }
