@@ -17,18 +17,27 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Cleanup actions that FFM code ties to the library's memory, and that throw. */
 @Tag("contract")
+@ParameterizedClass
+@EnumSource(Sizing.class)
 class CleanupActionsTest {
     @RegisterExtension
     final LogRecords log = new LogRecords();
 
+    private final Sizing sizing;
     private final MlxDevice device = MlxDevice.open();
     private final long bytesBefore = device.allocatedBytes();
+
+    CleanupActionsTest(Sizing sizing) {
+        this.sizing = sizing;
+    }
 
     @AfterEach
     void allMemoryIsFreed() {
@@ -37,7 +46,7 @@ class CleanupActionsTest {
     }
 
     private MlxBufferPool pool(boolean checked) {
-        return MlxBufferPool.builder(device).checked(checked).build();
+        return MlxBufferPool.builder(device).sizing(sizing).checked(checked).build();
     }
 
     private static MlxScope scope(MlxBufferPool pool, boolean confined) {
@@ -149,7 +158,12 @@ class CleanupActionsTest {
             pool.release(released);
             assertThatIllegalStateException().isThrownBy(() -> pool.release(released));
             pool.reset();
-            assertThat(pool.stats()).returns(0, PoolStats::activeCount).returns(3, PoolStats::cachedCount);
+            PoolStats stats = pool.stats();
+            assertThat(stats)
+                    .returns(0, PoolStats::activeCount)
+                    .returns(0, PoolStats::parkedCount)
+                    .returns(stats.footprintBytes(), PoolStats::cachedBytes);
+            assertThat(stats.cachedBytes()).isGreaterThanOrEqualTo(3 * 4000);
             assertThat(log.with("a cleanup action failed")).hasSize(3);
             assertThat(log.origins()).extracting(Throwable::getMessage).containsOnly("mine");
         }
