@@ -161,7 +161,9 @@ class CleanupActionsTest {
             PoolStats stats = pool.stats();
             assertThat(stats)
                     .returns(0, PoolStats::activeCount)
+                    .returns(0, PoolStats::parkedCount)
                     .returns(stats.footprintBytes(), PoolStats::cachedBytes);
+            assertThat(stats.cachedBytes()).isGreaterThanOrEqualTo(3 * 4000);
             assertThat(log.with("a cleanup action failed")).hasSize(3);
             assertThat(log.origins()).extracting(Throwable::getMessage).containsOnly("mine");
         }

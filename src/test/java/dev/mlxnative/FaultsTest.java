@@ -33,11 +33,13 @@ class FaultsTest {
     @TempDir
     Path folder;
 
+    private final Sizing sizing;
     private final MlxDevice device = MlxDevice.open();
     private final long page = device.nativeDevice().traits().pageSize();
     private final MlxBufferPool pool;
 
     FaultsTest(Sizing sizing) {
+        this.sizing = sizing;
         pool = MlxBufferPool.builder(device).sizing(sizing).build();
     }
 
@@ -74,8 +76,9 @@ class FaultsTest {
 
     @Test
     void aPoolWithoutMemoryTellsWhatItHasAndLosesNothing() {
-        MlxBuffer active = pool.alloc(3000, DType.U8);
-        pool.alloc(9000, DType.U8).close();
+        long least = LeastBuffer.bytes(device, sizing);
+        MlxBuffer active = pool.alloc(least, DType.U8);
+        pool.alloc(4 * least, DType.U8).close();
         NativeFaults.byteBudget(device.allocatedBytes());
         BufferAllocationException refusal =
                 catchThrowableOfType(BufferAllocationException.class, () -> pool.alloc(100_000, DType.U8));
@@ -84,15 +87,15 @@ class FaultsTest {
         assertThat(stats)
                 .returns(3L, PoolStats::requests)
                 .returns(1L, PoolStats::failedAllocations)
-                .returns(4096L, PoolStats::activeBytes)
+                .returns(least, PoolStats::activeBytes)
                 .returns(0L, PoolStats::cachedBytes)
-                .returns(16384L, PoolStats::trimmedBytes);
+                .returns(4 * least, PoolStats::trimmedBytes);
         long wholePages = (100_000 + page - 1) / page * page;
         assertThat(refusal)
                 .hasMessageContainingAll(
                         "100000 bytes",
                         "a native buffer of " + wholePages + " was refused by the device",
-                        "4096 bytes in 1 active",
+                        least + " bytes in 1 active",
                         "0 cached",
                         "0 parked",
                         "make room on the device")
@@ -129,8 +132,10 @@ class FaultsTest {
             NativeFaults.noResidencySets(cause);
             try (MlxResidencySet set = device.newResidencySet("weights");
                     MlxBuffer buffer = device.allocBuffer(DType.U8, 100);
-                    MlxBufferPool resident =
-                            MlxBufferPool.builder(device).residencySet(set).build()) {
+                    MlxBufferPool resident = MlxBufferPool.builder(device)
+                            .sizing(sizing)
+                            .residencySet(set)
+                            .build()) {
                 assertThat(set.isSupported()).isFalse();
                 assertThat(set).hasToString("MlxResidencySet[0 buffers, unsupported]");
                 set.add(buffer);
@@ -201,8 +206,10 @@ class FaultsTest {
     @Test
     void aResidencySetThatCannotGrowFailsTheRequest() {
         try (MlxResidencySet set = device.newResidencySet("weights");
-                MlxBufferPool resident =
-                        MlxBufferPool.builder(device).residencySet(set).build()) {
+                MlxBufferPool resident = MlxBufferPool.builder(device)
+                        .sizing(sizing)
+                        .residencySet(set)
+                        .build()) {
             NativeFaults.byteBudget(0);
             assertThatExceptionOfType(BufferAllocationException.class).isThrownBy(() -> resident.alloc(DType.U8, 100));
             NativeFaults.clear();

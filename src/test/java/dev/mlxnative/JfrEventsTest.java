@@ -24,10 +24,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** The events of a pool in a recording of Java Flight Recorder. */
 @Tag("contract")
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+@ParameterizedClass
+@EnumSource(Sizing.class)
 class JfrEventsTest {
     private static final String EVENTS = "dev.mlxnative.";
     private static final List<String> NAMES = List.of(
@@ -46,12 +50,18 @@ class JfrEventsTest {
     Path folder;
 
     private final MlxDevice device = MlxDevice.open();
-    private final long page = device.nativeDevice().traits().pageSize();
-    private final MlxBufferPool pool = MlxBufferPool.builder(device)
-            .name("watched")
-            .waitForParked(Duration.ZERO)
-            .leakDetection(LeakDetection.FULL)
-            .build();
+    private final long page;
+    private final MlxBufferPool pool;
+
+    JfrEventsTest(Sizing sizing) {
+        page = LeastBuffer.bytes(device, sizing);
+        pool = MlxBufferPool.builder(device)
+                .sizing(sizing)
+                .name("watched")
+                .waitForParked(Duration.ZERO)
+                .leakDetection(LeakDetection.FULL)
+                .build();
+    }
 
     @AfterEach
     void close() {
@@ -63,9 +73,9 @@ class JfrEventsTest {
     /** Causes events of every kind. */
     private void causeEveryEvent() throws InterruptedException {
         TestFence fence = new TestFence();
-        pool.alloc(3 * page, DType.U8).close();
-        pool.alloc(3 * page - 1, DType.U8).close();
         pool.release(pool.alloc(page, DType.U8), fence);
+        pool.alloc(4 * page, DType.U8).close();
+        pool.alloc(4 * page - 1, DType.U8).close();
         pool.limits().setMemoryLimit(page);
         assertThatExceptionOfType(BufferAllocationException.class).isThrownBy(() -> pool.alloc(5, DType.U8));
         fence.complete();
@@ -113,13 +123,13 @@ class JfrEventsTest {
                         event -> event.getLong("capacity"),
                         event -> event.getBoolean("hit"))
                 .containsExactlyInAnyOrder(
-                        tuple(3 * page, 4 * page, false),
-                        tuple(3 * page - 1, 4 * page, true),
                         tuple(page, page, false),
+                        tuple(4 * page, 4 * page, false),
+                        tuple(4 * page - 1, 4 * page, true),
                         tuple(7L, 256L, false));
         assertThat(named(events, "BufferReleased"))
                 .extracting(event -> event.getLong("requestedBytes"))
-                .containsExactlyInAnyOrder(3 * page, 3 * page - 1);
+                .containsExactlyInAnyOrder(4 * page, 4 * page - 1);
         assertThat(named(events, "BufferParked"))
                 .extracting(event -> event.getLong("requestedBytes"), event -> event.getLong("capacity"))
                 .containsExactly(tuple(page, page));

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
-import dev.mlxnative.internal.device.DeviceTraits;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -38,17 +37,16 @@ class LimitsTest {
     @RegisterExtension
     final LogRecords log = new LogRecords();
 
+    private final Sizing sizing;
     private final MlxDevice device = MlxDevice.open();
     private final long bytesBefore = device.allocatedBytes();
-    /** Bytes of the smallest native buffer. */
     private final long page;
-
     private final MlxBufferPool pool;
     private final TestFence fence = new TestFence();
 
     LimitsTest(Sizing sizing) {
-        DeviceTraits traits = device.nativeDevice().traits();
-        page = sizing == Sizing.COMPACT ? traits.chunkUnit() : traits.pageSize();
+        this.sizing = sizing;
+        page = LeastBuffer.bytes(device, sizing);
         pool = MlxBufferPool.builder(device)
                 .sizing(sizing)
                 .waitForParked(FOREVER)
@@ -90,7 +88,7 @@ class LimitsTest {
 
     @Test
     void comeFromTheDevice() {
-        MlxBufferPool plain = MlxBufferPool.create(device);
+        MlxBufferPool plain = MlxBufferPool.builder(device).sizing(sizing).build();
         assertThat(plain.limits().memoryLimit()).isBetween(1L, device.info().recommendedMaxWorkingSetSize());
         assertThat(plain.limits().cacheLimit()).isEqualTo(plain.limits().memoryLimit() / 8);
         assertThat(plain.limits().bufferLimit()).isEqualTo(499_000);
@@ -104,6 +102,7 @@ class LimitsTest {
     @Test
     void areWhatTheBuilderOrTheSettersSay() {
         MlxBufferPool built = MlxBufferPool.builder(device)
+                .sizing(sizing)
                 .memoryLimit(1 << 20)
                 .cacheLimit(1 << 16)
                 .bufferLimit(7)

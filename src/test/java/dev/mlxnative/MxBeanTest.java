@@ -14,14 +14,26 @@ import javax.management.RuntimeMBeanException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** The MXBean of a pool, as the MBean server shows it. */
+@ParameterizedClass
+@EnumSource(Sizing.class)
 class MxBeanTest {
     private final MBeanServer server = ManagementFactory.getPlatformMBeanServer();
     private final MlxDevice device = MlxDevice.open();
-    private final MlxBufferPool pool =
-            MlxBufferPool.builder(device).name("decode, step=1").build();
+    private final long page;
+    private final MlxBufferPool pool;
     private ObjectName name;
+
+    MxBeanTest(Sizing sizing) {
+        page = LeastBuffer.bytes(device, sizing);
+        pool = MlxBufferPool.builder(device)
+                .sizing(sizing)
+                .name("decode, step=1")
+                .build();
+    }
 
     @BeforeEach
     void register() throws Exception {
@@ -50,11 +62,11 @@ class MxBeanTest {
 
     @Test
     void showsTheStatistics() throws Exception {
-        pool.alloc(30_000, DType.U8);
-        pool.alloc(90_000, DType.U8).close();
-        pool.alloc(90_000, DType.U8).close();
+        pool.alloc(2 * page - 1, DType.U8);
         TestFence fence = new TestFence();
-        pool.release(pool.alloc(50_000, DType.U8), fence);
+        pool.release(pool.alloc(4 * page, DType.U8), fence);
+        pool.alloc(8 * page, DType.U8).close();
+        pool.alloc(8 * page, DType.U8).close();
         PoolStats stats = pool.stats();
         assertThat(get("Name")).isEqualTo("decode, step=1");
         assertThat(get("Requests")).isEqualTo(4L);
@@ -63,12 +75,12 @@ class MxBeanTest {
         assertThat(get("NativeAllocations")).isEqualTo(3L);
         assertThat(get("FailedAllocations")).isEqualTo(0L);
         assertThat(get("ActiveCount")).isEqualTo(1);
-        assertThat(get("ActiveBytes")).isEqualTo(32_768L);
-        assertThat(get("RequestedBytes")).isEqualTo(30_000L);
+        assertThat(get("ActiveBytes")).isEqualTo(2 * page);
+        assertThat(get("RequestedBytes")).isEqualTo(2 * page - 1);
         assertThat(get("CachedCount")).isEqualTo(1);
-        assertThat(get("CachedBytes")).isEqualTo(131_072L);
+        assertThat(get("CachedBytes")).isEqualTo(8 * page);
         assertThat(get("ParkedCount")).isEqualTo(1);
-        assertThat(get("ParkedBytes")).isEqualTo(65_536L);
+        assertThat(get("ParkedBytes")).isEqualTo(4 * page);
         assertThat(get("FootprintBytes")).isEqualTo(stats.footprintBytes());
         assertThat(get("PeakActiveBytes")).isEqualTo(stats.peakActiveBytes());
         assertThat(get("PeakFootprintBytes")).isEqualTo(stats.peakFootprintBytes());
@@ -102,11 +114,11 @@ class MxBeanTest {
 
     @Test
     void trims() throws Exception {
-        pool.alloc(30_000, DType.U8).close();
-        pool.alloc(90_000, DType.U8).close();
-        assertThat(server.invoke(name, "trim", new Object[] {131_072L}, new String[] {"long"}))
-                .isEqualTo(32_768L);
-        assertThat(server.invoke(name, "clear", null, null)).isEqualTo(131_072L);
+        pool.alloc(2 * page, DType.U8).close();
+        pool.alloc(8 * page, DType.U8).close();
+        assertThat(server.invoke(name, "trim", new Object[] {8 * page}, new String[] {"long"}))
+                .isEqualTo(2 * page);
+        assertThat(server.invoke(name, "clear", null, null)).isEqualTo(8 * page);
         assertThat(pool.freeCount()).isZero();
     }
 }

@@ -3,8 +3,8 @@ package dev.mlxnative;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
-import dev.mlxnative.internal.device.DeviceTraits;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -23,15 +23,12 @@ class ShortageTest {
     private static final Duration FOREVER = Duration.ofDays(1);
 
     private final MlxDevice device = MlxDevice.open();
-    /** Bytes of the smallest native buffer. */
     private final long page;
-
     private final MlxBufferPool pool;
     private final TestFence fence = new TestFence();
 
     ShortageTest(Sizing sizing) {
-        DeviceTraits traits = device.nativeDevice().traits();
-        page = sizing == Sizing.COMPACT ? traits.chunkUnit() : traits.pageSize();
+        page = LeastBuffer.bytes(device, sizing);
         pool = MlxBufferPool.builder(device)
                 .sizing(sizing)
                 .waitForParked(FOREVER)
@@ -92,10 +89,11 @@ class ShortageTest {
 
     @Test
     void parkedMemoryWithACompleteFenceServesSecond() {
-        pool.release(alloc(page), fence);
+        alloc(page).close();
+        pool.release(alloc(2 * page), fence);
         fence.complete();
         exhaust();
-        alloc(page).close();
+        alloc(2 * page).close();
         assertThat(pool.stats()).returns(1L, PoolStats::hits).returns(0L, PoolStats::trimmedBytes);
     }
 
@@ -109,26 +107,24 @@ class ShortageTest {
     @Test
     void aRefusedRequestEvictsTheCacheAndAsksAgain() {
         MlxBuffer active = alloc(page);
-        MlxBuffer first = alloc(2 * page);
-        MlxBuffer second = alloc(2 * page);
-        first.close();
-        second.close();
+        List<MlxBuffer> tooSmall = List.of(alloc(page), alloc(page));
+        tooSmall.forEach(MlxBuffer::close);
         exhaust();
-        MlxBuffer buffer = alloc(4 * page);
-        assertThat(buffer.capacity()).isEqualTo(4 * page);
+        MlxBuffer buffer = alloc(2 * page);
+        assertThat(buffer.capacity()).isEqualTo(2 * page);
         assertThat(active.isReleased()).isFalse();
         assertThat(pool.stats())
-                .returns(4 * page, PoolStats::trimmedBytes)
+                .returns(2 * page, PoolStats::trimmedBytes)
                 .returns(4L, PoolStats::nativeAllocations)
                 .returns(0L, PoolStats::failedAllocations)
-                .returns(5 * page, PoolStats::activeBytes);
+                .returns(3 * page, PoolStats::activeBytes);
     }
 
     @Test
     void aSingleRefusalDoesNoHarm() {
         NativeFaults.failCreate(1, 1);
         assertThat(alloc(3 * page).capacity())
-                .as("rounded to pages at the second try")
+                .as("in whole pages at the second try")
                 .isEqualTo(3 * page);
         assertThat(pool.stats()).returns(1L, PoolStats::requests).returns(1L, PoolStats::nativeAllocations);
     }
@@ -139,6 +135,19 @@ class ShortageTest {
         NativeFaults.byteBudget(device.allocatedBytes() + 5 * page);
         assertThat(alloc(5 * page).capacity()).isEqualTo(5 * page);
         active.close();
+    }
+
+    /** In a compact pool, a small request asks for a shared native buffer first, which grows with the peak. */
+    @Test
+    void aRefusedSmallRequestAsksAgainForNoMoreThanItNeeds() {
+        MlxBuffer active = alloc(128 * page);
+        NativeFaults.byteBudget(device.allocatedBytes() + page);
+        MlxBuffer small = alloc(1);
+        assertThat(pool.stats()).returns(0L, PoolStats::failedAllocations).returns(2L, PoolStats::nativeAllocations);
+        assertThat(pool.stats().footprintBytes()).isBetween(128 * page + small.capacity(), 129 * page);
+        small.close();
+        active.close();
+        pool.clear();
     }
 
     @Test
@@ -154,15 +163,15 @@ class ShortageTest {
 
     @Test
     void parkedMemoryOfAnotherSizeIsFreedForARequest() throws Exception {
-        pool.release(alloc(2 * page), fence);
-        pool.release(alloc(2 * page), fence);
+        List<MlxBuffer> tooSmall = List.of(alloc(page), alloc(page));
+        tooSmall.forEach(buffer -> pool.release(buffer, fence));
         exhaust();
-        FutureTask<MlxBuffer> request = Async.start(() -> alloc(4 * page));
+        FutureTask<MlxBuffer> request = Async.start(() -> alloc(2 * page));
         Async.await(() -> fence.awaited() > 0);
         fence.complete();
-        assertThat(request.get().capacity()).isEqualTo(4 * page);
+        assertThat(request.get().capacity()).isEqualTo(2 * page);
         assertThat(pool.stats())
-                .returns(4 * page, PoolStats::trimmedBytes)
+                .returns(2 * page, PoolStats::trimmedBytes)
                 .returns(3L, PoolStats::nativeAllocations)
                 .returns(0L, PoolStats::failedAllocations);
     }
@@ -202,17 +211,17 @@ class ShortageTest {
 
     @Test
     void theNextRequestThatFitsSucceeds() {
-        MlxBuffer active = alloc(4 * page);
+        List<MlxBuffer> active = List.of(alloc(page), alloc(page));
         exhaust();
         refused(2 * page);
         refused(1);
-        active.close();
-        assertThat(alloc(4 * page).capacity()).isEqualTo(4 * page);
+        active.forEach(MlxBuffer::close);
+        assertThat(alloc(2 * page).capacity()).isEqualTo(2 * page);
         assertThat(pool.stats())
-                .returns(4L, PoolStats::requests)
+                .returns(5L, PoolStats::requests)
                 .returns(2L, PoolStats::failedAllocations)
-                .returns(1L, PoolStats::nativeAllocations)
-                .returns(1L, PoolStats::hits);
+                .returns(3L, PoolStats::nativeAllocations)
+                .returns(2 * page, PoolStats::trimmedBytes);
     }
 
     /** The pool subtracts the bytes of a refused buffer from its footprint again. */
